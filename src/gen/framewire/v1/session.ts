@@ -158,12 +158,17 @@ export interface Credit {
   bytes: number;
 }
 
-/** Announces that the sender will close this connection. Calls in flight may finish. */
+/**
+ * Announces that the sender will close this connection. With close_code 0, calls in flight may finish;
+ * otherwise the sender closes at once, and this is its last frame.
+ */
 export interface Goaway {
   /** Why, for people. */
   reason: string;
   /** The client waits a time chosen evenly from 0 to this before it connects again, in milliseconds. */
   reconnectSpreadMs: number;
+  /** The close code, on transports that have none of their own (TCP, TLS). */
+  closeCode: number;
 }
 
 function createBaseLimits(): Limits {
@@ -1009,7 +1014,7 @@ export const Credit: MessageFns<Credit> = {
 };
 
 function createBaseGoaway(): Goaway {
-  return { reason: "", reconnectSpreadMs: 0 };
+  return { reason: "", reconnectSpreadMs: 0, closeCode: 0 };
 }
 
 export const Goaway: MessageFns<Goaway> = {
@@ -1019,6 +1024,9 @@ export const Goaway: MessageFns<Goaway> = {
     }
     if (message.reconnectSpreadMs !== 0) {
       writer.uint32(16).uint32(message.reconnectSpreadMs);
+    }
+    if (message.closeCode !== 0) {
+      writer.uint32(24).uint32(message.closeCode);
     }
     return writer;
   },
@@ -1052,6 +1060,14 @@ export const Goaway: MessageFns<Goaway> = {
             message.reconnectSpreadMs = reader.uint32();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.closeCode = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1071,6 +1087,7 @@ export const Goaway: MessageFns<Goaway> = {
     const message = createBaseGoaway();
     message.reason = object.reason ?? "";
     message.reconnectSpreadMs = object.reconnectSpreadMs ?? 0;
+    message.closeCode = object.closeCode ?? 0;
     return message;
   },
 };
