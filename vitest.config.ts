@@ -1,10 +1,30 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
+const src = fileURLToPath(new URL("src", import.meta.url));
+
+/** Examples and tests may import the package by its own name; both then run from the sources. */
+const alias = [
+  { find: /^framewire$/, replacement: `${src}/index.ts` },
+  { find: /^framewire\/(codec|client|server|testing)$/, replacement: `${src}/$1/index.ts` },
+];
+
+/** Tests that need sockets between processes, a browser, another language, a build or a lot of time. */
+const INTEGRATION = ["test/{package,browser,interop,integration,bench}/**/*.test.ts"];
+
 export default defineConfig({
+  resolve: { alias },
   test: {
     projects: [
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], pool: "threads" } },
-      { test: { name: "integration", include: ["test/integration/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 120_000 } },
+      {
+        extends: true,
+        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: INTEGRATION, pool: "threads" },
+      },
+      {
+        extends: true,
+        // One file at a time: these tests measure and start processes, and CI has two cores.
+        test: { name: "integration", include: INTEGRATION, testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false },
+      },
     ],
   },
 });
