@@ -1,0 +1,33 @@
+/**
+ * Makes sure that the Debian packages the tests need are there. As root it installs what is missing; otherwise it
+ * prints the exact command and fails.
+ */
+import { existsSync } from "node:fs";
+import { run } from "./lib/run.mjs";
+
+/** One line for each package: a file that only exists once it is installed, and what needs it. */
+const PACKAGES = [{ name: "chromium", file: "/usr/bin/chromium", use: "test/browser" }];
+
+const missing = PACKAGES.filter(({ file }) => !existsSync(file));
+if (missing.length === 0) {
+  console.log(`all there: ${PACKAGES.map(({ name }) => name).join(", ")}`);
+  process.exit(0);
+}
+
+const names = missing.map(({ name }) => name);
+console.log(`missing: ${missing.map(({ name, use }) => `${name} (for ${use})`).join(", ")}`);
+
+const root = process.getuid?.() === 0;
+if (!root || !existsSync("/usr/bin/apt-get")) {
+  console.error(`Install what is missing, then run this again. On Debian or Ubuntu:\n\n  sudo apt-get install -y ${names.join(" ")}\n`);
+  process.exit(1);
+}
+
+const apt = { show: true, env: { DEBIAN_FRONTEND: "noninteractive" } };
+const updated = await run("apt-get", ["update", "-q"], apt);
+const installed = updated.ok && (await run("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...names], apt)).ok;
+const stillMissing = missing.filter(({ file }) => !existsSync(file));
+if (!installed || stillMissing.length > 0) {
+  console.error(`apt-get could not install: ${stillMissing.map(({ name }) => name).join(", ") || names.join(", ")}`);
+  process.exit(1);
+}
