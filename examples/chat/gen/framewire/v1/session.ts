@@ -14,16 +14,26 @@ export const protobufFileName = "framewire/v1/session.proto";
 /** Payloads of the frames that run a version 2 session. They travel with cmd 0. */
 
 /** What became of a wish to resume. */
-export enum ResumeVerdict {
+export const ResumeVerdict = {
   /** RESUME_VERDICT_UNSPECIFIED - The client did not ask. */
-  RESUME_VERDICT_UNSPECIFIED = 0,
+  RESUME_VERDICT_UNSPECIFIED: 0,
   /** RESUME_VERDICT_RESUMED - The session goes on and nothing was lost. */
-  RESUME_VERDICT_RESUMED = 1,
+  RESUME_VERDICT_RESUMED: 1,
   /** RESUME_VERDICT_GAP - The session goes on; the ranges in to_client and to_server were lost. */
-  RESUME_VERDICT_GAP = 2,
+  RESUME_VERDICT_GAP: 2,
   /** RESUME_VERDICT_REJECTED - The session is gone; this Welcome opens a new one. */
-  RESUME_VERDICT_REJECTED = 3,
-  UNRECOGNIZED = -1,
+  RESUME_VERDICT_REJECTED: 3,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type ResumeVerdict = typeof ResumeVerdict[keyof typeof ResumeVerdict];
+
+export namespace ResumeVerdict {
+  export type RESUME_VERDICT_UNSPECIFIED = typeof ResumeVerdict.RESUME_VERDICT_UNSPECIFIED;
+  export type RESUME_VERDICT_RESUMED = typeof ResumeVerdict.RESUME_VERDICT_RESUMED;
+  export type RESUME_VERDICT_GAP = typeof ResumeVerdict.RESUME_VERDICT_GAP;
+  export type RESUME_VERDICT_REJECTED = typeof ResumeVerdict.RESUME_VERDICT_REJECTED;
+  export type UNRECOGNIZED = typeof ResumeVerdict.UNRECOGNIZED;
 }
 
 /** What a sender may send, as its receiver advertises it. */
