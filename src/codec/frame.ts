@@ -32,12 +32,12 @@ export interface Frame extends Trailer {
   readonly payload?: Uint8Array;
 }
 
-/** A frame as handed to the encoder: the 64-bit fields may also be safe integers. */
-export interface FrameInit extends Omit<Frame, "timestamp" | "sequence" | "ack"> {
-  readonly timestamp?: bigint | number;
-  readonly sequence?: bigint | number;
-  readonly ack?: bigint | number;
-}
+/** A frame as handed to the encoder: the 64-bit fields may also be safe integers; `undefined` is absent. */
+export type FrameInit = {
+  readonly [K in keyof Frame]: K extends "timestamp" | "sequence" | "ack" ? bigint | number | undefined : Frame[K] | undefined;
+} & {
+  readonly cmd: number;
+};
 
 /** Why bytes were not part of a frame. docs/wire.md section 4 says which rule gives which reason. */
 export type DiscardReason = "garbage" | "truncated" | "header" | "varint" | "version" | "redundancy" | "oversize" | "trailer" | "checksum";

@@ -1,0 +1,428 @@
+/**
+ * Bytes to frames: finds the frames in a stream that may be cut and damaged anywhere. What it delivers is defined in
+ * docs/wire.md section 4 and depends on the bytes alone, never on how they were cut into chunks.
+ *
+ * Three buffers play the same part, one at a time: the chunk at hand, read in place; the ring, which holds what
+ * straddles chunks; and a copy of a single frame that wraps around the ring's end.
+ */
+import { FramewireError } from "../errors.js";
+import { DEFAULTS, type DecoderOptions, type Recovery, resolveOptions } from "../options.js";
+import { crcOfSeed } from "./crc32.js";
+import type { Discard, DiscardReason } from "./frame.js";
+import { FAILED, FrameParser, READY, WAIT } from "./frame-parser.js";
+import { FrameCursor, type FrameView } from "./frame-view.js";
+import { crcOfRange, PrefixCrc } from "./prefix-crc.js";
+import { RingBuffer } from "./ring-buffer.js";
+import { PREFIX_LENGTH, SyncPrefix } from "./sync-prefix.js";
+
+/** Called for each frame; `frame` is valid until it returns. */
+export type FrameHandler = (frame: FrameView) => void;
+
+/** Options of {@link FrameDecoder}. */
+export interface FrameDecoderOptions extends DecoderOptions {
+  /** Told each run of bytes that no frame was made of, when its end is known and before the frame behind it. */
+  readonly onDiscard?: (discard: Discard) => void;
+}
+
+/** What {@link FrameDecoder.update} can change. */
+export type DecoderUpdate = Pick<DecoderOptions, "checksumSeed" | "minVersion" | "maxPayload">;
+
+/** Counters of a decoder. `bytes` = those of frames + `discardedBytes` + `buffered`. */
+export interface DecoderStats {
+  /** Bytes pushed. */
+  readonly bytes: number;
+  /** Frames delivered. */
+  readonly frames: number;
+  /** Runs of discarded bytes, the one that is still growing included. */
+  readonly discards: number;
+  /** Bytes in those runs. */
+  readonly discardedBytes: number;
+  /** Bytes held because they may yet belong to a frame. */
+  readonly buffered: number;
+}
+
+/**
+ * `scan`: looking for a prefix at the cursor or behind it. `candidate`: the prefix stands at the cursor, the rest is
+ * undecided. `swallow`: an empty version 1 frame ended at the cursor; an empty payload field belongs to it.
+ */
+type State = "scan" | "candidate" | "swallow";
+
+const TAG_PAYLOAD = 0x2a;
+const IN_PLACE = -1;
+
+export class FrameDecoder {
+  readonly #prefix: SyncPrefix;
+  readonly #recovery: Recovery;
+  readonly #onDiscard: ((discard: Discard) => void) | undefined;
+  readonly #parser = new FrameParser();
+  readonly #view = new FrameCursor();
+  readonly #ring = new RingBuffer();
+  readonly #checksums = new PrefixCrc();
+  /** CRC of the seed's four bytes, 0 without a seed. */
+  #seedCrc = 0;
+  #update: DecoderUpdate | undefined;
+
+  #state: State = "scan";
+  /** Stream offset of position 0 of the buffer at hand; the next three are positions in that buffer. */
+  #base = 0;
+  /** First byte that is not decided. */
+  #cursor = 0;
+  /** Where the discard that is still open begins; the cursor's or a frame's end when there is none. */
+  #open = 0;
+  #openReason: DiscardReason = "garbage";
+  /** Behind the last frame delivered. */
+  #frameEnd = 0;
+  /** Bytes from the cursor on that can decide more. */
+  #need = 1;
+  /** W of docs/wire.md: the largest stream offset that a failed checksum comparison reached. */
+  #failedCheckEnd = 0;
+
+  #bytes = 0;
+  #frames = 0;
+  #discards = 0;
+  #discardedBytes = 0;
+
+  #busy = false;
+  #ended = false;
+  #failure: FramewireError | undefined;
+
+  /** @throws FramewireError `invalid-option` */
+  constructor(options: FrameDecoderOptions = {}) {
+    const { onDiscard, ...given } = options;
+    const { magic, maxPayload, maxTrailer, minVersion, recovery, checksumSeed } = resolveOptions<typeof DEFAULTS, DecoderOptions>(
+      DEFAULTS,
+      given,
+    );
+    this.#prefix = new SyncPrefix(magic);
+    this.#recovery = recovery;
+    this.#onDiscard = onDiscard;
+    this.#parser.maxPayload = maxPayload;
+    this.#parser.maxTrailer = maxTrailer;
+    this.#parser.minVersion = minVersion;
+    this.#seedCrc = crcOfSeed(checksumSeed);
+  }
+
+  /** Counters as of now; right inside the handlers too. */
+  get stats(): DecoderStats {
+    const decided = this.#base + this.#cursor;
+    const open = this.#cursor - this.#open;
+    return {
+      bytes: this.#bytes,
+      frames: this.#frames,
+      discards: this.#discards + (open > 0 ? 1 : 0),
+      discardedBytes: this.#discardedBytes + open,
+      buffered: this.#bytes - decided,
+    };
+  }
+
+  /**
+   * Decodes `chunk`, calling `onFrame` for each frame that its bytes complete. Reads the chunk in place and keeps a
+   * copy of what is left undecided, so the caller may reuse it afterwards.
+   *
+   * An error that `onFrame` throws comes out of `push`; that frame counts as delivered, and what is behind it is
+   * decoded by the next `push`, `flush` or `end`.
+   * @throws FramewireError with recovery `"close"`: `frame-malformed` or `frame-too-large` at the first damaged byte,
+   *   and again at every later call; `connection-closed` after `end`; `failed-precondition` from inside a handler
+   */
+  push(chunk: Uint8Array, onFrame: FrameHandler): void {
+    this.#enter();
+    if (this.#ended) throw new FramewireError("connection-closed", "push after end");
+    const ring = this.#ring;
+    this.#bytes += chunk.length;
+    if (ring.length > 0 && ring.length + chunk.length < this.#need) {
+      ring.append(chunk, 0, chunk.length);
+      this.#rebase(ring.head);
+      return;
+    }
+    this.#busy = true;
+    try {
+      if (ring.length === 0 || this.#joinInRing(chunk, onFrame)) {
+        this.#run(chunk, IN_PLACE, chunk.length, chunk.length, false, onFrame);
+      }
+    } finally {
+      this.#busy = false;
+      this.#keepRest(chunk);
+    }
+  }
+
+  /**
+   * Decides everything as if the stream ended here, as a message boundary does, and goes on behind it: what is
+   * undecided is discarded as truncated, and frames inside it are delivered.
+   * @throws FramewireError as `push` does; with recovery `"close"` also if anything was undecided
+   */
+  flush(onFrame: FrameHandler): void {
+    this.#enter();
+    if (this.#ended) return;
+    const ring = this.#ring;
+    this.#busy = true;
+    try {
+      const end = ring.head + ring.length;
+      this.#run(ring.bytes, ring.mask, end, end, true, onFrame);
+      this.#closeGap(this.#cursor, "garbage");
+      this.#state = "scan";
+    } finally {
+      this.#busy = false;
+      this.#keepRest(ring.bytes);
+    }
+  }
+
+  /** As {@link FrameDecoder.flush}, and the end of the stream: a later `push` throws, a later `flush` or `end` does nothing. */
+  end(onFrame: FrameHandler): void {
+    this.flush(onFrame);
+    this.#ended = true;
+  }
+
+  /**
+   * Changes options from the next candidate on: called inside `onFrame`, for what follows that frame. An option that
+   * is `undefined` stays as it is.
+   * @throws FramewireError `invalid-option`
+   */
+  update(options: DecoderUpdate): void {
+    const { checksumSeed, minVersion, maxPayload } = resolveOptions<DecoderUpdate, DecoderUpdate>({}, options);
+    const given = {
+      ...this.#update,
+      ...(checksumSeed !== undefined && { checksumSeed }),
+      ...(minVersion !== undefined && { minVersion }),
+      ...(maxPayload !== undefined && { maxPayload }),
+    };
+    this.#update = given;
+    if (this.#state !== "candidate") this.#applyUpdate(given);
+  }
+
+  #applyUpdate(options: DecoderUpdate): void {
+    this.#update = undefined;
+    if (options.checksumSeed !== undefined) this.#seedCrc = crcOfSeed(options.checksumSeed);
+    if (options.minVersion !== undefined) this.#parser.minVersion = options.minVersion;
+    if (options.maxPayload !== undefined) this.#parser.maxPayload = options.maxPayload;
+  }
+
+  #enter(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#busy) throw new FramewireError("failed-precondition", "a frame handler called back into its decoder");
+  }
+
+  /** Moves the buffer's coordinates so that the cursor is at `position`. */
+  #rebase(position: number): void {
+    const by = position - this.#cursor;
+    this.#cursor = position;
+    this.#open += by;
+    this.#frameEnd += by;
+    this.#base -= by;
+  }
+
+  /**
+   * Feeds the ring from `chunk` no more than the candidate in it needs, until all that is undecided lies in the chunk.
+   * Then drops the ring, moves to the chunk's coordinates and returns true; false if the whole chunk went into the ring.
+   */
+  #joinInRing(chunk: Uint8Array, onFrame: FrameHandler): boolean {
+    const ring = this.#ring;
+    let taken = 0;
+    for (;;) {
+      const lacking = this.#need - ring.length;
+      if (lacking > 0) {
+        const count = Math.min(lacking, chunk.length - taken);
+        ring.append(chunk, taken, taken + count);
+        this.#rebase(ring.head);
+        taken += count;
+        if (count < lacking) return false;
+      }
+      const end = ring.head + ring.length;
+      const chunkStart = end - taken;
+      this.#run(ring.bytes, ring.mask, end, chunkStart, false, onFrame);
+      if (this.#cursor >= chunkStart) {
+        ring.release();
+        this.#rebase(this.#cursor - chunkStart);
+        return true;
+      }
+      ring.drop(this.#cursor - ring.head);
+      this.#rebase(ring.head);
+    }
+  }
+
+  /** Leaves in the ring what is undecided, of which the end may still lie in `chunk` only; also after a handler threw. */
+  #keepRest(chunk: Uint8Array): void {
+    const ring = this.#ring;
+    if (ring.length > 0) ring.drop(this.#cursor - ring.head);
+    const missing = this.#bytes - (this.#base + this.#cursor) - ring.length;
+    if (missing > 0) ring.append(chunk, chunk.length - missing, chunk.length);
+    ring.shrink();
+    if (this.#base + this.#cursor >= this.#failedCheckEnd) this.#checksums.release();
+    this.#rebase(ring.head);
+  }
+
+  /**
+   * Decodes from the cursor on, in the bytes before `end`, until they cannot decide more or the cursor has reached
+   * `stop` with no candidate. `final`: there will be no more bytes.
+   */
+  #run(buffer: Uint8Array, mask: number, end: number, stop: number, final: boolean, onFrame: FrameHandler): void {
+    const parser = this.#parser;
+    this.#need = 1;
+    for (;;) {
+      if (this.#state !== "candidate") {
+        if (this.#cursor >= stop) return;
+        if (this.#state === "swallow" && !this.#swallow(buffer, mask, end, final)) return;
+        if (!this.#seek(buffer, mask, end, final)) return;
+        parser.begin();
+        this.#state = "candidate";
+      }
+      const start = this.#cursor;
+      let outcome = parser.parse(buffer, mask, start, end);
+      if (outcome === READY && parser.version !== 1 && !this.#isIntact(buffer, mask, start)) {
+        parser.reason = "checksum";
+        parser.failedAt = parser.end;
+        outcome = FAILED;
+      }
+      if (outcome === WAIT) {
+        if (!final) {
+          this.#need = parser.need;
+          return;
+        }
+        parser.reason = "truncated";
+        parser.failedAt = end - start;
+        outcome = FAILED;
+      }
+      this.#state = "scan";
+      if (this.#update !== undefined) this.#applyUpdate(this.#update);
+      if (outcome === READY) {
+        this.#deliver(buffer, mask, start, onFrame);
+      } else {
+        if (this.#recovery === "close") this.#die(start, start + parser.failedAt, parser.reason);
+        this.#openReason = parser.reason;
+        this.#cursor = start + 1;
+      }
+    }
+  }
+
+  /** Takes an empty payload field behind an empty version 1 frame. False if more bytes must tell. */
+  #swallow(buffer: Uint8Array, mask: number, end: number, final: boolean): boolean {
+    const p = this.#cursor;
+    if (buffer[p & mask] === TAG_PAYLOAD) {
+      if (p + 1 >= end) {
+        if (!final) {
+          this.#need = 2;
+          return false;
+        }
+      } else if (buffer[(p + 1) & mask] === 0) {
+        this.#cursor = this.#open = this.#frameEnd = p + 2;
+      } else if (this.#recovery === "close") {
+        this.#die(p, p + 2, "garbage");
+      }
+    }
+    this.#state = "scan";
+    return true;
+  }
+
+  /** Moves the cursor to the next prefix, or as far as there can be none. True if one stands there. */
+  #seek(buffer: Uint8Array, mask: number, end: number, final: boolean): boolean {
+    const prefix = this.#prefix;
+    const from = this.#cursor;
+    if (from >= end) return false;
+    if (this.#recovery === "close") {
+      const matched = prefix.matched(buffer, mask, from, end);
+      if (matched === PREFIX_LENGTH) return true;
+      if (from + matched < end) this.#die(from, from + matched + 1, "garbage");
+      if (final) this.#die(from, end, "truncated");
+      this.#need = matched + 1;
+      return false;
+    }
+    const found = prefix.find(buffer, mask, from, end);
+    if (found >= 0) {
+      this.#cursor = found;
+      this.#closeGap(found, "garbage");
+      return true;
+    }
+    this.#cursor = ~found;
+    if (this.#cursor < end) {
+      if (final) {
+        const partial = this.#cursor;
+        this.#cursor = end;
+        this.#closeGap(partial, "truncated");
+      } else {
+        this.#need = PREFIX_LENGTH;
+      }
+    }
+    return false;
+  }
+
+  /** Reports the open discard, which ends at `end`, if there is one; the next begins there, with `reason`. */
+  #closeGap(end: number, reason: DiscardReason): void {
+    const start = this.#open;
+    const endedReason = this.#openReason;
+    this.#open = end;
+    this.#openReason = reason;
+    if (start < end) this.#report(start, end, endedReason);
+  }
+
+  #report(start: number, end: number, reason: DiscardReason): void {
+    this.#discards++;
+    this.#discardedBytes += end - start;
+    this.#onDiscard?.({ start: this.#base + start, end: this.#base + end, reason });
+  }
+
+  /** Compares the checksum of the candidate at `start`, all of whose bytes are there. */
+  #isIntact(buffer: Uint8Array, mask: number, start: number): boolean {
+    const parser = this.#parser;
+    const base = this.#base;
+    const at = start + parser.checksumAt;
+    const crc =
+      base + start >= this.#failedCheckEnd
+        ? crcOfRange(buffer, mask, start, at, this.#seedCrc)
+        : this.#checksums.update(buffer, mask, base, base + start, base + at, this.#seedCrc);
+    const written =
+      buffer[(at + 1) & mask]! | (buffer[(at + 2) & mask]! << 8) | (buffer[(at + 3) & mask]! << 16) | (buffer[(at + 4) & mask]! << 24);
+    if (crc === written) return true;
+    this.#failedCheckEnd = Math.max(this.#failedCheckEnd, base + start + parser.end);
+    return false;
+  }
+
+  #deliver(buffer: Uint8Array, mask: number, start: number, onFrame: FrameHandler): void {
+    const parser = this.#parser;
+    const view = this.#view;
+    view.reset();
+    let from = start;
+    if (mask === IN_PLACE) {
+      view.buffer = buffer;
+    } else {
+      from = start & mask;
+      if (from + parser.end <= buffer.length) {
+        view.buffer = buffer;
+      } else {
+        view.buffer = this.#ring.copyOut(from, parser.end);
+        from = 0;
+      }
+    }
+    view.version = parser.version;
+    view.cmd = parser.cmd;
+    view.payloadStart = from + parser.payloadStart;
+    view.payloadEnd = from + parser.payloadEnd;
+    view.checksumPosition = from + (parser.version === 1 ? parser.payloadEnd : parser.checksumAt);
+    view.base = this.#base + start - from;
+    view.startPosition = from;
+    view.endPosition = from + parser.end;
+    view.afterGap = start - this.#frameEnd;
+
+    const end = start + parser.end;
+    if (parser.version === 1 && parser.payloadEnd === parser.payloadStart) this.#state = "swallow";
+    this.#cursor = end;
+    this.#open = end;
+    this.#openReason = "garbage";
+    this.#frameEnd = end;
+    this.#frames++;
+    onFrame(view);
+  }
+
+  /** Recovery `"close"`: reports the damage and throws, now and for good. Nothing is held any longer. */
+  #die(start: number, end: number, reason: DiscardReason): never {
+    const code = reason === "oversize" ? "frame-too-large" : "frame-malformed";
+    this.#failure = new FramewireError(code, `${reason} in the bytes ${this.#base + start} to ${this.#base + end} of the stream`, {
+      fault: "remote",
+    });
+    this.#ring.release();
+    this.#cursor = this.#bytes - this.#base;
+    this.#open = this.#cursor;
+    this.#discardedBytes += this.#cursor - end;
+    this.#state = "scan";
+    this.#report(start, end, reason);
+    throw this.#failure;
+  }
+}

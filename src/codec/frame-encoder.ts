@@ -1,0 +1,312 @@
+/** Frames to bytes. The writing rules are in docs/wire.md section 2: ascending fields, minimal varints, zeros written. */
+import { FramewireError } from "../errors.js";
+import { DEFAULTS, type FrameOptions, resolveOptions } from "../options.js";
+import { crcOfSeed, crcUpdate } from "./crc32.js";
+import type { FrameInit } from "./frame.js";
+import { SyncPrefix } from "./sync-prefix.js";
+import { highWord, int32Size, lowWord, uint32Size, uint64Size, writeInt32, writeUint32, writeUint64 } from "./varint.js";
+
+/** Options of the frame writers. */
+export interface EncoderOptions extends FrameOptions {
+  /** Largest trailer of a version 2 frame, as the receiver's `maxTrailer`. Default 1 KiB. */
+  readonly maxTrailer?: number;
+  /** Seed of the checksums (docs/wire.md section 3), an unsigned 32-bit integer. Default: none. */
+  readonly checksumSeed?: number | undefined;
+}
+
+/** What writes a message: ts-proto's message objects and protobufjs' message classes have it. */
+export interface MessageEncoder<T> {
+  encode(message: T): { finish(): Uint8Array };
+}
+
+const TAG_VERSION = 0x18;
+const TAG_CMD = 0x20;
+const TAG_PAYLOAD = 0x2a;
+const TAG_TIMESTAMP = 0x30;
+const TAG_SEQUENCE = 0x38;
+const TAG_ACK = 0x40;
+const TAG_CALL_ID = 0x48;
+const TAG_KIND = 0x50;
+const TAG_STATUS = 0x58;
+const TAG_TIMEOUT_MS = 0x60;
+const TAG_TRACE = 0x6a;
+const TAG_EXT = 0x72;
+const TAG_CHECKSUM = 0x7d;
+const CHECKSUM_LENGTH = 5;
+
+/** Longest frame without its payload and trailer: prefix, LEN, VER, CMD, the payload's tag and N. */
+const MOST_OVERHEAD = 7 + 5 + 6 + 11 + 6;
+
+/** Bytes allocated at a time for small frames. What `take` gives away pins at most this much. */
+const BLOCK = 4096;
+
+const INT32_MIN = -0x8000_0000;
+const INT32_MAX = 0x7fff_ffff;
+const UINT32_MAX = 0xffff_ffff;
+const EMPTY = new Uint8Array(0);
+const utf8 = new TextEncoder();
+
+/**
+ * The bytes of one frame, freshly allocated: the caller owns them.
+ * @throws FramewireError `invalid-option` for a field outside its type or a trailer field on a version 1 frame;
+ *   `frame-too-large` for a payload above `maxPayload` or a trailer above `maxTrailer`
+ */
+export function encodeFrame(frame: FrameInit, options: EncoderOptions = {}): Uint8Array {
+  const encoder = new FrameEncoder(options);
+  encoder.append(frame);
+  return encoder.take().slice();
+}
+
+/** Writes many frames into one growing buffer; `take` gives all bytes since the last time, for one write to the socket. */
+export class FrameEncoder {
+  readonly #prefix: Uint8Array;
+  readonly #maxPayload: number;
+  readonly #maxTrailer: number;
+  #seed: number | undefined;
+  #seedCrc: number;
+  #bytes: Uint8Array = EMPTY;
+  /** Where the bytes not yet taken begin and end. */
+  #start = 0;
+  #end = 0;
+
+  /** @throws FramewireError `invalid-option` */
+  constructor(options: EncoderOptions = {}) {
+    const { magic, maxPayload, maxTrailer, checksumSeed } = resolveOptions<typeof DEFAULTS, EncoderOptions>(DEFAULTS, options);
+    this.#prefix = new SyncPrefix(magic).bytes;
+    this.#maxPayload = maxPayload;
+    this.#maxTrailer = maxTrailer;
+    this.#seed = checksumSeed;
+    this.#seedCrc = crcOfSeed(checksumSeed);
+  }
+
+  /** Seed of the checksums of the frames appended from now on. */
+  get checksumSeed(): number | undefined {
+    return this.#seed;
+  }
+
+  set checksumSeed(seed: number | undefined) {
+    resolveOptions({}, { checksumSeed: seed });
+    this.#seed = seed;
+    this.#seedCrc = crcOfSeed(seed);
+  }
+
+  /** Bytes appended since the last `take`. */
+  get length(): number {
+    return this.#end - this.#start;
+  }
+
+  /**
+   * Writes `frame` behind those before it. Its bytes are copied. After an error nothing of it is written.
+   * @throws FramewireError as {@link encodeFrame}
+   */
+  append(frame: FrameInit): void {
+    const { payload, cmd, version } = frame;
+    const length = payload === undefined ? 0 : payload.length;
+    if (length > this.#maxPayload) tooLarge("payload", length, this.#maxPayload);
+    if (version !== undefined) checkRange("version", version, 1, INT32_MAX);
+    checkRange("cmd", cmd, INT32_MIN, INT32_MAX);
+    const trailer = version === undefined || version === 1 ? refuseTrailer(frame) : this.#trailerSize(frame);
+    this.#reserve(MOST_OVERHEAD + length + trailer);
+
+    const bytes = this.#bytes;
+    const start = this.#end;
+    let p = start;
+    for (let i = 0; i < 7; i++) bytes[p++] = this.#prefix[i]!;
+    p = writeUint32(bytes, p, length);
+    if (version !== undefined) {
+      bytes[p++] = TAG_VERSION;
+      p = writeUint32(bytes, p, version);
+    }
+    bytes[p++] = TAG_CMD;
+    p = writeInt32(bytes, p, cmd);
+    if (payload !== undefined) {
+      bytes[p++] = TAG_PAYLOAD;
+      p = writeUint32(bytes, p, length);
+      copyInto(payload, bytes, p);
+      p += length;
+    }
+    if (trailer > 0) {
+      p = writeTrailer(bytes, p, frame);
+      const crc = crcUpdate(bytes, start, p, this.#seedCrc);
+      bytes[p++] = TAG_CHECKSUM;
+      bytes[p++] = crc;
+      bytes[p++] = crc >>> 8;
+      bytes[p++] = crc >>> 16;
+      bytes[p++] = crc >>> 24;
+    }
+    this.#end = p;
+  }
+
+  /**
+   * Writes a frame whose payload is `message` as `codec` encodes it.
+   * @throws FramewireError as {@link encodeFrame}; whatever `codec` throws
+   */
+  appendMessage<T>(init: Omit<FrameInit, "payload">, codec: MessageEncoder<T>, message: T): void {
+    this.append({ ...init, payload: codec.encode(message).finish() });
+  }
+
+  /** The bytes appended since the last time. They are the caller's: the encoder never writes there again. */
+  take(): Uint8Array {
+    const taken = this.#bytes.subarray(this.#start, this.#end);
+    this.#start = this.#end;
+    if (this.#bytes.length > BLOCK || this.#end === this.#bytes.length) {
+      this.#bytes = EMPTY;
+      this.#start = this.#end = 0;
+    }
+    return taken;
+  }
+
+  /** Makes room for `count` more bytes, moving those not yet taken if need be. */
+  #reserve(count: number): void {
+    if (this.#end + count <= this.#bytes.length) return;
+    const pending = this.#end - this.#start;
+    const bytes = new Uint8Array(Math.max(BLOCK, pending + count, pending * 2));
+    bytes.set(this.#bytes.subarray(this.#start, this.#end));
+    this.#bytes = bytes;
+    this.#start = 0;
+    this.#end = pending;
+  }
+
+  /** Bytes of the trailer with its checksum. Checks every field of it. */
+  #trailerSize(frame: FrameInit): number {
+    const { timestamp, sequence, ack, callId, kind, status, timeoutMs, trace, ext } = frame;
+    let size = CHECKSUM_LENGTH;
+    if (timestamp !== undefined) size += 1 + wideSize("timestamp", timestamp, true);
+    if (sequence !== undefined) size += 1 + wideSize("sequence", sequence, false);
+    if (ack !== undefined) size += 1 + wideSize("ack", ack, false);
+    if (callId !== undefined) size += 1 + uint32Size(checkRange("callId", callId, 0, UINT32_MAX));
+    if (kind !== undefined) size += 1 + int32Size(checkRange("kind", kind, INT32_MIN, INT32_MAX));
+    if (status !== undefined) size += 1 + int32Size(checkRange("status", status, INT32_MIN, INT32_MAX));
+    if (timeoutMs !== undefined) size += 1 + uint32Size(checkRange("timeoutMs", timeoutMs, 0, UINT32_MAX));
+    if (trace !== undefined) {
+      const length = utf8Size(trace);
+      size += 1 + uint32Size(length) + length;
+    }
+    if (ext !== undefined) size += 1 + uint32Size(ext.length) + ext.length;
+    if (size > this.#maxTrailer) tooLarge("trailer", size, this.#maxTrailer);
+    return size;
+  }
+}
+
+/** Writes the fields of the trailer, whose values have been checked; gives the position behind them. */
+function writeTrailer(bytes: Uint8Array, position: number, frame: FrameInit): number {
+  const { timestamp, sequence, ack, callId, kind, status, timeoutMs, trace, ext } = frame;
+  let p = position;
+  if (timestamp !== undefined) {
+    bytes[p++] = TAG_TIMESTAMP;
+    p = writeUint64(bytes, p, lowWord(timestamp), highWord(timestamp));
+  }
+  if (sequence !== undefined) {
+    bytes[p++] = TAG_SEQUENCE;
+    p = writeUint64(bytes, p, lowWord(sequence), highWord(sequence));
+  }
+  if (ack !== undefined) {
+    bytes[p++] = TAG_ACK;
+    p = writeUint64(bytes, p, lowWord(ack), highWord(ack));
+  }
+  if (callId !== undefined) {
+    bytes[p++] = TAG_CALL_ID;
+    p = writeUint32(bytes, p, callId);
+  }
+  if (kind !== undefined) {
+    bytes[p++] = TAG_KIND;
+    p = writeInt32(bytes, p, kind);
+  }
+  if (status !== undefined) {
+    bytes[p++] = TAG_STATUS;
+    p = writeInt32(bytes, p, status);
+  }
+  if (timeoutMs !== undefined) {
+    bytes[p++] = TAG_TIMEOUT_MS;
+    p = writeUint32(bytes, p, timeoutMs);
+  }
+  if (trace !== undefined) {
+    const encoded = utf8.encode(trace);
+    bytes[p++] = TAG_TRACE;
+    p = writeUint32(bytes, p, encoded.length);
+    bytes.set(encoded, p);
+    p += encoded.length;
+  }
+  if (ext !== undefined) {
+    bytes[p++] = TAG_EXT;
+    p = writeUint32(bytes, p, ext.length);
+    bytes.set(ext, p);
+    p += ext.length;
+  }
+  return p;
+}
+
+/** A version 1 frame has no trailer: giving it one is a mistake that would otherwise go unseen. */
+function refuseTrailer(frame: FrameInit): 0 {
+  const field =
+    frame.timestamp !== undefined
+      ? "timestamp"
+      : frame.sequence !== undefined
+        ? "sequence"
+        : frame.ack !== undefined
+          ? "ack"
+          : frame.callId !== undefined
+            ? "callId"
+            : frame.kind !== undefined
+              ? "kind"
+              : frame.status !== undefined
+                ? "status"
+                : frame.timeoutMs !== undefined
+                  ? "timeoutMs"
+                  : frame.trace !== undefined
+                    ? "trace"
+                    : frame.ext !== undefined
+                      ? "ext"
+                      : undefined;
+  if (field !== undefined) throw new FramewireError("invalid-option", `${field} needs version 2 or above`);
+  return 0;
+}
+
+function checkRange(name: string, value: number, min: number, max: number): number {
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new FramewireError("invalid-option", `${name} is ${String(value)}; it must be an integer from ${min} to ${max}`);
+}
+
+/** Varint size of a 64-bit field, checked. */
+function wideSize(name: string, value: bigint | number, signed: boolean): number {
+  const fits =
+    typeof value === "number"
+      ? Number.isSafeInteger(value) && (signed || value >= 0)
+      : typeof value === "bigint" && (signed ? BigInt.asIntN(64, value) : BigInt.asUintN(64, value)) === value;
+  if (!fits) {
+    const type = signed ? "int64" : "uint64";
+    throw new FramewireError(
+      "invalid-option",
+      `${name} is ${String(value)}; it must be a bigint in the range of ${type} or a safe integer`,
+    );
+  }
+  return uint64Size(lowWord(value), highWord(value));
+}
+
+/** Bytes of `text` in UTF-8; a lone surrogate counts as the three bytes of its replacement character. */
+function utf8Size(text: string): number {
+  let size = 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x80) size += 1;
+    else if (unit < 0x800) size += 2;
+    else {
+      size += 3;
+      // A pair takes four bytes.
+      if ((unit & 0xfc00) === 0xd800 && (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00) {
+        size += 1;
+        i++;
+      }
+    }
+  }
+  return size;
+}
+
+function copyInto(source: Uint8Array, target: Uint8Array, at: number): void {
+  if (source.length > 48) target.set(source, at);
+  else for (let i = 0; i < source.length; i++) target[at + i] = source[i]!;
+}
+
+function tooLarge(what: string, size: number, limit: number): never {
+  throw new FramewireError("frame-too-large", `${what} of ${size} bytes; at most ${limit} are allowed`);
+}
