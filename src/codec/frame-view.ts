@@ -49,7 +49,8 @@ export interface FrameView {
 }
 
 const TWO_32 = 0x1_0000_0000;
-const utf8 = new TextDecoder();
+/** A byte order mark at the front is a character like any other; the default would drop it. */
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Trailer fields by number, and the wire type each has; a field of another type is one of a later protocol and ignored. */
 const FIRST_FIELD = 6;

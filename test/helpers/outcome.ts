@@ -54,7 +54,7 @@ export function outcomeFrame(frame: AnyFrame): OutcomeFrame {
   for (const name of ["callId", "kind", "status", "timeoutMs", "trace"] as const) {
     if (frame[name] !== undefined) fields[name] = frame[name];
   }
-  if (frame.ext !== undefined) fields["ext"] = toHex(frame.ext);
+  if (frame.ext !== undefined) fields.ext = toHex(frame.ext);
   return { start, end, version, cmd, payload: toHex(frame.payload), afterGap, ...fields };
 }
 

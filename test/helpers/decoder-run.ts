@@ -1,0 +1,70 @@
+/** Runs the decoder under test over a stream in chunks and writes down all that it says. */
+import { FrameDecoder, type FrameDecoderOptions } from "../../src/codec/frame-decoder.js";
+import { FramewireError } from "../../src/errors.js";
+import { type Outcome, type OutcomeFrame, outcomeFrame } from "./outcome.js";
+
+export interface DecoderRun extends Outcome {
+  /** Start offsets of frames and discards in the order in which they were told. */
+  readonly order: readonly number[];
+  /** Frames told before the flush. */
+  readonly beforeFlush: number;
+  readonly decoder: FrameDecoder;
+}
+
+/** Cuts `bytes` at the given offsets, ascending. Empty chunks are kept. */
+export function chunksAt(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] {
+  const bounds = [0, ...cuts, bytes.length];
+  return bounds.slice(1).map((end, i) => bytes.subarray(bounds[i], end));
+}
+
+/** Chunks of `size` bytes, the last one shorter. */
+export function chunksOf(bytes: Uint8Array, size: number): Uint8Array[] {
+  return chunksAt(
+    bytes,
+    Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => i * size),
+  );
+}
+
+/**
+ * Pushes `chunks` and flushes unless told otherwise. Each chunk is handed over in one scratch buffer that is overwritten
+ * afterwards, as a socket's may be: a decoder that kept a view of it would give itself away.
+ */
+export function runDecoder(chunks: readonly Uint8Array[], options: FrameDecoderOptions = {}, flush = true): DecoderRun {
+  const frames: OutcomeFrame[] = [];
+  const discards: { start: number; end: number; reason: string }[] = [];
+  const order: number[] = [];
+  const decoder = new FrameDecoder({
+    ...options,
+    onDiscard: (discard) => {
+      discards.push({ ...discard });
+      order.push(discard.start);
+      options.onDiscard?.(discard);
+    },
+  });
+  const onFrame = (frame: Parameters<Parameters<FrameDecoder["push"]>[1]>[0]): void => {
+    frames.push(outcomeFrame(frame));
+    order.push(frame.start);
+  };
+  let error: string | undefined;
+  let beforeFlush = 0;
+  const scratch = new Uint8Array(chunks.reduce((most, chunk) => Math.max(most, chunk.length), 0));
+  try {
+    for (const chunk of chunks) {
+      scratch.set(chunk);
+      decoder.push(scratch.subarray(0, chunk.length), onFrame);
+      scratch.fill(0xee);
+    }
+    beforeFlush = frames.length;
+    if (flush) decoder.flush(onFrame);
+  } catch (thrown) {
+    if (!(thrown instanceof FramewireError)) throw thrown;
+    error = thrown.code;
+  }
+  return { frames, discards, ...(error === undefined ? {} : { error }), order, beforeFlush, decoder };
+}
+
+/** What a run has in common with the oracle's outcome. */
+export function outcomeOfRun(run: DecoderRun): Outcome {
+  const { frames, discards, error } = run;
+  return { frames, discards, ...(error === undefined ? {} : { error }) };
+}
