@@ -1,0 +1,146 @@
+/** What hostile input costs: time for each byte, scanning speed, tiny chunks, and memory for lengths that are only claimed. */
+import { FrameDecoder } from "../../src/codec/index.js";
+import { medianMs } from "../harness.js";
+import { randomBytes } from "../random.js";
+import { FILLERS, HOSTILE } from "./hostile-streams.js";
+import { every, prefixOf, v1Stream, v2Header, v2Stream } from "./streams.js";
+
+const MIB = 2 ** 20;
+
+/** Time of one hostile stream at two sizes. */
+export interface HostileRow {
+  readonly name: string;
+  readonly note: string;
+  readonly oneMibMs: number;
+  readonly fourMibMs: number;
+  /** Time per byte at 4 MiB divided by that at 1 MiB; 1 = linear. */
+  readonly growth: number;
+}
+
+/** Times every hostile stream, in 64 KiB chunks and flushed, with room for payloads as large as the stream. */
+export async function hostileStreams(rounds: number, progress: (text: string) => void): Promise<HostileRow[]> {
+  const rows: HostileRow[] = [];
+  for (const { name, note, make } of HOSTILE) {
+    progress(`decode: hostile ${name}`);
+    const one = every(make(MIB), () => 65536);
+    const four = every(make(4 * MIB), () => 65536);
+    const run = (chunks: readonly Buffer[]) => () => drain(chunks);
+    run(one)();
+    const oneMibMs = await medianMs(rounds, run(one));
+    const fourMibMs = await medianMs(rounds, run(four));
+    rows.push({ name, note, oneMibMs, fourMibMs, growth: fourMibMs / oneMibMs / 4 });
+  }
+  return rows;
+}
+
+/** Speed of scanning one filler. */
+export interface ScanRow {
+  readonly name: string;
+  readonly megabytesPerSecond: number;
+  /** What a plain search for the whole prefix by `Buffer.indexOf` does on the same bytes. */
+  readonly indexOfMegabytesPerSecond: number;
+}
+
+/** Scans every filler in 64 KiB chunks. */
+export async function scanning(rounds: number, progress: (text: string) => void): Promise<ScanRow[]> {
+  const rows: ScanRow[] = [];
+  for (const { name, magic, make } of FILLERS) {
+    progress(`decode: scanning ${name}`);
+    const bytes = make(4 * MIB);
+    const chunks = every(bytes, () => 65536);
+    const prefix = prefixOf(magic);
+    const scan = () => drain(chunks, magic);
+    const search = () => {
+      for (const chunk of chunks) if (chunk.indexOf(prefix) !== -1) throw new Error("the filler holds a prefix");
+    };
+    scan();
+    search();
+    const scanMs = await medianMs(rounds, scan);
+    const searchMs = await medianMs(rounds, search);
+    const rate = (ms: number) => bytes.length / ms / 1000;
+    rows.push({ name, megabytesPerSecond: rate(scanMs), indexOfMegabytesPerSecond: rate(searchMs) });
+  }
+  return rows;
+}
+
+/** Time of one frame of 40,000 B payload that arrives byte by byte, in milliseconds; the worse of version 1 and 2. */
+export async function byteByByte(rounds: number): Promise<number> {
+  const payload = randomBytes(40_000, 40);
+  const times: number[] = [];
+  for (const stream of [v1Stream(payload, 1), v2Stream(payload, 1)]) {
+    const chunks = every(stream, () => 1);
+    times.push(
+      await medianMs(rounds, () => {
+        if (count(chunks) !== 1) throw new Error("the frame did not arrive");
+      }),
+    );
+  }
+  return Math.max(...times);
+}
+
+/** Growth of the heap and of array buffers. */
+export interface ClaimRow {
+  readonly bytesFed: number;
+  readonly bytesClaimed: number;
+  readonly bytesGrown: number;
+}
+
+/**
+ * 10,000 headers that each claim 1 MiB, of each of which 20 bytes arrive: fed to one decoder, which has to keep them all
+ * as the payload of the first may still come.
+ */
+export function claimedLengths(): ClaimRow {
+  const headers = 10_000;
+  const header = Buffer.concat([v2Header(MIB), Buffer.alloc(20)]).subarray(0, 20);
+  const decoder = new FrameDecoder({ minVersion: 2 });
+  let frames = 0;
+  const before = held();
+  for (let i = 0; i < headers; i++) decoder.push(header, () => frames++);
+  const bytesGrown = held() - before;
+  if (frames !== 0 || decoder.stats.bytes !== headers * header.length) throw new Error("the headers were not held back");
+  return { bytesFed: headers * header.length, bytesClaimed: headers * MIB, bytesGrown };
+}
+
+/** The same with a decoder for each header, as 10,000 connections would have; bytes held for each, all objects included. */
+export function claimedLengthsApart(): ClaimRow {
+  const headers = 10_000;
+  const header = Buffer.concat([v2Header(MIB), Buffer.alloc(20)]).subarray(0, 20);
+  const before = held();
+  const decoders = Array.from({ length: headers }, () => {
+    const decoder = new FrameDecoder({ minVersion: 2 });
+    decoder.push(header, () => undefined);
+    return decoder;
+  });
+  const bytesGrown = held() - before;
+  if (decoders.some((decoder) => decoder.stats.buffered === 0)) throw new Error("a header was not held back");
+  return { bytesFed: headers * header.length, bytesClaimed: headers * MIB, bytesGrown };
+}
+
+function held(): number {
+  if (globalThis.gc === undefined) throw new Error("start Node with --expose-gc: memory cannot be measured without collecting first");
+  globalThis.gc();
+  globalThis.gc();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+function drain(chunks: readonly Buffer[], magic?: number): void {
+  const decoder = new FrameDecoder({
+    minVersion: 2,
+    maxPayload: 8 * MIB,
+    ...(magic === undefined ? {} : { magic }),
+    onDiscard: () => undefined,
+  });
+  const ignore = () => undefined;
+  for (const chunk of chunks) decoder.push(chunk, ignore);
+  decoder.end(ignore);
+}
+
+function count(chunks: readonly Buffer[]): number {
+  let frames = 0;
+  const decoder = new FrameDecoder();
+  const onFrame = () => frames++;
+  for (const chunk of chunks) decoder.push(chunk, onFrame);
+  decoder.end(onFrame);
+  return frames;
+}
