@@ -1,0 +1,76 @@
+/** One line for each frame: when, direction, transport, version, peer, command, bytes and the payload as JSON. */
+import { styleText } from "node:util";
+import { ChatEventsServiceDefinition, ChatServiceDefinition } from "./gen/chat/v1/chat.js";
+import { Credit, Goaway, Hello, Welcome } from "./gen/framewire/v1/session.js";
+
+/** A frame as the server shows it. */
+export interface SeenFrame {
+  readonly direction: "in" | "out";
+  readonly transport: string;
+  readonly peer: string;
+  readonly version: number;
+  readonly cmd: number;
+  /** A FrameKind of framewire/v1/data_frame.proto; version 1 has none, which reads as 0. */
+  readonly kind: number;
+  readonly bytes: number;
+  readonly payload: Uint8Array;
+}
+
+interface Message {
+  decode(bytes: Uint8Array): unknown;
+}
+
+const RESPONSE = 2;
+const CONTROL: Readonly<Record<number, readonly [name: string, message?: Message]>> = {
+  5: ["credit", Credit],
+  6: ["cancel"],
+  7: ["hello", Hello],
+  8: ["welcome", Welcome],
+  9: ["ping"],
+  10: ["pong"],
+  11: ["ack"],
+  12: ["goaway", Goaway],
+};
+
+const { send, history } = ChatServiceDefinition.methods;
+const { posted, presence } = ChatEventsServiceDefinition.methods;
+const COMMANDS = new Map<number, { name: string; requestType: Message; responseType: Message }>([
+  [257, send],
+  [258, history],
+  [513, posted],
+  [514, presence],
+]);
+
+/** Prints `frame` to standard output. */
+export function logFrame(frame: SeenFrame): void {
+  const { name, message } = describe(frame);
+  const time = new Date().toISOString().slice(11, 23);
+  const direction = frame.direction === "in" ? paint("green", "in ") : paint("magenta", "out");
+  const transport = paint("cyan", `${frame.transport.padEnd(9)} v${frame.version}`);
+  const size = `${frame.bytes} B`.padStart(7);
+  console.log(
+    `${paint("gray", time)} ${direction} ${transport} ${frame.peer.padEnd(4)} ${name.padEnd(19)}${size}  ${json(frame.payload, message)}`,
+  );
+}
+
+function describe({ cmd, kind, version, direction }: SeenFrame): { name: string; message: Message | undefined } {
+  const control = cmd === 0 ? CONTROL[kind] : undefined;
+  if (control !== undefined) return { name: control[0], message: control[1] };
+  const command = COMMANDS.get(cmd);
+  if (command === undefined) return { name: `cmd ${cmd}`, message: undefined };
+  // A version 1 reply has no kind; it is told by its direction, as peers answer none of the server's commands.
+  const reply = version === 1 ? direction === "out" && (cmd === 257 || cmd === 258) : kind === RESPONSE;
+  return reply ? { name: `${command.name} reply`, message: command.responseType } : { name: command.name, message: command.requestType };
+}
+
+function json(payload: Uint8Array, message: Message | undefined): string {
+  if (message === undefined) return payload.length === 0 ? "{}" : `<${payload.length} bytes>`;
+  return JSON.stringify(message.decode(payload), (_key, value: unknown) => {
+    if (typeof value === "bigint") return String(value);
+    return value instanceof Uint8Array ? `<${value.length} bytes>` : value;
+  });
+}
+
+function paint(colour: "green" | "magenta" | "cyan" | "gray", words: string): string {
+  return process.stdout.isTTY ? styleText(colour, words) : words;
+}

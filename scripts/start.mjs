@@ -1,0 +1,28 @@
+/** Builds the package, generates and compiles the chat example, bundles its page and runs it. */
+import { spawn } from "node:child_process";
+import { ROOT, run, secondsSince } from "./lib/run.mjs";
+
+/** @type {readonly (readonly [what: string, command: string])[]} */
+const STEPS = [
+  ["building the package", "node scripts/build.mjs"],
+  ["generating the chat's messages from its .proto", "buf generate --template examples/chat/buf.gen.yaml"],
+  ["compiling the chat", "tsc -p examples/chat"],
+  ["bundling its page", "vite build --config examples/chat/vite.config.ts"],
+];
+
+for (const [what, command] of STEPS) {
+  const startedAt = performance.now();
+  const [program = "", ...args] = command.split(" ");
+  const { ok, output } = await run(program, args);
+  if (!ok) {
+    console.error(`${what} failed: ${command}\n${output}`);
+    process.exit(1);
+  }
+  console.log(`${what}: ${secondsSince(startedAt)}`);
+}
+
+const chat = spawn(process.execPath, ["examples/chat/dist/main.js", ...process.argv.slice(2)], { cwd: ROOT, stdio: "inherit" });
+// Ctrl-C reaches both processes; this one waits for the other to close its ports.
+process.on("SIGINT", () => {});
+process.on("SIGTERM", () => chat.kill("SIGTERM"));
+chat.once("close", (code, signal) => process.exit(code ?? (signal === "SIGINT" ? 0 : 1)));
