@@ -8,6 +8,7 @@ import { ROOT, run } from "./lib/run.mjs";
 const TEMPLATES = [
   { template: "buf.gen.yaml", out: "src/gen" },
   { template: "examples/chat/buf.gen.yaml", out: "examples/chat/gen" },
+  { template: "test/buf.gen.yaml", out: "test/gen" },
 ];
 
 /** @param {string} folder */

@@ -24,6 +24,80 @@ export interface DecoderOptions extends FrameOptions {
   readonly checksumSeed?: number | undefined;
 }
 
+/** Who this side is, told to the peer in the handshake. */
+export interface PeerDescription {
+  /** Application name. */
+  readonly name?: string;
+  /** Application version. */
+  readonly version?: string;
+  /** Platform, for example `node 22`. */
+  readonly platform?: string;
+}
+
+/** Options of a connection, the same on both ends. */
+export interface ConnectionOptions extends FrameOptions {
+  /** Largest trailer of a version 2 frame, in bytes. Default 1 KiB. */
+  readonly maxTrailer?: number;
+  /** What happens after a damaged byte: look for the next frame (`"resync"`, default) or close the connection. */
+  readonly recovery?: Recovery;
+  /** Who this side is. */
+  readonly peer?: PeerDescription;
+  /** From opening a socket to the end of the handshake. Default 8 s. */
+  readonly handshakeTimeoutMs?: number;
+  /** From a frame's first byte to its last. Default 10 s. */
+  readonly frameTimeoutMs?: number;
+  /** Longest time without progress while bytes wait to be sent. Default 30 s. */
+  readonly writeTimeoutMs?: number;
+  /** Silence after which a ping is sent. Default 30 s. */
+  readonly heartbeatIntervalMs?: number;
+  /** Silence after a ping that ends the connection. Default 20 s. */
+  readonly heartbeatTimeoutMs?: number;
+  /** The same while a page is hidden, where timers and tasks are throttled. Default 75 s. */
+  readonly heartbeatTimeoutHiddenMs?: number;
+  /** Resynchronisations in a sliding minute before the connection closes. Default 8. */
+  readonly resyncBudget?: number;
+  /** Share of damaged frames in a sliding minute above which the connection closes, 0 to 1. Default 0.5. */
+  readonly errorRate?: number;
+  /** The least number of frames that `errorRate` is judged by. Default 20. */
+  readonly errorRateFrames?: number;
+  /** Calls that the peer may have in flight on one connection. Default 1024. */
+  readonly maxCalls?: number;
+  /** Credit that each stream starts with, in bytes; an item costs its payload's length plus 64. Default 256 KiB. */
+  readonly initialCredit?: number;
+  /** Bytes waiting in the socket above which sends wait; they go on below half of it. Default 256 KiB. */
+  readonly highWaterMark?: number;
+  /** Bytes of frames that may wait for the socket or a connection. Default 4 MiB. */
+  readonly maxQueuedBytes?: number;
+  /** Frames that may wait for the socket or a connection. Default 10,000. */
+  readonly maxQueuedFrames?: number;
+  /** Longest time that a frame waits for a connection. Default 120 s. */
+  readonly maxQueuedMs?: number;
+  /** Bytes of sent, unacknowledged frames kept for a resume. Default 256 KiB. */
+  readonly replayBytes?: number;
+  /** Sent, unacknowledged frames kept for a resume. Default 4,096. */
+  readonly replayFrames?: number;
+  /** How long an interrupted session can be resumed. Default 120 s. */
+  readonly resumeWindowMs?: number;
+  /** Longest time before a received frame is acknowledged. Default 25 ms. */
+  readonly ackDelayMs?: number;
+  /** Longest time a call may take, unless it says otherwise; 0 = no limit. Default 30 s for calls with one reply, none for streams. */
+  readonly timeoutMs?: number;
+}
+
+/** Options of a client's reconnects. */
+export interface ReconnectOptions {
+  /** Delay before the first retry; doubles with each further one. Default 1 s. */
+  readonly baseMs?: number;
+  /** Longest delay. Default 60 s. */
+  readonly maxMs?: number;
+  /** `"added"` (default) adds 0 to 1 s to each delay; `"full"` chooses evenly from 0 to the delay: for large fleets. */
+  readonly jitter?: "added" | "full";
+  /** Retries in a row before the client gives up; Infinity = never. Default 5. */
+  readonly retries?: number;
+  /** Time connected after which the count of retries starts anew. Default 60 s. */
+  readonly resetAfterMs?: number;
+}
+
 /** Every default value, written once. docs/options.md is held to this object by a test. */
 export const DEFAULTS = {
   magic: 0x7eddfcf5,
@@ -31,7 +105,53 @@ export const DEFAULTS = {
   maxTrailer: 1024,
   minVersion: 1,
   recovery: "resync",
+  handshakeTimeoutMs: 8_000,
+  frameTimeoutMs: 10_000,
+  writeTimeoutMs: 30_000,
+  heartbeatIntervalMs: 30_000,
+  heartbeatTimeoutMs: 20_000,
+  heartbeatTimeoutHiddenMs: 75_000,
+  resyncBudget: 8,
+  errorRate: 0.5,
+  errorRateFrames: 20,
+  maxCalls: 1024,
+  initialCredit: 256 * 1024,
+  highWaterMark: 256 * 1024,
+  maxQueuedBytes: 4 * 1024 * 1024,
+  maxQueuedFrames: 10_000,
+  maxQueuedMs: 120_000,
+  replayBytes: 256 * 1024,
+  replayFrames: 4096,
+  resumeWindowMs: 120_000,
+  ackDelayMs: 25,
+  timeoutMs: 30_000,
+  baseMs: 1_000,
+  maxMs: 60_000,
+  jitter: "added",
+  retries: 5,
+  resetAfterMs: 60_000,
 } as const;
+
+type Widen<T> = T extends number ? number : T extends "resync" ? Recovery : T extends "added" ? "added" | "full" : T;
+
+/** The defaults of the options that `O` has, as values of those options. */
+type DefaultsOf<O> = { readonly [K in keyof O & keyof typeof DEFAULTS]: Widen<(typeof DEFAULTS)[K]> };
+
+/** Connection options with every default filled in. */
+export type ResolvedConnectionOptions = ConnectionOptions & DefaultsOf<Required<ConnectionOptions>>;
+
+/** Reconnect options with every default filled in. */
+export type ResolvedReconnectOptions = DefaultsOf<Required<ReconnectOptions>>;
+
+/** Connection options from what was given and the defaults. @throws FramewireError `invalid-option`. */
+export function resolveConnectionOptions(given: ConnectionOptions): ResolvedConnectionOptions {
+  return resolveOptions(DEFAULTS, given);
+}
+
+/** Reconnect options from what was given and the defaults. @throws FramewireError `invalid-option`. */
+export function resolveReconnectOptions(given: ReconnectOptions): ResolvedReconnectOptions {
+  return resolveOptions(DEFAULTS, given);
+}
 
 interface Range {
   readonly min: number;
@@ -46,7 +166,14 @@ const RANGES: Readonly<Record<string, Range>> = {
   maxTrailer: { min: 5, max: INT31 },
   minVersion: { min: 1, max: INT31 },
   checksumSeed: { min: 0, max: 0xffff_ffff },
+  errorRateFrames: { min: 1, max: INT31 },
+  maxCalls: { min: 1, max: INT31 },
+  initialCredit: { min: 1, max: INT31 },
+  retries: { min: 0, max: Number.POSITIVE_INFINITY },
 };
+
+/** Options not listed above that are numbers: counts, bytes or milliseconds. */
+const COUNT: Range = { min: 0, max: INT31 };
 
 /**
  * Lays `given` over `defaults` and checks every number against its range.
@@ -56,8 +183,11 @@ export function resolveOptions<D extends object, G extends object>(defaults: D, 
   const resolved = { ...defaults } as Record<string, unknown>;
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue;
-    const range = RANGES[name];
-    if (range !== undefined && !(Number.isInteger(value) && (value as number) >= range.min && (value as number) <= range.max)) {
+    const range = RANGES[name] ?? (name !== "errorRate" && typeof value === "number" ? COUNT : undefined);
+    if (
+      range !== undefined &&
+      !((Number.isInteger(value) || value === range.max) && (value as number) >= range.min && (value as number) <= range.max)
+    ) {
       throw new FramewireError("invalid-option", `${name} is ${String(value)}; it must be an integer from ${range.min} to ${range.max}`);
     }
     if (name === "recovery" && value !== "resync" && value !== "close") {

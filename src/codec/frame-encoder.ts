@@ -145,6 +145,18 @@ export class FrameEncoder {
     this.append({ ...init, payload: codec.encode(message).finish() });
   }
 
+  /** Writes a frame that is encoded already. Its bytes are copied. */
+  appendEncoded(frame: Uint8Array): void {
+    this.#reserve(frame.length);
+    copyInto(frame, this.#bytes, this.#end);
+    this.#end += frame.length;
+  }
+
+  /** A copy of what was appended since {@link FrameEncoder.length} was `length`; the caller owns it. */
+  copyFrom(length: number): Uint8Array {
+    return this.#bytes.slice(this.#start + length, this.#end);
+  }
+
   /** The bytes appended since the last time. They are the caller's: the encoder never writes there again. */
   take(): Uint8Array {
     const taken = this.#bytes.subarray(this.#start, this.#end);

@@ -44,6 +44,8 @@ export interface FrameView {
   readonly callIdNumber: number;
   /** `kind`, 0 when absent. */
   readonly kindNumber: number;
+  /** A copy of the whole frame as it came; the caller owns it. */
+  bytes(): Uint8Array;
   /** The frame as plain data that owns its bytes. A payload is always there, empty when the frame has none. */
   copy(): Frame;
 }
@@ -168,6 +170,10 @@ export class FrameCursor implements FrameView {
   get kindNumber(): number {
     const at = this.#find(KIND);
     return at === 0 ? 0 : this.#low(at) | 0;
+  }
+
+  bytes(): Uint8Array {
+    return this.buffer.slice(this.startPosition, this.endPosition);
   }
 
   copy(): Frame {

@@ -67,7 +67,7 @@ export interface CommandOptions {
   delivery: Delivery;
   /** What a sender does with a receiver that does not keep up. */
   slowConsumer: SlowConsumer;
-  /** A message without reply: the rpc returns google.protobuf.Empty, which is never sent. */
+  /** A message without reply: what the rpc returns is never sent. */
   oneWay: boolean;
 }
 

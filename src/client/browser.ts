@@ -1,0 +1,29 @@
+/** `framewire/client` in browsers, workers and React Native: WebSocket only, and no Node module. */
+import { FramewireError } from "../errors.js";
+import { connectWebSocket } from "../transport/websocket.js";
+import { Client, type ClientOptions, type Connector } from "./client.js";
+
+export type { CallOptions } from "../connection/calls.js";
+export type { Clock, Timer } from "../connection/clock.js";
+export type { FrameEvent, GapEvent } from "../connection/connection.js";
+export { CallContext } from "../connection/context.js";
+export type { MessageCodec, MethodDefinition, ServiceClient, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
+export type { Middleware } from "../connection/dispatcher.js";
+export type { HandlerFailure } from "../connection/served-calls.js";
+export type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
+export type { ConnectionOptions, PeerDescription, ReconnectOptions } from "../options.js";
+export type { ClientContext, ClientEvents, ClientOptions, Connector, ConnectorSettings, StateDetail } from "./client.js";
+export { Client } from "./client.js";
+export type { ClientState } from "./reconnect.js";
+
+const connectBrowser: Connector = (url, { versions }, signal) => {
+  if (url.protocol !== "ws:" && url.protocol !== "wss:") {
+    return Promise.reject(new FramewireError("invalid-option", `${url.href}: a browser can only connect to ws:// and wss://`));
+  }
+  return connectWebSocket(url, versions, signal);
+};
+
+/** A client of the server at `url` (`ws://`, `wss://`); `connect` opens it. @throws FramewireError `invalid-option` */
+export function createClient(url: string | URL, options: ClientOptions = {}): Client {
+  return new Client(url, { connector: connectBrowser, ...options });
+}

@@ -1,0 +1,40 @@
+/** `framewire/client` on Node: WebSocket, TCP and TLS. */
+import type { ConnectionOptions as TlsConnectionOptions } from "node:tls";
+import { FramewireError } from "../errors.js";
+import { connectTcp } from "../transport/tcp.js";
+import { connectNodeWebSocket } from "../transport/websocket-node.js";
+import { Client, type ClientOptions, type Connector } from "./client.js";
+
+export type { CallOptions } from "../connection/calls.js";
+export type { Clock, Timer } from "../connection/clock.js";
+export type { FrameEvent, GapEvent } from "../connection/connection.js";
+export { CallContext } from "../connection/context.js";
+export type { MessageCodec, MethodDefinition, ServiceClient, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
+export type { Middleware } from "../connection/dispatcher.js";
+export type { HandlerFailure } from "../connection/served-calls.js";
+export type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
+export type { ConnectionOptions, PeerDescription, ReconnectOptions } from "../options.js";
+export type { ClientContext, ClientEvents, ClientOptions, Connector, ConnectorSettings, StateDetail } from "./client.js";
+export { Client } from "./client.js";
+export type { ClientState } from "./reconnect.js";
+
+/** What a WebSocket message may be longer than one payload: the frame around it, or several small frames. */
+const MESSAGE_SLACK = 128 * 1024;
+
+const connectNode: Connector = (url, settings, signal) => {
+  switch (url.protocol) {
+    case "ws:":
+    case "wss:":
+      return connectNodeWebSocket(url, settings.versions, { maxMessage: settings.maxPayload + MESSAGE_SLACK, ...settings }, signal);
+    case "tcp:":
+    case "tls:":
+      return connectTcp(url, settings.versions, settings.tls as TlsConnectionOptions | undefined, signal);
+    default:
+      return Promise.reject(new FramewireError("invalid-option", `${url.href}: use ws://, wss://, tcp:// or tls://`));
+  }
+};
+
+/** A client of the server at `url` (`ws://`, `wss://`, `tcp://`, `tls://`); `connect` opens it. @throws FramewireError `invalid-option` */
+export function createClient(url: string | URL, options: ClientOptions = {}): Client {
+  return new Client(url, { connector: connectNode, ...options });
+}

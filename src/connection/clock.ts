@@ -1,0 +1,33 @@
+/** Time, handed in: so that tests turn the clock by hand and nothing in the connection knows of timers. */
+
+/** One armed timer. */
+export interface Timer {
+  /** Disarms it; harmless after it has run. */
+  cancel(): void;
+}
+
+/** Where a connection gets its time from. */
+export interface Clock {
+  /** Milliseconds on a clock that never goes back. */
+  now(): number;
+  /** Runs `run` once, `delayMs` from now. */
+  setTimer(delayMs: number, run: () => void): Timer;
+  /** Runs `run` once the work at hand is done and before the event loop waits again. */
+  defer(run: () => void): void;
+}
+
+/** setTimeout takes delays of up to 2^31-1 ms and runs longer ones at once. */
+const LONGEST_DELAY = 0x7fff_ffff;
+
+const deferNative: (run: () => void) => void =
+  typeof setImmediate === "function" ? (run) => void setImmediate(run) : (run) => queueMicrotask(() => queueMicrotask(run));
+
+/** The machine's own clock. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  setTimer(delayMs, run) {
+    const handle = setTimeout(run, Math.min(delayMs, LONGEST_DELAY));
+    return { cancel: () => clearTimeout(handle) };
+  },
+  defer: deferNative,
+};

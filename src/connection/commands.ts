@@ -1,0 +1,113 @@
+/** Commands: what a method or a bare number is on the wire, and the registry that finds its handler. */
+import { BinaryReader } from "@bufbuild/protobuf/wire";
+import { FramewireError } from "../errors.js";
+import { CommandOptions, Delivery, SlowConsumer } from "../gen/framewire/v1/command.js";
+import type { MessageCodec, MethodDefinition } from "./definition.js";
+
+/** Field 50311 of google.protobuf.MethodOptions, length-delimited, as ts-proto keys unknown fields. */
+const COMMAND_OPTION_TAG = (50311 << 3) | 2;
+
+/** What a sender does with a receiver that does not keep up. */
+export type SlowConsumerPolicy = "close" | "drop-newest" | "drop-oldest" | "keep-latest";
+
+/** One command, ready for use. */
+export interface Command {
+  /** Nonzero int32. */
+  readonly cmd: number;
+  /** `package.Service/Method`, or `0x201` for a bare command. */
+  readonly name: string;
+  /** Numbered, kept until acknowledged, sent again after a reconnect. */
+  readonly reliable: boolean;
+  readonly slowConsumer: SlowConsumerPolicy;
+  /** Sent as a message; nothing comes back. */
+  readonly oneWay: boolean;
+  readonly requestStream: boolean;
+  readonly responseStream: boolean;
+  readonly request: MessageCodec;
+  readonly response: MessageCodec;
+}
+
+const POLICIES: Readonly<Record<number, SlowConsumerPolicy>> = {
+  [SlowConsumer.SLOW_CONSUMER_UNSPECIFIED]: "close",
+  [SlowConsumer.SLOW_CONSUMER_CLOSE]: "close",
+  [SlowConsumer.SLOW_CONSUMER_DROP_NEWEST]: "drop-newest",
+  [SlowConsumer.SLOW_CONSUMER_DROP_OLDEST]: "drop-oldest",
+  [SlowConsumer.SLOW_CONSUMER_KEEP_LATEST]: "keep-latest",
+};
+
+const commandOfMethod = new WeakMap<MethodDefinition, Command>();
+
+/**
+ * Reads the `framewire.v1.command` option of a generated method.
+ * @throws FramewireError `invalid-option` if the method has none, or its cmd is 0.
+ */
+export function methodCommand(service: string, method: MethodDefinition): Command {
+  const known = commandOfMethod.get(method);
+  if (known !== undefined) return known;
+  const name = service === "" ? method.name : `${service}/${method.name}`;
+  const bytes = method.options._unknownFields?.[COMMAND_OPTION_TAG]?.at(-1);
+  if (bytes === undefined) {
+    throw new FramewireError("invalid-option", `${name} has no (framewire.v1.command) option; give it one, such as { cmd: 257 }`);
+  }
+  const reader = new BinaryReader(bytes);
+  const options = CommandOptions.decode(reader, reader.uint32());
+  const command: Command = {
+    cmd: checkCmd(options.cmd, name),
+    name,
+    reliable: options.delivery !== Delivery.DELIVERY_AT_MOST_ONCE,
+    slowConsumer: POLICIES[options.slowConsumer] ?? "close",
+    oneWay: options.oneWay,
+    requestStream: method.requestStream,
+    responseStream: method.responseStream,
+    request: method.requestType,
+    response: method.responseType,
+  };
+  commandOfMethod.set(method, command);
+  return command;
+}
+
+/** A command without a method: a number and the codec of its message. */
+export function bareCommand(cmd: number, request: MessageCodec, response: MessageCodec, oneWay: boolean): Command {
+  const name = cmdName(cmd);
+  checkCmd(cmd, name);
+  return { cmd, name, reliable: true, slowConsumer: "close", oneWay, requestStream: false, responseStream: false, request, response };
+}
+
+/** How a command without a name is shown. */
+export function cmdName(cmd: number): string {
+  return cmd < 0 ? String(cmd) : `0x${cmd.toString(16).padStart(4, "0")}`;
+}
+
+function checkCmd(cmd: number, name: string): number {
+  if (!Number.isInteger(cmd) || cmd === 0 || cmd !== (cmd | 0)) {
+    throw new FramewireError("invalid-option", `${name}: cmd is ${cmd}; it must be an int32 other than 0, which belongs to the protocol`);
+  }
+  return cmd;
+}
+
+/** A command with the function that serves it. `run` gets a message or, for request streams, an AsyncIterable. */
+export interface Handler {
+  readonly command: Command;
+  readonly run: (request: never, context: never) => unknown;
+}
+
+/** The handlers of one server or client, found by cmd. */
+export class CommandRegistry {
+  readonly #handlers = new Map<number, Handler>();
+
+  /** @throws FramewireError `duplicate-command` if the cmd is taken: one cmd means one method in a whole registry. */
+  add(command: Command, run: Handler["run"]): void {
+    const taken = this.#handlers.get(command.cmd);
+    if (taken !== undefined) {
+      throw new FramewireError(
+        "duplicate-command",
+        `cmd ${cmdName(command.cmd)} of ${command.name} already belongs to ${taken.command.name}; one cmd means one method`,
+      );
+    }
+    this.#handlers.set(command.cmd, { command, run });
+  }
+
+  get(cmd: number): Handler | undefined {
+    return this.#handlers.get(cmd);
+  }
+}

@@ -1,0 +1,30 @@
+/** From a command number to its handler's result, through the middleware. */
+import { CommandRegistry, type Handler } from "./commands.js";
+import type { CallContext } from "./context.js";
+
+/**
+ * Code around every call that is served: an onion, the first added outermost. `next` runs the rest and gives the
+ * handler's result: the reply, an AsyncIterable for methods that stream responses, `undefined` for one-way commands.
+ */
+export type Middleware<C = unknown> = (context: CallContext<C>, next: () => Promise<unknown>) => unknown;
+
+/** The handlers and middleware of one server or client. */
+export class Dispatcher {
+  readonly registry = new CommandRegistry();
+  readonly #middleware: Middleware<never>[] = [];
+
+  use(middleware: Middleware<never>): void {
+    this.#middleware.push(middleware);
+  }
+
+  /** Runs a handler. The result may be a promise; what the handler throws is thrown or rejected. */
+  run(handler: Handler, request: unknown, context: CallContext): unknown {
+    if (this.#middleware.length === 0) return handler.run(request as never, context as never);
+    const from = (index: number): unknown => {
+      const middleware = this.#middleware[index];
+      if (middleware === undefined) return handler.run(request as never, context as never);
+      return middleware(context as never, async () => from(index + 1));
+    };
+    return from(0);
+  }
+}

@@ -1,0 +1,21 @@
+/** What calls, served calls and version 1 exchanges need of their connection. */
+import type { ResolvedConnectionOptions } from "../options.js";
+import type { Clock } from "./clock.js";
+import type { Outgoing } from "./outgoing.js";
+
+export interface CallHost {
+  readonly options: ResolvedConnectionOptions;
+  readonly clock: Clock;
+  /** Credit that the peer gives each stream to start with, in bytes. */
+  readonly peerCredit: number;
+  /** Sends a frame now, or as soon as there is a connection and room. @throws FramewireError if it cannot wait. */
+  post(frame: Outgoing): void;
+  /** The same for frames that answer the peer: one that does not take its answers loses the connection. Never throws. */
+  answer(frame: Outgoing): void;
+  /** Takes the frames of a call that still wait back out of the queue. */
+  withdraw(callId: number): void;
+  /** Resolves when the link takes bulk data; `undefined` = now. */
+  whenWritable(): Promise<void> | undefined;
+  /** A call of either direction has settled. */
+  callSettled(): void;
+}

@@ -1,0 +1,85 @@
+/** The receiving end of a stream: items wait here until their one reader takes them. */
+import { Deque } from "./deque.js";
+
+interface Waiter<T> {
+  resolve(result: IteratorResult<T>): void;
+  reject(error: unknown): void;
+}
+
+type Ending = { readonly tag: "open" } | { readonly tag: "ended" } | { readonly tag: "failed"; readonly error: unknown };
+
+/** What the stream's call does for its queue. */
+export interface ItemQueueHooks {
+  /** The reader took an item that had cost this much credit. */
+  consumed(cost: number): void;
+  /** The reader went away before the end. */
+  abandoned(): void;
+}
+
+/** Items in order, then an end or an error. `for await` over it; leaving the loop early abandons the stream. */
+export class ItemQueue<T> implements AsyncIterableIterator<T> {
+  readonly #items = new Deque<{ readonly value: T; readonly cost: number }>();
+  readonly #waiters = new Deque<Waiter<T>>();
+  readonly #hooks: ItemQueueHooks;
+  #ending: Ending = { tag: "open" };
+
+  constructor(hooks: ItemQueueHooks) {
+    this.#hooks = hooks;
+  }
+
+  push(value: T, cost: number): void {
+    if (this.#ending.tag !== "open") return;
+    const waiter = this.#waiters.shift();
+    if (waiter === undefined) {
+      this.#items.push({ value, cost });
+    } else {
+      waiter.resolve({ done: false, value });
+      this.#hooks.consumed(cost);
+    }
+  }
+
+  /** No more items; those that wait are still read. */
+  end(): void {
+    this.#close({ tag: "ended" });
+  }
+
+  /** The stream broke; items that wait are still read before the error. */
+  fail(error: unknown): void {
+    this.#close({ tag: "failed", error });
+  }
+
+  next(): Promise<IteratorResult<T>> {
+    const item = this.#items.shift();
+    if (item !== undefined) {
+      this.#hooks.consumed(item.cost);
+      return Promise.resolve({ done: false, value: item.value });
+    }
+    const ending = this.#ending;
+    if (ending.tag === "open") return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
+    if (ending.tag === "ended") return Promise.resolve({ done: true, value: undefined });
+    this.#ending = { tag: "ended" };
+    return Promise.reject(ending.error);
+  }
+
+  return(): Promise<IteratorResult<T>> {
+    const unread = this.#ending.tag === "open";
+    this.#items.clear();
+    this.#close({ tag: "ended" });
+    this.#ending = { tag: "ended" };
+    if (unread) this.#hooks.abandoned();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #close(ending: Ending): void {
+    if (this.#ending.tag !== "open") return;
+    this.#ending = ending;
+    for (let waiter = this.#waiters.shift(); waiter !== undefined; waiter = this.#waiters.shift()) {
+      if (ending.tag === "failed") waiter.reject(ending.error);
+      else waiter.resolve({ done: true, value: undefined });
+    }
+  }
+}

@@ -1,0 +1,71 @@
+/** From generated definitions and bare numbers to handlers and typed clients: the same for servers and clients. */
+import { FramewireError } from "../errors.js";
+import type { CallOptions } from "./calls.js";
+import { bareCommand, type Command, type Handler, methodCommand } from "./commands.js";
+import type { Connection } from "./connection.js";
+import type { CallContext } from "./context.js";
+import type { Awaitable, InputOf, MessageCodec, OutputOf, ServiceClient, ServiceDefinition, ServiceImplementation } from "./definition.js";
+import type { Dispatcher } from "./dispatcher.js";
+
+/** What a bare handler returns is the reply; `undefined` is none, for a peer that sent a one-way message or speaks version 1. */
+export type BareHandler<C extends MessageCodec, R extends MessageCodec, Context> = (
+  message: OutputOf<C>,
+  context: Context,
+  // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return statement
+) => Awaitable<InputOf<R> | void>;
+
+/** Serves the methods of `definition` that `implementation` has. @throws FramewireError */
+export function implementService<D extends ServiceDefinition, Context>(
+  dispatcher: Dispatcher,
+  definition: D,
+  implementation: ServiceImplementation<D, Context>,
+): void {
+  for (const [name, handler] of Object.entries(implementation)) {
+    const method = Object.hasOwn(definition.methods, name) ? definition.methods[name] : undefined;
+    if (method === undefined || typeof handler !== "function") {
+      const known = Object.keys(definition.methods).join(", ");
+      throw new FramewireError("invalid-option", `${definition.fullName} has no method ${name}; it has ${known}`);
+    }
+    dispatcher.registry.add(methodCommand(definition.fullName, method), handler.bind(implementation) as Handler["run"]);
+  }
+}
+
+/** Serves a bare command. The reply is encoded with `reply`, by default with the codec of the message. @throws FramewireError */
+export function handleCommand(
+  dispatcher: Dispatcher,
+  cmd: number,
+  codec: MessageCodec,
+  handler: (...args: never[]) => unknown,
+  reply = codec,
+): void {
+  dispatcher.registry.add(bareCommand(cmd, codec, reply, false), handler as Handler["run"]);
+}
+
+/** The typed client of `definition` over `connection`. @throws FramewireError if a method has no command option */
+export function serviceClient<D extends ServiceDefinition>(connection: Connection, definition: D): ServiceClient<D, CallOptions> {
+  // No prototype, so that no method can be mistaken for one of Object's.
+  const client: Record<string, unknown> = Object.create(null);
+  for (const [name, method] of Object.entries(definition.methods))
+    client[name] = clientMethod(connection, methodCommand(definition.fullName, method));
+  return client as ServiceClient<D, CallOptions>;
+}
+
+function clientMethod(connection: Connection, command: Command): unknown {
+  if (command.oneWay) {
+    return async (message: unknown, options?: CallOptions) => {
+      await connection.send(command, message, options);
+      return command.response.decode(new Uint8Array(0));
+    };
+  }
+  if (command.requestStream) {
+    return command.responseStream
+      ? (requests: AsyncIterable<unknown>, options?: CallOptions) => connection.bidiStream(command, requests, options)
+      : (requests: AsyncIterable<unknown>, options?: CallOptions) => connection.clientStream(command, requests, options);
+  }
+  return command.responseStream
+    ? (request: unknown, options?: CallOptions) => connection.serverStream(command, request, options)
+    : (request: unknown, options?: CallOptions) => connection.unary(command, request, options);
+}
+
+/** The context type of handlers on an endpoint whose connections are `C`. */
+export type ContextOf<C> = CallContext<C>;

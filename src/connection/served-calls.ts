@@ -1,0 +1,297 @@
+/** The calls and messages of one connection that the peer sent: decoded, run, answered exactly once. */
+import type { FrameView } from "../codec/index.js";
+import { codeOfStatus, FramewireError, isCallErrorCode, statusOf } from "../errors.js";
+import { FrameKind } from "../gen/framewire/v1/data_frame.js";
+import { Credit } from "../gen/framewire/v1/session.js";
+import type { Timer } from "./clock.js";
+import { type Command, cmdName, type Handler } from "./commands.js";
+import { CallContext, type CallFacts } from "./context.js";
+import { ITEM_OVERHEAD, ReceiveCredit, SendCredit } from "./credit.js";
+import type { Dispatcher } from "./dispatcher.js";
+import type { CallHost } from "./host.js";
+import { ItemQueue } from "./item-queue.js";
+import { encodeMessage } from "./messages.js";
+import { decodeExt, encodeExt } from "./outgoing.js";
+import { type Pump, pump } from "./pump.js";
+
+/** Something went wrong in serving a command; details that the peer does not get. */
+export interface HandlerFailure {
+  /** The command as far as it is known. */
+  readonly command: string;
+  readonly error: unknown;
+}
+
+interface ServedCall {
+  readonly id: number;
+  readonly command: Command;
+  readonly context: CallContext;
+  readonly requests: ItemQueue<unknown> | undefined;
+  readonly receiveCredit: ReceiveCredit | undefined;
+  readonly sendCredit: SendCredit | undefined;
+  timer: Timer | undefined;
+  pump: Pump | undefined;
+}
+
+const NO_FACTS: CallFacts = { metadata: {}, trace: undefined, timeoutMs: 0 };
+
+export class ServedCalls {
+  readonly #host: CallHost;
+  readonly #dispatcher: Dispatcher;
+  readonly #facade: unknown;
+  readonly #failed: (failure: HandlerFailure) => void;
+  readonly #calls = new Map<number, ServedCall>();
+  /** Handlers of one-way messages that have not returned. */
+  #messages = 0;
+
+  /** `facade` is what handlers see as `context.connection`. */
+  constructor(host: CallHost, dispatcher: Dispatcher, facade: unknown, failed: (failure: HandlerFailure) => void) {
+    this.#host = host;
+    this.#dispatcher = dispatcher;
+    this.#facade = facade;
+    this.#failed = failed;
+  }
+
+  /** Handlers that have not returned. */
+  get size(): number {
+    return this.#calls.size + this.#messages;
+  }
+
+  /** A one-way message: nothing goes back, whatever happens. */
+  onMessage(frame: FrameView): void {
+    const handler = this.#dispatcher.registry.get(frame.cmd);
+    const failed = (error: unknown) => this.#failed({ command: handler?.command.name ?? cmdName(frame.cmd), error });
+    if (handler === undefined || handler.command.requestStream) return failed(unimplemented(frame.cmd));
+    try {
+      const request = decodeRequest(handler.command, frame.payload);
+      const context = new CallContext(this.#facade, handler.command, factsOf(frame));
+      const result = this.#dispatcher.run(handler, request, context);
+      if (!(result instanceof Promise)) return;
+      this.#messages++;
+      result.catch(failed).finally(() => {
+        this.#messages--;
+        this.#host.callSettled();
+      });
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  /** A call. False if its id is in use or breaks the rules. */
+  onRequest(frame: FrameView): boolean {
+    const id = frame.callIdNumber;
+    if (id === 0 || this.#calls.has(id)) return false;
+    const cmd = frame.cmd;
+    const handler = this.#dispatcher.registry.get(cmd);
+    if (handler === undefined) {
+      this.#respondError(cmd, id, true, unimplemented(cmd));
+      return true;
+    }
+    const { command } = handler;
+    if (this.#calls.size >= this.#host.options.maxCalls) {
+      const error = new FramewireError(
+        "resource-exhausted",
+        `more than ${this.#host.options.maxCalls} calls are in flight on this connection`,
+      );
+      this.#respondError(cmd, id, command.reliable, error);
+      return true;
+    }
+    let facts: CallFacts;
+    let request: unknown;
+    try {
+      facts = factsOf(frame);
+      request = command.requestStream ? undefined : decodeRequest(command, frame.payload);
+    } catch (error) {
+      this.#respondError(cmd, id, command.reliable, error);
+      return true;
+    }
+    this.#start(id, handler, request, facts);
+    return true;
+  }
+
+  /** False if the peer sent more than its credit. */
+  onItem(frame: FrameView): boolean {
+    const call = this.#calls.get(frame.callIdNumber);
+    if (call?.receiveCredit === undefined) return true;
+    const length = frame.payloadEnd - frame.payloadStart;
+    if (!call.receiveCredit.take(length)) return false;
+    try {
+      call.requests?.push(decodeRequest(call.command, frame.payload), length + ITEM_OVERHEAD);
+    } catch (error) {
+      this.#fail(call, error);
+    }
+    return true;
+  }
+
+  onEnd(callId: number): void {
+    this.#calls.get(callId)?.requests?.end();
+  }
+
+  onCredit(callId: number, bytes: number): void {
+    this.#calls.get(callId)?.sendCredit?.add(bytes);
+  }
+
+  onCancel(callId: number): void {
+    const call = this.#calls.get(callId);
+    if (call === undefined) return;
+    this.#host.withdraw(callId);
+    this.#drop(call, new FramewireError("cancelled", "the caller gave the call up", { fault: "remote" }));
+  }
+
+  /** The calls end with the connection; nothing is sent any more. */
+  abortWhere(match: (command: Command) => boolean, message: string): void {
+    for (const call of [...this.#calls.values()]) {
+      if (match(call.command)) this.#drop(call, new FramewireError("cancelled", message, { fault: "remote" }));
+    }
+  }
+
+  #start(id: number, handler: Handler, request: unknown, facts: CallFacts): void {
+    const { command } = handler;
+    const context = new CallContext(this.#facade, command, facts);
+    let call: ServedCall;
+    const requests = command.requestStream
+      ? new ItemQueue<unknown>({
+          consumed: (cost) => this.#grant(call, cost),
+          abandoned: () => {},
+        })
+      : undefined;
+    call = {
+      id,
+      command,
+      context,
+      requests,
+      receiveCredit: command.requestStream ? new ReceiveCredit(this.#host.options.initialCredit) : undefined,
+      sendCredit: command.responseStream ? new SendCredit(this.#host.peerCredit) : undefined,
+      timer: undefined,
+      pump: undefined,
+    };
+    this.#calls.set(id, call);
+    if (facts.timeoutMs > 0) {
+      call.timer = this.#host.clock.setTimer(facts.timeoutMs, () => {
+        const error = new FramewireError("deadline-exceeded", `${command.name} took longer than the caller's ${facts.timeoutMs} ms`);
+        context.abort("deadline-exceeded", error.message);
+        this.#fail(call, error);
+      });
+    }
+    try {
+      const result = this.#dispatcher.run(handler, requests ?? request, context);
+      if (result instanceof Promise) {
+        result.then(
+          (reply) => this.#returned(call, reply),
+          (error) => this.#fail(call, error),
+        );
+      } else {
+        this.#returned(call, result);
+      }
+    } catch (error) {
+      this.#fail(call, error);
+    }
+  }
+
+  #returned(call: ServedCall, result: unknown): void {
+    if (!this.#calls.has(call.id)) return;
+    const { command } = call;
+    if (!command.responseStream) {
+      try {
+        const payload = encodeMessage(command.response, result);
+        this.#respond(call, payload);
+      } catch (error) {
+        this.#fail(call, error);
+      }
+      return;
+    }
+    call.pump = pump(result as AsyncIterable<unknown>, {
+      credit: call.sendCredit as SendCredit,
+      whenWritable: () => this.#host.whenWritable(),
+      send: (message) => {
+        const payload = encodeMessage(command.response, message);
+        this.#host.answer({
+          cmd: command.cmd,
+          kind: FrameKind.FRAME_KIND_ITEM,
+          callId: call.id,
+          payload,
+          reliable: command.reliable,
+          sent: false,
+        });
+        return payload.length;
+      },
+    });
+    call.pump.done.then(
+      () => this.#respond(call, undefined),
+      (error) => this.#fail(call, error),
+    );
+  }
+
+  #grant(call: ServedCall, cost: number): void {
+    const bytes = call.receiveCredit?.consume(cost) ?? 0;
+    if (bytes === 0 || !this.#calls.has(call.id)) return;
+    const payload = Credit.encode({ bytes }).finish();
+    const { cmd, reliable } = call.command;
+    this.#host.answer({ cmd, kind: FrameKind.FRAME_KIND_CREDIT, callId: call.id, payload, reliable, sent: false });
+  }
+
+  #respond(call: ServedCall, payload: Uint8Array | undefined): void {
+    if (!this.#calls.has(call.id)) return;
+    this.#forget(call);
+    const { cmd, reliable } = call.command;
+    const ext = encodeExt(call.context.responseMetadata);
+    this.#host.answer({ cmd, kind: FrameKind.FRAME_KIND_RESPONSE, callId: call.id, payload, ext, reliable, sent: false });
+  }
+
+  #fail(call: ServedCall, error: unknown): void {
+    if (!this.#calls.has(call.id)) return;
+    this.#forget(call);
+    const { cmd, reliable } = call.command;
+    this.#respondError(cmd, call.id, reliable, error, call.context.responseMetadata);
+  }
+
+  /** A FramewireError with a call code is meant for the caller. Anything else is ours to know: the caller learns `internal` and no more. */
+  #respondError(cmd: number, callId: number, reliable: boolean, error: unknown, metadata?: Readonly<Record<string, string>>): void {
+    const meant = error instanceof FramewireError && isCallErrorCode(error.code);
+    const status = meant ? statusOf(error.code as Parameters<typeof statusOf>[0]) : statusOf("internal");
+    if (!meant) this.#failed({ command: this.#dispatcher.registry.get(cmd)?.command.name ?? cmdName(cmd), error });
+    const told = meant ? { ...metadata, ...error.metadata } : metadata;
+    const ext = encodeExt(told, meant ? error.message : `the handler failed (${codeOfStatus(status)})`);
+    this.#host.answer({ cmd, kind: FrameKind.FRAME_KIND_RESPONSE, callId, payload: undefined, status, ext, reliable, sent: false });
+  }
+
+  /** Ends a call without an answer. */
+  #drop(call: ServedCall, error: FramewireError): void {
+    if (!this.#calls.has(call.id)) return;
+    call.context.abort("cancelled", error.message);
+    call.requests?.fail(error);
+    this.#forget(call);
+  }
+
+  #forget(call: ServedCall): void {
+    this.#calls.delete(call.id);
+    call.timer?.cancel();
+    call.requests?.fail(new FramewireError("cancelled", "the call is over"));
+    call.pump?.stop();
+    this.#host.callSettled();
+  }
+}
+
+/** Decodes a request. @throws FramewireError `invalid-argument`. */
+export function decodeRequest(command: Command, payload: Uint8Array): unknown {
+  try {
+    return command.request.decode(payload);
+  } catch (cause) {
+    throw new FramewireError("invalid-argument", `the payload is not a valid request of ${command.name}`, { fault: "remote", cause });
+  }
+}
+
+/** The error for a command that has no handler. */
+export function unimplemented(cmd: number): FramewireError {
+  return new FramewireError("unimplemented", `nothing here handles the command ${cmdName(cmd)}`, { fault: "remote" });
+}
+
+function factsOf(frame: FrameView): CallFacts {
+  const { ext, trace } = frame;
+  const timeoutMs = frame.timeoutMs ?? 0;
+  if (ext === undefined && trace === undefined && timeoutMs === 0) return NO_FACTS;
+  try {
+    return { metadata: decodeExt(ext).metadata, trace, timeoutMs };
+  } catch (cause) {
+    throw new FramewireError("invalid-argument", "the ext field is not a valid FrameExt", { fault: "remote", cause });
+  }
+}

@@ -1,0 +1,58 @@
+/** What a connection needs of a socket. Transports implement it; nothing else in src touches I/O. */
+
+/** Who is on the other end of a TLS connection. */
+export interface PeerCertificate {
+  /** Distinguished name, for example `CN=phone-17`. */
+  readonly subject: string;
+  /** Subject alternative names as Node prints them, for example `DNS:phone-17`. */
+  readonly subjectAltName: string;
+  /** The `spiffe://` URI among them, if there is one. */
+  readonly spiffeId: string | undefined;
+}
+
+/** What is known of a link before its first byte. */
+export interface TransportInfo {
+  readonly kind: "ws" | "tcp" | "tls" | "memory";
+  /** Wire version that both ends agreed on below us (subprotocol, ALPN); `undefined`: the first frame decides. */
+  readonly protocol: 1 | 2 | undefined;
+  /** Bytes come in messages that no frame spans (WebSocket), not as one stream. */
+  readonly messages: boolean;
+  /** Address of the peer, `""` where there is none to know. */
+  readonly remoteAddress: string;
+  /** Present if the peer proved who it is by a certificate that was verified. */
+  readonly certificate?: PeerCertificate;
+}
+
+/** One open socket. */
+export interface Transport {
+  readonly info: TransportInfo;
+  /** Bytes written but not yet taken by the network. */
+  readonly bufferedBytes: number;
+  /** Starts delivery. Called once, before anything else. */
+  open(receiver: TransportReceiver): void;
+  /** Writes bytes, on a transport with messages as one message. The transport owns them from here. */
+  write(bytes: Uint8Array): void;
+  /** Sends what is written so far in as few calls of the system as it can. Called once at the end of a batch of writes. */
+  flush?(): void;
+  /** Stops and restarts reading, where the platform can. */
+  pause(): void;
+  resume(): void;
+  /** Sends what is written, then closes; `onClose` follows. */
+  close(closeCode: number, reason: string): void;
+  /** Drops the socket without sending anything more; `onClose` follows. */
+  destroy(): void;
+  /** Asks for a sign of life below our frames (WebSocket ping), where there is such a thing. */
+  probe?(): void;
+}
+
+/** What a socket tells its connection. */
+export interface TransportReceiver {
+  /** Bytes arrived. They belong to the transport again when the call returns. */
+  onData(chunk: Uint8Array): void;
+  /** A sign of life without bytes, such as a WebSocket pong. */
+  onAlive(): void;
+  /** Written bytes went out. */
+  onDrain(): void;
+  /** The socket is gone: the close code as WebSocket numbers them, 1000 for a plain end, 1006 for a break. Called once, last. */
+  onClose(closeCode: number, reason: string, error?: Error): void;
+}

@@ -1,0 +1,111 @@
+/** One client, as a server's handlers see it. */
+import type { CallOptions } from "../connection/calls.js";
+import { bareCommand, methodCommand } from "../connection/commands.js";
+import type { Connection, ConnectionEvents } from "../connection/connection.js";
+import type { InputOf, MessageCodec, MethodDefinition, OutputOf, ServiceClient, ServiceDefinition } from "../connection/definition.js";
+import { serviceClient } from "../connection/registration.js";
+import type { TransportInfo } from "../connection/transport.js";
+import type { PeerDescription } from "../options.js";
+import type { Rooms } from "./rooms.js";
+
+/** What the server learnt about a client in the handshake. */
+export interface ClientFacts {
+  /** Unique among the connections of this server. */
+  readonly id: string;
+  /** Who the client says it is; empty for version 1 peers. */
+  readonly peer: PeerDescription;
+  /** What the `authenticate` hook returned. */
+  readonly identity: unknown;
+}
+
+/** A client of this server. It stays the same object when the client resumes its session on another socket. */
+export class ServerConnection {
+  readonly id: string;
+  readonly peer: PeerDescription;
+  readonly identity: unknown;
+  readonly #connection: () => Connection;
+  readonly #rooms: Rooms;
+  #info: TransportInfo;
+
+  /** @internal */
+  constructor(facts: ClientFacts, info: TransportInfo, connection: () => Connection, rooms: Rooms) {
+    this.id = facts.id;
+    this.peer = facts.peer;
+    this.identity = facts.identity;
+    this.#info = info;
+    this.#connection = connection;
+    this.#rooms = rooms;
+  }
+
+  /** The socket in use, or the last one that was. */
+  get transport(): TransportInfo {
+    this.#info = this.#connection().link?.info ?? this.#info;
+    return this.#info;
+  }
+
+  /** Wire version of the client. */
+  get version(): 1 | 2 {
+    return this.#connection().version;
+  }
+
+  /** Whether the client has a socket now; without one its session waits for the client to resume it. */
+  get attached(): boolean {
+    return this.#connection().link !== undefined;
+  }
+
+  /** Calls and handlers of both directions that have not settled. */
+  get inFlight(): number {
+    return this.#connection().inFlight;
+  }
+
+  /** Enters a room: `server.to(room)` reaches it until it leaves or the connection ends. */
+  join(room: string): void {
+    this.#rooms.join(this, room);
+  }
+
+  leave(room: string): void {
+    this.#rooms.leave(this, room);
+  }
+
+  /** The rooms it is in. */
+  get rooms(): ReadonlySet<string> {
+    return this.#rooms.of(this);
+  }
+
+  /** Sends a one-way message: a method of a service, or a bare command. Resolves when it went out. */
+  send<M extends MethodDefinition>(method: M, message: InputOf<M["requestType"]>): Promise<void>;
+  send<C extends MessageCodec>(cmd: number, codec: C, message: InputOf<C>): Promise<void>;
+  async send(target: MethodDefinition | number, codecOrMessage: unknown, message?: unknown): Promise<void> {
+    if (typeof target === "number") {
+      const codec = codecOrMessage as MessageCodec;
+      await this.#connection().send(bareCommand(target, codec, codec, true), message);
+    } else {
+      await this.#connection().send(methodCommand("", target), codecOrMessage);
+    }
+  }
+
+  /** Calls a bare command that the client handles. */
+  async request<C extends MessageCodec, R extends MessageCodec = C>(
+    cmd: number,
+    codec: C,
+    message: InputOf<C>,
+    options: CallOptions & { readonly reply?: R } = {},
+  ): Promise<OutputOf<R>> {
+    return (await this.#connection().unary(bareCommand(cmd, codec, options.reply ?? codec, false), message, options)) as OutputOf<R>;
+  }
+
+  /** The typed client of a service that the client implements. */
+  service<D extends ServiceDefinition>(definition: D): ServiceClient<D, CallOptions> {
+    return serviceClient(this.#connection(), definition);
+  }
+
+  /** Listens to `close`, `gap` and the other events of a connection; the function returned ends that. */
+  on<E extends keyof ConnectionEvents>(event: E, listener: (...args: ConnectionEvents[E]) => void): () => void {
+    return this.#connection().events.on(event, listener);
+  }
+
+  /** Ends the connection and its session. Codes 4000–4399 are yours; the client does not come back after 4000–4499. */
+  close(closeCode = 1000, reason = ""): void {
+    this.#connection().close(closeCode, reason);
+  }
+}

@@ -1,0 +1,129 @@
+/** TCP and TLS sockets of Node. */
+import { connect, type Socket } from "node:net";
+import {
+  type PeerCertificate as NodeCertificate,
+  type TLSSocket,
+  type ConnectionOptions as TlsConnectionOptions,
+  connect as tlsConnect,
+} from "node:tls";
+import { protocolNames, versionNamed } from "../connection/handshake.js";
+import type { PeerCertificate, Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
+import { FramewireError } from "../errors.js";
+
+/** First probe of a silent connection by the kernel; a peer that vanished is then found even by idle code. */
+const KEEPALIVE_MS = 60_000;
+
+export class TcpTransport implements Transport {
+  readonly info: TransportInfo;
+  readonly #socket: Socket;
+  #error: Error | undefined;
+  #closeCode = 1006;
+
+  /** Takes over a connected socket. */
+  constructor(socket: Socket | TLSSocket) {
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEPALIVE_MS);
+    const secure = "getPeerCertificate" in socket;
+    const certificate = secure && socket.authorized ? describeCertificate(socket.getPeerCertificate()) : undefined;
+    this.info = {
+      kind: secure ? "tls" : "tcp",
+      protocol: secure ? versionNamed("tls", socket.alpnProtocol) : undefined,
+      messages: false,
+      remoteAddress: socket.remoteAddress ?? "",
+      ...(certificate === undefined ? {} : { certificate }),
+    };
+  }
+
+  get bufferedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  open(receiver: TransportReceiver): void {
+    const socket = this.#socket;
+    socket.on("data", (chunk: Buffer) => receiver.onData(chunk));
+    socket.on("drain", () => receiver.onDrain());
+    socket.on("error", (error) => {
+      this.#error = error;
+    });
+    socket.on("end", () => {
+      this.#closeCode = 1000;
+    });
+    socket.on("close", () => receiver.onClose(this.#error === undefined ? this.#closeCode : 1006, "", this.#error));
+    if (socket.destroyed) queueMicrotask(() => receiver.onClose(1006, ""));
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.#socket.writable) this.#socket.write(bytes);
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  close(): void {
+    this.#closeCode = 1000;
+    this.#socket.destroySoon();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}
+
+/** Certificate facts for `authenticate` and `authorize`; `undefined` if the peer showed none. */
+export function describeCertificate(certificate: NodeCertificate): PeerCertificate | undefined {
+  if (certificate?.subject === undefined) return undefined;
+  const subjectAltName = certificate.subjectaltname ?? "";
+  const subject = Object.entries(certificate.subject)
+    .map(([name, value]) => `${name}=${Array.isArray(value) ? value.join("+") : value}`)
+    .join(",");
+  return { subject, subjectAltName, spiffeId: /(?:^|, )URI:(spiffe:\/\/[^,]+)/.exec(subjectAltName)?.[1] };
+}
+
+/** Connects to `tcp://host:port` or `tls://host:port`. Rejects with `connect-failed`. */
+export function connectTcp(
+  url: URL,
+  versions: readonly (1 | 2)[],
+  tls: TlsConnectionOptions | undefined,
+  signal: AbortSignal,
+): Promise<Transport> {
+  return new Promise((resolve, reject) => {
+    const target = { host: url.hostname.replace(/^\[|\]$/g, ""), port: Number(url.port) };
+    const secure = url.protocol === "tls:";
+    const socket = secure
+      ? tlsConnect({
+          ...target,
+          servername: /^[\d.]+$|:/.test(target.host) ? "" : target.host,
+          ALPNProtocols: protocolNames("tls", versions),
+          ...tls,
+        })
+      : connect(target);
+    const fail = (cause: unknown) => {
+      socket.destroy();
+      reject(
+        new FramewireError(
+          "connect-failed",
+          `could not connect to ${url.href}: ${cause instanceof Error ? cause.message : String(cause)}`,
+          { cause },
+        ),
+      );
+    };
+    const onAbort = () => fail(signal.reason);
+    const onClose = () => fail("the connection was closed");
+    socket.once("error", fail);
+    socket.once("close", onClose);
+    if (signal.aborted) return onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    socket.once(secure ? "secureConnect" : "connect", () => {
+      signal.removeEventListener("abort", onAbort);
+      socket.off("close", onClose);
+      socket.off("error", fail);
+      resolve(new TcpTransport(socket));
+    });
+  });
+}

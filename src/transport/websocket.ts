@@ -1,0 +1,87 @@
+/** The WebSocket of browsers, workers, React Native and Deno. */
+import { protocolNames, versionNamed } from "../connection/handshake.js";
+import type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
+import { FramewireError } from "../errors.js";
+
+/** Browsers tell nobody when `bufferedAmount` falls: it is looked at this often while it is not 0. */
+const DRAIN_POLL_MS = 20;
+
+class BrowserWebSocketTransport implements Transport {
+  readonly info: TransportInfo;
+  readonly #socket: WebSocket;
+  #receiver: TransportReceiver | undefined;
+  #polling = false;
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+    this.info = { kind: "ws", protocol: versionNamed("ws", socket.protocol), messages: true, remoteAddress: "" };
+  }
+
+  get bufferedBytes(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  open(receiver: TransportReceiver): void {
+    this.#receiver = receiver;
+    const socket = this.#socket;
+    socket.onmessage = ({ data }: MessageEvent) => {
+      if (data instanceof ArrayBuffer) receiver.onData(new Uint8Array(data));
+      else this.close(4402, "text messages are not part of the protocol");
+    };
+    socket.onclose = ({ code, reason }: CloseEvent) => receiver.onClose(code, reason);
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    this.#socket.send(bytes as Uint8Array<ArrayBuffer>);
+    this.#poll();
+  }
+
+  pause(): void {
+    // No browser can pause a WebSocket (https://github.com/whatwg/websockets/issues/17): streams are bounded by credits.
+  }
+
+  resume(): void {}
+
+  close(closeCode: number, reason: string): void {
+    // Browsers refuse to send any code below 3000 but 1000.
+    this.#socket.close(closeCode === 1000 || closeCode >= 3000 ? closeCode : 1000, reason);
+  }
+
+  destroy(): void {
+    this.#socket.close();
+  }
+
+  #poll(): void {
+    if (this.#polling || this.#socket.bufferedAmount === 0) return;
+    this.#polling = true;
+    setTimeout(() => {
+      this.#polling = false;
+      this.#receiver?.onDrain();
+      this.#poll();
+    }, DRAIN_POLL_MS);
+  }
+}
+
+/** Connects to `ws://…` or `wss://…` with the platform's WebSocket. Rejects with `connect-failed`. */
+export function connectWebSocket(url: URL, versions: readonly (1 | 2)[], signal: AbortSignal): Promise<Transport> {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(url.href, protocolNames("ws", versions));
+    // Blobs are read asynchronously and would overtake each other.
+    socket.binaryType = "arraybuffer";
+    const fail = (cause: unknown) => {
+      signal.removeEventListener("abort", onAbort);
+      socket.onopen = socket.onclose = null;
+      socket.close();
+      reject(new FramewireError("connect-failed", `could not connect to ${url.href}`, { cause }));
+    };
+    const onAbort = () => fail(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    socket.onclose = ({ code, reason }) => fail(new Error(`closed with code ${code}${reason === "" ? "" : `: ${reason}`}`));
+    socket.onopen = () => {
+      signal.removeEventListener("abort", onAbort);
+      socket.onclose = null;
+      resolve(new BrowserWebSocketTransport(socket));
+    };
+  });
+}
