@@ -5,10 +5,10 @@ import { Client, type ClientOptions, type Connector } from "./client.js";
 
 export type { CallOptions } from "../connection/calls.js";
 export type { Clock, Timer } from "../connection/clock.js";
-export type { FrameEvent, GapEvent } from "../connection/connection.js";
 export { CallContext } from "../connection/context.js";
 export type { MessageCodec, MethodDefinition, ServiceClient, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
 export type { Middleware } from "../connection/dispatcher.js";
+export type { FrameEvent, GapEvent } from "../connection/events.js";
 export type { HandlerFailure } from "../connection/served-calls.js";
 export type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 export type { ConnectionOptions, PeerDescription, ReconnectOptions } from "../options.js";

@@ -2,7 +2,7 @@
 import type { CallOptions } from "../connection/calls.js";
 import { type Clock, systemClock, type Timer } from "../connection/clock.js";
 import { bareCommand } from "../connection/commands.js";
-import { Connection, type FrameEvent, type GapEvent } from "../connection/connection.js";
+import { Connection } from "../connection/connection.js";
 import type { CallContext } from "../connection/context.js";
 import type {
   Awaitable,
@@ -15,6 +15,7 @@ import type {
 } from "../connection/definition.js";
 import { Dispatcher, type Middleware } from "../connection/dispatcher.js";
 import { Emitter } from "../connection/emitter.js";
+import type { FrameEvent, GapEvent } from "../connection/events.js";
 import { randomSeed } from "../connection/handshake.js";
 import type { LinkEnd } from "../connection/link.js";
 import { type BareHandler, handleCommand, implementService, serviceClient } from "../connection/registration.js";

@@ -135,6 +135,14 @@ export class ReceivedSequence {
     return ask;
   }
 
+  /** A new session: nothing was received yet. */
+  restart(): void {
+    this.#received = 0;
+    this.acknowledged = 0;
+    this.#asked = false;
+    this.#lastAhead = 0;
+  }
+
   /** The peer cannot send `range` again: it counts as received from here. */
   skip(range: SequenceRange): void {
     this.#received = Math.max(this.#received, range.to);

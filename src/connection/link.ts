@@ -107,6 +107,11 @@ export class Link {
     return this.#encoder.length + this.#transport.bufferedBytes;
   }
 
+  /** Bytes of all frames written so far. */
+  get writtenBytes(): number {
+    return this.#writtenBytes + this.#encoder.length;
+  }
+
   /** Whether bulk data should still be written. */
   get writable(): boolean {
     return this.bufferedBytes < this.#options.highWaterMark;

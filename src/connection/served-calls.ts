@@ -56,6 +56,11 @@ export class ServedCalls {
     return this.#calls.size + this.#messages;
   }
 
+  /** Those of them that serve one-way messages. */
+  get messages(): number {
+    return this.#messages;
+  }
+
   /** A one-way message: nothing goes back, whatever happens. */
   onMessage(frame: FrameView): void {
     const handler = this.#dispatcher.registry.get(frame.cmd);

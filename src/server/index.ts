@@ -2,10 +2,10 @@
 export type { CallOptions } from "../connection/calls.js";
 export type { Clock, Timer } from "../connection/clock.js";
 export type { Command, SlowConsumerPolicy } from "../connection/commands.js";
-export type { ConnectionEvents, FrameEvent, GapEvent } from "../connection/connection.js";
 export { CallContext } from "../connection/context.js";
 export type { MessageCodec, MethodDefinition, ServiceClient, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
 export type { Middleware } from "../connection/dispatcher.js";
+export type { ConnectionEvents, FrameEvent, GapEvent } from "../connection/events.js";
 export type { LinkEnd } from "../connection/link.js";
 export type { HandlerFailure } from "../connection/served-calls.js";
 export type { PeerCertificate, Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";

@@ -1,8 +1,9 @@
 /** One client, as a server's handlers see it. */
 import type { CallOptions } from "../connection/calls.js";
 import { bareCommand, methodCommand } from "../connection/commands.js";
-import type { Connection, ConnectionEvents } from "../connection/connection.js";
+import type { Connection } from "../connection/connection.js";
 import type { InputOf, MessageCodec, MethodDefinition, OutputOf, ServiceClient, ServiceDefinition } from "../connection/definition.js";
+import type { ConnectionEvents } from "../connection/events.js";
 import { serviceClient } from "../connection/registration.js";
 import type { TransportInfo } from "../connection/transport.js";
 import type { PeerDescription } from "../options.js";

@@ -1,7 +1,7 @@
 /** The server: accepts links, keeps sessions, serves commands, broadcasts. */
 import { type Clock, systemClock } from "../connection/clock.js";
 import { type Command, methodCommand } from "../connection/commands.js";
-import { Connection, type FrameEvent } from "../connection/connection.js";
+import { Connection } from "../connection/connection.js";
 import type { CallContext } from "../connection/context.js";
 import type {
   Awaitable,
@@ -13,6 +13,7 @@ import type {
 } from "../connection/definition.js";
 import { Dispatcher, type Middleware } from "../connection/dispatcher.js";
 import { Emitter } from "../connection/emitter.js";
+import type { FrameEvent } from "../connection/events.js";
 import { agreedLimits, ownLimits, randomSeed, sendWelcome, versionOneAgreement, WIRE_VERSION } from "../connection/handshake.js";
 import type { Link, LinkEnd } from "../connection/link.js";
 import { encodeMessage } from "../connection/messages.js";

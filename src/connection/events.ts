@@ -1,0 +1,47 @@
+/** What a connection tells: the events and their details. */
+import type { Discard } from "../codec/index.js";
+import type { FramewireError } from "../errors.js";
+import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
+import type { Goaway } from "../gen/framewire/v1/session.js";
+import type { SequenceRange } from "./delivery.js";
+import type { LinkEnd } from "./link.js";
+import type { HandlerFailure } from "./served-calls.js";
+
+/** Reliable frames that are lost for good: always told, never silent. */
+export interface GapEvent extends SequenceRange {
+  /** `in`: the peer's frames that never came; `out`: ours that the peer never got, as far as it said. */
+  readonly direction: "in" | "out";
+  readonly reason: string;
+}
+
+/** One frame that passed, for logs and tools. */
+export interface FrameEvent {
+  readonly direction: "in" | "out";
+  readonly version: number;
+  readonly cmd: number;
+  readonly kind: FrameKind;
+  /** 0 = belongs to no call. */
+  readonly callId: number;
+  /** Valid during the event only. */
+  readonly payload: Uint8Array;
+  /** Bytes on the wire. */
+  readonly bytes: number;
+}
+
+/** What a connection tells its owner. */
+export interface ConnectionEvents {
+  /** Every frame of the application, and every frame received, while anybody listens. */
+  frame: [FrameEvent];
+  /** Bytes were lost to damage. */
+  damage: [Discard];
+  /** Reliable frames are lost for good. */
+  gap: [GapEvent];
+  /** A handler failed, or a frame asked for what is not there. */
+  failure: [HandlerFailure];
+  /** The link is gone; the session may go on. */
+  detach: [LinkEnd];
+  /** The peer will close soon. */
+  goaway: [Goaway];
+  /** The connection ended for good. */
+  close: [FramewireError];
+}

@@ -1,0 +1,202 @@
+/** The sending half of a connection: what waits, what goes out, and what is kept until the peer has it. */
+import type { FrameInit } from "../codec/index.js";
+import { FramewireError } from "../errors.js";
+import { FrameKind } from "../gen/framewire/v1/data_frame.js";
+import type { ResolvedConnectionOptions } from "../options.js";
+import type { Clock, Timer } from "./clock.js";
+import { type ReceivedSequence, ReplayBuffer, type SequenceRange } from "./delivery.js";
+import type { Emitter } from "./emitter.js";
+import type { ConnectionEvents } from "./events.js";
+import type { Link } from "./link.js";
+import { type Outgoing, SendQueue } from "./outgoing.js";
+
+const EMPTY = new Uint8Array(0);
+
+export class FrameSender {
+  readonly #options: ResolvedConnectionOptions;
+  readonly #clock: Clock;
+  readonly #events: Emitter<ConnectionEvents>;
+  readonly #received: ReceivedSequence;
+  readonly #queue: SendQueue;
+  #replay: ReplayBuffer;
+  #link: Link | undefined;
+  #version: 1 | 2 = 2;
+  #maxPayload: number;
+  #writable: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
+  #expiryTimer: Timer | undefined;
+
+  /** `received` is acknowledged by every frame that goes out. */
+  constructor(options: ResolvedConnectionOptions, clock: Clock, events: Emitter<ConnectionEvents>, received: ReceivedSequence) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#events = events;
+    this.#received = received;
+    this.#queue = new SendQueue(options);
+    this.#replay = this.#newReplay();
+    this.#maxPayload = options.maxPayload;
+  }
+
+  /** What was sent and is not acknowledged. */
+  get replay(): ReplayBuffer {
+    return this.#replay;
+  }
+
+  /** Frames that wait for a link or for room. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** Bytes of the frames that wait. */
+  get waitingBytes(): number {
+    return this.#queue.bytes;
+  }
+
+  /** Bytes kept: waiting to be sent, or for an acknowledgement. */
+  get heldBytes(): number {
+    return this.#queue.bytes + this.#replay.bytes;
+  }
+
+  /** Whether a frame would go out at once. */
+  get passable(): boolean {
+    return this.#link !== undefined && this.#queue.length === 0 && this.#link.writable;
+  }
+
+  /** Goes on over another link. What the peer lacks of the replay is sent by `resend`, then what waits by `flush`. */
+  attach(link: Link, version: 1 | 2, maxPayload: number): void {
+    this.#link = link;
+    this.#version = version;
+    this.#maxPayload = maxPayload;
+  }
+
+  detach(): void {
+    this.#link = undefined;
+  }
+
+  /**
+   * Sends a frame now, or as soon as there is a link and room.
+   * @throws FramewireError `frame-too-large`, `queue-full`, `unavailable`
+   */
+  post(frame: Outgoing): void {
+    const length = frame.payload?.length ?? 0;
+    if (length > this.#maxPayload) {
+      throw new FramewireError("frame-too-large", `the message has ${length} bytes; the peer takes ${this.#maxPayload}`);
+    }
+    if (this.passable) return this.#transmit(this.#link as Link, frame);
+    if (!frame.reliable && this.#link === undefined) {
+      if (frame.callId === 0) return frame.settled?.();
+      throw new FramewireError("unavailable", "there is no connection, and the command is not kept for the next one");
+    }
+    this.#queue.push(frame, this.#clock.now());
+    this.#watchExpiry();
+  }
+
+  /** Sends a frame of the protocol itself: it has no sequence, passes everything that waits, and is lost without a link. */
+  control(kind: FrameKind, payload?: Uint8Array, status?: number): void {
+    const link = this.#link;
+    if (link?.open !== true) return;
+    const { received } = this.#received;
+    this.#received.acknowledged = received;
+    link.write({ version: 2, cmd: 0, payload, ack: received > 0 ? received : undefined, kind, status });
+  }
+
+  /** Sends what waits, as far as there is room. */
+  flush(): void {
+    while (this.#queue.length > 0 && this.#link?.writable === true) this.#transmit(this.#link, this.#queue.shift() as Outgoing);
+    if (this.passable) this.#releaseWritable();
+  }
+
+  /** Sends everything after `sequence` again. Gives the range that it cannot, and then sends nothing. */
+  resend(sequence: number): SequenceRange | undefined {
+    const missing = this.#replay.missingAfter(sequence);
+    if (missing !== undefined) return missing;
+    for (const bytes of this.#replay.after(sequence)) this.#link?.writeEncoded(bytes);
+    return undefined;
+  }
+
+  /** Begins a new session. Gives the range of frames that the old one had sent and not seen acknowledged. */
+  restart(): SequenceRange | undefined {
+    const { acked, next } = this.#replay;
+    this.#replay = this.#newReplay();
+    return next - 1 > acked ? { from: acked + 1, to: next - 1 } : undefined;
+  }
+
+  /** Resolves when bulk data may be sent; `undefined` = now. */
+  whenWritable(): Promise<void> | undefined {
+    if (this.passable) return undefined;
+    if (this.#writable === undefined) {
+      let resolve = () => {};
+      const promise = new Promise<void>((done) => {
+        resolve = done;
+      });
+      this.#writable = { promise, resolve };
+    }
+    return this.#writable.promise;
+  }
+
+  /** Takes the frames of a call that still wait back. */
+  withdraw(callId: number): void {
+    if (this.#queue.length > 0) this.#queue.remove((frame) => frame.callId === callId);
+  }
+
+  /** Ends everything that waits with `error`. */
+  close(error: FramewireError): void {
+    this.#link = undefined;
+    this.#expiryTimer?.cancel();
+    for (const frame of this.#queue.remove(() => true)) frame.settled?.(error);
+    this.#replay = this.#newReplay();
+    this.#releaseWritable();
+  }
+
+  #transmit(link: Link, frame: Outgoing): void {
+    frame.sent = true;
+    const { cmd, kind, callId, payload, reliable } = frame;
+    const before = link.writtenBytes;
+    if (this.#version === 1) {
+      link.write({ cmd, payload: payload ?? EMPTY });
+    } else {
+      const received = this.#received;
+      const init: FrameInit = {
+        version: 2,
+        cmd,
+        payload,
+        sequence: reliable ? this.#replay.next : undefined,
+        ack: received.owesAck ? received.received : undefined,
+        callId: callId === 0 ? undefined : callId,
+        kind: kind === FrameKind.FRAME_KIND_MESSAGE ? undefined : kind,
+        status: frame.status,
+        timeoutMs: frame.timeoutMs,
+        trace: frame.trace,
+        ext: frame.ext,
+      };
+      received.acknowledged = received.received;
+      if (reliable) this.#replay.add(link.write(init, true));
+      else link.write(init);
+    }
+    if (this.#events.has("frame")) {
+      const bytes = link.writtenBytes - before;
+      this.#events.emit("frame", { direction: "out", version: this.#version, cmd, kind, callId, payload: payload ?? EMPTY, bytes });
+    }
+    frame.settled?.();
+  }
+
+  #releaseWritable(): void {
+    const writable = this.#writable;
+    this.#writable = undefined;
+    writable?.resolve();
+  }
+
+  #watchExpiry(): void {
+    if (this.#expiryTimer !== undefined || this.#queue.length === 0) return;
+    this.#expiryTimer = this.#clock.setTimer(Math.max(0, this.#queue.expiresAt - this.#clock.now()), () => {
+      this.#expiryTimer = undefined;
+      for (const frame of this.#queue.expire(this.#clock.now())) {
+        frame.settled?.(new FramewireError("queue-expired", `the frame waited longer than ${this.#options.maxQueuedMs} ms to be sent`));
+      }
+      this.#watchExpiry();
+    });
+  }
+
+  #newReplay(): ReplayBuffer {
+    return new ReplayBuffer({ maxBytes: this.#options.replayBytes, maxFrames: this.#options.replayFrames });
+  }
+}

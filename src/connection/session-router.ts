@@ -1,0 +1,142 @@
+/** The receiving half of a version 2 session: order, acknowledgements, and every kind of frame to where it belongs. */
+import type { FrameView } from "../codec/index.js";
+import { statusOf } from "../errors.js";
+import { FrameKind } from "../gen/framewire/v1/data_frame.js";
+import { Credit, Goaway } from "../gen/framewire/v1/session.js";
+import type { CallTable } from "./calls.js";
+import type { Clock, Timer } from "./clock.js";
+import type { ReceivedSequence } from "./delivery.js";
+import type { Emitter } from "./emitter.js";
+import type { ConnectionEvents } from "./events.js";
+import type { FrameSender } from "./frame-sender.js";
+import type { Link } from "./link.js";
+import type { ServedCalls } from "./served-calls.js";
+
+/** The parts of a connection that a session routes between. */
+export interface RouterParts {
+  readonly side: "client" | "server";
+  readonly clock: Clock;
+  readonly ackDelayMs: number;
+  readonly events: Emitter<ConnectionEvents>;
+  readonly received: ReceivedSequence;
+  readonly sender: FrameSender;
+  readonly calls: CallTable;
+  readonly served: ServedCalls;
+}
+
+/** An ack frame with this status asks for everything after its ack again. */
+const DATA_LOSS = statusOf("data-loss");
+
+export class SessionRouter {
+  readonly #parts: RouterParts;
+  /** Parity of the calls that this side opens. */
+  readonly #ownParity: 0 | 1;
+  #ackTimer: Timer | undefined;
+
+  constructor(parts: RouterParts) {
+    this.#parts = parts;
+    this.#ownParity = parts.side === "client" ? 1 : 0;
+  }
+
+  /** Sends a frame on to where it belongs; one that breaks the rules ends the link. */
+  route(link: Link, frame: FrameView): void {
+    const { calls, served, sender } = this.#parts;
+    if (frame.ackNumber > 0 && !sender.replay.ack(frame.ackNumber)) {
+      return link.fail("protocol-violation", "the peer acknowledged a sequence that was never sent");
+    }
+    if (frame.sequenceNumber > 0 && !this.#accept(link, frame.sequenceNumber)) return;
+    const callId = frame.callIdNumber;
+    switch (frame.kindNumber) {
+      case FrameKind.FRAME_KIND_MESSAGE:
+        return served.onMessage(frame);
+      case FrameKind.FRAME_KIND_REQUEST:
+        if (this.#isOwn(callId) || !served.onRequest(frame)) {
+          link.fail("protocol-violation", `the call id ${callId} is in use, or not the peer's to give`);
+        }
+        return;
+      case FrameKind.FRAME_KIND_RESPONSE:
+        return calls.onResponse(frame);
+      case FrameKind.FRAME_KIND_ITEM:
+        if (!(this.#isOwn(callId) ? calls : served).onItem(frame)) {
+          link.fail("protocol-violation", "the peer sent more items than its credit allows");
+        }
+        return;
+      case FrameKind.FRAME_KIND_END:
+        return served.onEnd(callId);
+      case FrameKind.FRAME_KIND_CREDIT: {
+        const credit = this.#read(link, frame, Credit);
+        return credit && (this.#isOwn(callId) ? calls : served).onCredit(callId, credit.bytes);
+      }
+      case FrameKind.FRAME_KIND_CANCEL:
+        return served.onCancel(callId);
+      case FrameKind.FRAME_KIND_PING:
+        return sender.control(FrameKind.FRAME_KIND_PONG, frame.payload.slice());
+      case FrameKind.FRAME_KIND_ACK:
+        if (frame.status === DATA_LOSS) this.#resend(link, frame.ackNumber);
+        return;
+      case FrameKind.FRAME_KIND_GOAWAY: {
+        const goaway = this.#read(link, frame, Goaway);
+        if (goaway === undefined) return;
+        if (goaway.closeCode !== 0) link.endedByPeer(goaway.closeCode, goaway.reason);
+        else this.#parts.events.emit("goaway", goaway);
+        return;
+      }
+      case FrameKind.FRAME_KIND_HELLO:
+      case FrameKind.FRAME_KIND_WELCOME:
+        return link.fail("protocol-violation", "a second handshake on one connection");
+      default:
+      // A pong was counted as a sign of life when its bytes came; a kind from the future means nothing to us.
+    }
+  }
+
+  /** Bytes were damaged, and with them perhaps reliable frames: asks for everything after the last good one. */
+  askAgain(): void {
+    this.#parts.sender.control(FrameKind.FRAME_KIND_ACK, undefined, DATA_LOSS);
+  }
+
+  /** The link is gone: nothing is owed on it any more. */
+  detach(): void {
+    this.#ackTimer?.cancel();
+    this.#ackTimer = undefined;
+  }
+
+  #isOwn(callId: number): boolean {
+    return (callId & 1) === this.#ownParity;
+  }
+
+  /** Whether the frame is next in order and may be handled. */
+  #accept(link: Link, sequence: number): boolean {
+    const { received, clock, ackDelayMs, sender } = this.#parts;
+    const acceptance = received.accept(sequence);
+    switch (acceptance) {
+      case "deliver":
+      case "duplicate":
+        this.#ackTimer ??= clock.setTimer(ackDelayMs, () => {
+          this.#ackTimer = undefined;
+          if (received.owesAck) sender.control(FrameKind.FRAME_KIND_ACK);
+        });
+        return acceptance === "deliver";
+      case "gap":
+        if (received.shouldAskAgain(sequence)) this.askAgain();
+        return false;
+      case "invalid":
+        link.fail("protocol-violation", "a sequence is out of range");
+        return false;
+    }
+  }
+
+  /** The peer lost frames to damage: all after its last good one go out again, in order. */
+  #resend(link: Link, received: number): void {
+    const missing = this.#parts.sender.resend(received);
+    if (missing !== undefined) link.fail("resend-impossible", `frames ${missing.from} to ${missing.to} are no longer kept`);
+  }
+
+  #read<T>(link: Link, frame: FrameView, codec: { decode(bytes: Uint8Array): T }): T | undefined {
+    try {
+      return codec.decode(frame.payload);
+    } catch (cause) {
+      link.fail("protocol-violation", "a control frame could not be read", cause);
+      return undefined;
+    }
+  }
+}
