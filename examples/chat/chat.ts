@@ -16,8 +16,10 @@ export interface ChatOptions {
   /** The page's server; WebSockets attach to it. */
   readonly page: HttpServer;
   readonly tcpPort: number;
-  /** Sees every frame that comes or goes. */
+  /** Sees every frame that comes or goes, once the handshake is done. */
   readonly onFrame: (frame: SeenFrame) => void;
+  /** Hears in words who comes and goes. */
+  readonly onPeer: (news: string) => void;
 }
 
 export interface Chat {
@@ -27,7 +29,7 @@ export interface Chat {
 }
 
 /** Opens the chat for WebSocket peers of `page` and for TCP peers. */
-export async function openChat({ host, page, tcpPort, onFrame }: ChatOptions): Promise<Chat> {
+export async function openChat({ host, page, tcpPort, onFrame, onPeer }: ChatOptions): Promise<Chat> {
   const { posted, presence } = ChatEventsServiceDefinition.methods;
   const server = createServer({ peer: { name: "framewire chat" } });
   const lines: Line[] = [];
@@ -64,8 +66,13 @@ export async function openChat({ host, page, tcpPort, onFrame }: ChatOptions): P
   }
 
   server.on("connection", (connection) => {
+    const name = `${transportOf(connection)} peer #${connection.id}`;
+    onPeer(`${name} came from ${connection.transport.remoteAddress}`);
     announcePresence();
-    connection.on("detach", announcePresence);
+    connection.on("detach", ({ closeCode, reason }) => {
+      onPeer(`${name} left: ${closeCode}${reason === "" ? "" : `, ${reason}`}`);
+      announcePresence();
+    });
   });
   server.on("frame", (frame) => {
     onFrame({ ...frame, transport: transportOf(frame.connection), peer: `#${frame.connection.id}` });

@@ -44,13 +44,19 @@ const COMMANDS = new Map<number, { name: string; requestType: Message; responseT
 /** Prints `frame` to standard output. */
 export function logFrame(frame: SeenFrame): void {
   const { name, message } = describe(frame);
-  const time = new Date().toISOString().slice(11, 23);
   const direction = frame.direction === "in" ? paint("green", "in ") : paint("magenta", "out");
   const transport = paint("cyan", `${frame.transport.padEnd(9)} v${frame.version}`);
   const size = `${frame.bytes} B`.padStart(7);
-  console.log(
-    `${paint("gray", time)} ${direction} ${transport} ${frame.peer.padEnd(4)} ${name.padEnd(19)}${size}  ${json(frame.payload, message)}`,
-  );
+  console.log(`${now()} ${direction} ${transport} ${frame.peer.padEnd(4)} ${name.padEnd(19)}${size}  ${json(frame.payload, message)}`);
+}
+
+/** Prints what is not a frame, such as who came and left. */
+export function logNews(news: string): void {
+  console.log(`${now()} ${paint("gray", `--- ${news}`)}`);
+}
+
+function now(): string {
+  return paint("gray", new Date().toISOString().slice(11, 23));
 }
 
 function describe({ cmd, kind, version, direction }: SeenFrame): { name: string; message: Message | undefined } {

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { openChat } from "./chat.js";
 import { runExchange } from "./exchange.js";
-import { logFrame } from "./frame-log.js";
+import { logFrame, logNews } from "./frame-log.js";
 import { createPage } from "./page.js";
 
 const HOST = "127.0.0.1";
@@ -37,7 +37,7 @@ async function main(): Promise<void> {
     await once(page, "listening");
   });
   const chat = await explainTakenPort("--tcp-port", options.tcpPort, () =>
-    openChat({ host: HOST, page, tcpPort: options.tcpPort, onFrame: logFrame }),
+    openChat({ host: HOST, page, tcpPort: options.tcpPort, onFrame: logFrame, onPeer: logNews }),
   );
   const { port } = page.address() as AddressInfo;
   console.log(`\nchat page  http://${HOST}:${port}/\nWebSocket  ws://${HOST}:${port}\nTCP        tcp://${HOST}:${chat.tcpPort}\n`);
