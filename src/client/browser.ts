@@ -3,9 +3,11 @@ import { FramewireError } from "../errors.js";
 import { connectWebSocket } from "../transport/websocket.js";
 import { Client, type ClientOptions, type Connector } from "./client.js";
 
+export type { InterceptedCall, Interceptor } from "../connection/caller.js";
 export type { CallOptions } from "../connection/calls.js";
 export type { Clock, Timer } from "../connection/clock.js";
-export { CallContext } from "../connection/context.js";
+export type { ContextKey } from "../connection/context.js";
+export { CallContext, contextKey } from "../connection/context.js";
 export type { MessageCodec, MethodDefinition, ServiceClient, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
 export type { Middleware } from "../connection/dispatcher.js";
 export type { FrameEvent, GapEvent } from "../connection/events.js";

@@ -1,4 +1,5 @@
 /** The client: one session over as many sockets as it takes. */
+import { InterceptedCaller, type Interceptor } from "../connection/caller.js";
 import type { CallOptions } from "../connection/calls.js";
 import { type Clock, systemClock, type Timer } from "../connection/clock.js";
 import { bareCommand } from "../connection/commands.js";
@@ -103,6 +104,7 @@ export class Client {
   readonly #dispatcher = new Dispatcher();
   readonly #events = new Emitter<ClientEvents>();
   readonly #connection: Connection;
+  readonly #caller: InterceptedCaller;
   readonly #backoff: Backoff;
   readonly #resetAfterMs: number;
   #state: ClientState = "disconnected";
@@ -123,6 +125,7 @@ export class Client {
     this.#backoff = new Backoff(reconnect, options.random ?? Math.random);
     this.#resetAfterMs = reconnect.resetAfterMs;
     this.#connection = new Connection("client", this.#dispatcher, this, this.#options, this.#clock);
+    this.#caller = new InterceptedCaller(this.#connection);
     const { events } = this.#connection;
     events.on("failure", (failure) => this.#events.emit("failure", failure));
     events.on("gap", (gap) => this.#events.emit("gap", gap));
@@ -179,14 +182,19 @@ export class Client {
     this.#dispatcher.use(middleware as Middleware<never>);
   }
 
+  /** Puts code around every call that this client makes through `service` and `request`; the first added is the outermost. */
+  intercept(interceptor: Interceptor): void {
+    this.#caller.add(interceptor);
+  }
+
   /** The typed client of a service. Calls made without a connection wait for one, within the limits of the queue. */
   service<D extends ServiceDefinition>(definition: D): ServiceClient<D, CallOptions> {
-    return serviceClient(this.#connection, definition);
+    return serviceClient(this.#caller, definition);
   }
 
   /** Sends a bare one-way message. Resolves when it went out; rejects if it never will. */
   async send<C extends MessageCodec>(cmd: number, codec: C, message: InputOf<C>): Promise<void> {
-    await this.#connection.send(bareCommand(cmd, codec, codec, true), message);
+    await this.#caller.send(bareCommand(cmd, codec, codec, true), message);
   }
 
   /** Calls a bare command; the reply is decoded with `options.reply`, by default with the codec of the request. */
@@ -196,7 +204,7 @@ export class Client {
     message: InputOf<C>,
     options: CallOptions & { readonly reply?: R } = {},
   ): Promise<OutputOf<R>> {
-    return (await this.#connection.unary(bareCommand(cmd, codec, options.reply ?? codec, false), message, options)) as OutputOf<R>;
+    return (await this.#caller.unary(bareCommand(cmd, codec, options.reply ?? codec, false), message, options)) as OutputOf<R>;
   }
 
   /** Ends the client for good: calls in flight fail, and nothing is kept. */

@@ -5,6 +5,7 @@ import { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import { Credit } from "../gen/framewire/v1/session.js";
 import type { Timer } from "./clock.js";
 import type { Command } from "./commands.js";
+import type { CallContext } from "./context.js";
 import { ITEM_OVERHEAD, ReceiveCredit, SendCredit } from "./credit.js";
 import type { MessageSource } from "./definition.js";
 import type { CallHost } from "./host.js";
@@ -21,8 +22,10 @@ export interface CallOptions {
   readonly timeoutMs?: number;
   /** Sent along with the request. */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** W3C traceparent, handed to the handler. */
+  /** W3C traceparent, handed to the handler. Default: that of `parent`. */
   readonly trace?: string;
+  /** The call being served that this one is made for: its cancellation, what is left of its deadline and its trace are handed on. */
+  readonly parent?: CallContext;
   /** Given the metadata of the reply. */
   readonly onMetadata?: (metadata: Readonly<Record<string, string>>) => void;
 }
@@ -162,12 +165,15 @@ export class CallTable {
     };
   }
 
-  #open(command: Command, request: unknown, options: CallOptions, timeoutMs: number, sink: Sink): OutgoingCall | undefined {
-    const { signal } = options;
-    if (signal?.aborted === true) {
-      sink.fail(cancelled(command, signal.reason));
+  #open(command: Command, request: unknown, options: CallOptions, ownTimeoutMs: number, sink: Sink): OutgoingCall | undefined {
+    const { parent } = options;
+    const signals = [options.signal, parent?.signal].filter((signal) => signal !== undefined);
+    const ended = signals.find(({ aborted }) => aborted);
+    if (ended !== undefined) {
+      sink.fail(cancelled(command, ended.reason));
       return undefined;
     }
+    const timeoutMs = timeoutOf(ownTimeoutMs, parent);
     let call: OutgoingCall;
     try {
       const id = this.#takeId();
@@ -177,7 +183,7 @@ export class CallTable {
         callId: id,
         payload: command.requestStream ? undefined : encodeMessage(command.request, request),
         timeoutMs: timeoutMs > 0 ? timeoutMs : undefined,
-        trace: options.trace,
+        trace: options.trace ?? parent?.trace,
         ext: encodeExt(options.metadata),
         reliable: command.reliable,
         settled: (error) => error !== undefined && this.#settle(call, error),
@@ -210,10 +216,12 @@ export class CallTable {
         this.#cancel(call, new FramewireError("deadline-exceeded", `${command.name} took longer than ${timeoutMs} ms`));
       });
     }
-    if (signal !== undefined) {
-      const onAbort = () => this.#cancel(call, cancelled(command, signal.reason));
-      signal.addEventListener("abort", onAbort, { once: true });
-      call.unlisten = () => signal.removeEventListener("abort", onAbort);
+    if (signals.length > 0) {
+      const onAbort = ({ target }: Event) => this.#cancel(call, cancelled(command, (target as AbortSignal).reason));
+      for (const signal of signals) signal.addEventListener("abort", onAbort);
+      call.unlisten = () => {
+        for (const signal of signals) signal.removeEventListener("abort", onAbort);
+      };
     }
     return call;
   }
@@ -279,6 +287,12 @@ export class CallTable {
     else call.sink.fail(error);
     this.#host.callSettled();
   }
+}
+
+/** The sooner of a call's own limit and what is left of its parent's, at least 1 ms; 0 = no limit. */
+function timeoutOf(ownMs: number, parent: CallContext | undefined): number {
+  const left = Math.min(ownMs > 0 ? ownMs : Number.POSITIVE_INFINITY, parent?.remainingMs ?? Number.POSITIVE_INFINITY);
+  return left === Number.POSITIVE_INFINITY ? 0 : Math.max(1, Math.ceil(left));
 }
 
 function cancelled(command: Command, reason: unknown): FramewireError {

@@ -7,6 +7,7 @@ import { FramewireError, statusOf } from "../errors.js";
 import { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import { Goaway } from "../gen/framewire/v1/session.js";
 import type { ResolvedConnectionOptions } from "../options.js";
+import type { Caller } from "./caller.js";
 import { type CallOptions, CallTable } from "./calls.js";
 import type { Clock } from "./clock.js";
 import { type Command, cmdName } from "./commands.js";
@@ -47,7 +48,7 @@ type State =
   | { readonly tag: "attached"; readonly link: Link }
   | { readonly tag: "closed"; readonly error: FramewireError };
 
-export class Connection implements CallHost, LinkOwner {
+export class Connection implements Caller, CallHost, LinkOwner {
   readonly options: ResolvedConnectionOptions;
   readonly clock: Clock;
   readonly events = new Emitter<ConnectionEvents>();
@@ -123,18 +124,18 @@ export class Connection implements CallHost, LinkOwner {
   // Calls and messages
 
   /** Sends a one-way message. Resolves when it went out; rejects if it never will. `undefined`: it is out already. */
-  send(command: Command, message: unknown, options: Pick<CallOptions, "metadata" | "trace"> = {}): Promise<void> | undefined {
+  send(command: Command, message: unknown, options: CallOptions = {}): Promise<void> | undefined {
     return this.sendPayload(command, encodeMessage(command.request, message), options);
   }
 
   /** The same for a message that is serialised already. The connection owns the bytes from here. */
-  sendPayload(command: Command, payload: Uint8Array, options: Pick<CallOptions, "metadata" | "trace"> = {}): Promise<void> | undefined {
+  sendPayload(command: Command, payload: Uint8Array, options: CallOptions = {}): Promise<void> | undefined {
     const frame = (settled?: Outgoing["settled"]): Outgoing => ({
       cmd: command.cmd,
       kind: FrameKind.FRAME_KIND_MESSAGE,
       callId: 0,
       payload,
-      trace: options.trace,
+      trace: options.trace ?? options.parent?.trace,
       ext: encodeExt(options.metadata),
       reliable: command.reliable,
       slowConsumer: command.slowConsumer,

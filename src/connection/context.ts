@@ -1,5 +1,6 @@
 /** What a handler knows of the call it serves. */
 import { type CallErrorCode, FramewireError } from "../errors.js";
+import type { Clock } from "./clock.js";
 import type { Command } from "./commands.js";
 
 /** The facts of a call as they arrived. */
@@ -10,6 +11,18 @@ export interface CallFacts {
   readonly timeoutMs: number;
 }
 
+/** Names a value that middleware leaves for what runs inside it: `const user = contextKey<User>("user")`. */
+export interface ContextKey<T> {
+  readonly name: string;
+  /** Never there: it only carries the type. */
+  readonly type?: T;
+}
+
+/** A new key, different from every other. `name` is for people. */
+export function contextKey<T>(name: string): ContextKey<T> {
+  return { name };
+}
+
 /** Given to every handler as its second argument. `C` is what `connection` is: a server's connection, or the client. */
 export class CallContext<C = unknown> {
   readonly connection: C;
@@ -18,19 +31,28 @@ export class CallContext<C = unknown> {
   readonly metadata: Readonly<Record<string, string>>;
   /** W3C traceparent of the caller, if it sent one. */
   readonly trace: string | undefined;
-  /** Milliseconds that the caller gave the call when it sent it; 0 = no limit. */
-  readonly timeoutMs: number;
   /** Sent back with the reply. Set it before the handler returns. */
   responseMetadata: Record<string, string> | undefined;
+  readonly #clock: Clock;
+  /** On the clock of the connection; Infinity = none. */
+  readonly #deadline: number;
   #abort: AbortController | undefined;
   #aborted: FramewireError | undefined;
+  #values: Map<ContextKey<unknown>, unknown> | undefined;
 
-  constructor(connection: C, command: Command, facts: CallFacts) {
+  /** @internal */
+  constructor(connection: C, command: Command, facts: CallFacts, clock: Clock) {
     this.connection = connection;
     this.command = command;
     this.metadata = facts.metadata;
     this.trace = facts.trace;
-    this.timeoutMs = facts.timeoutMs;
+    this.#clock = clock;
+    this.#deadline = facts.timeoutMs > 0 ? clock.now() + facts.timeoutMs : Number.POSITIVE_INFINITY;
+  }
+
+  /** Milliseconds that the caller still gives, at least 0; Infinity = no limit. */
+  get remainingMs(): number {
+    return Math.max(0, this.#deadline - this.#clock.now());
   }
 
   /** Aborted when the caller gives up, the deadline passes or the connection ends; its reason is a FramewireError. */
@@ -40,6 +62,17 @@ export class CallContext<C = unknown> {
       if (this.#aborted !== undefined) this.#abort.abort(this.#aborted);
     }
     return this.#abort.signal;
+  }
+
+  /** Leaves a value for what runs inside the middleware. */
+  set<T>(key: ContextKey<T>, value: T): void {
+    this.#values ??= new Map();
+    this.#values.set(key, value);
+  }
+
+  /** The value that middleware left, `undefined` if none did. */
+  get<T>(key: ContextKey<T>): T | undefined {
+    return this.#values?.get(key) as T | undefined;
   }
 
   /** @internal The call is over before its handler is. */

@@ -1,8 +1,8 @@
 /** From generated definitions and bare numbers to handlers and typed clients: the same for servers and clients. */
 import { FramewireError } from "../errors.js";
+import type { Caller } from "./caller.js";
 import type { CallOptions } from "./calls.js";
 import { bareCommand, type Command, type Handler, methodCommand } from "./commands.js";
-import type { Connection } from "./connection.js";
 import type { CallContext } from "./context.js";
 import type { Awaitable, InputOf, MessageCodec, OutputOf, ServiceClient, ServiceDefinition, ServiceImplementation } from "./definition.js";
 import type { Dispatcher } from "./dispatcher.js";
@@ -41,30 +41,30 @@ export function handleCommand(
   dispatcher.registry.add(bareCommand(cmd, codec, reply, false), handler as Handler["run"]);
 }
 
-/** The typed client of `definition` over `connection`. @throws FramewireError if a method has no command option */
-export function serviceClient<D extends ServiceDefinition>(connection: Connection, definition: D): ServiceClient<D, CallOptions> {
+/** The typed client of `definition` over `caller`. @throws FramewireError if a method has no command option */
+export function serviceClient<D extends ServiceDefinition>(caller: Caller, definition: D): ServiceClient<D, CallOptions> {
   // No prototype, so that no method can be mistaken for one of Object's.
   const client: Record<string, unknown> = Object.create(null);
   for (const [name, method] of Object.entries(definition.methods))
-    client[name] = clientMethod(connection, methodCommand(definition.fullName, method));
+    client[name] = clientMethod(caller, methodCommand(definition.fullName, method));
   return client as ServiceClient<D, CallOptions>;
 }
 
-function clientMethod(connection: Connection, command: Command): unknown {
+function clientMethod(caller: Caller, command: Command): unknown {
   if (command.oneWay) {
     return async (message: unknown, options?: CallOptions) => {
-      await connection.send(command, message, options);
+      await caller.send(command, message, options);
       return command.response.decode(new Uint8Array(0));
     };
   }
   if (command.requestStream) {
     return command.responseStream
-      ? (requests: AsyncIterable<unknown>, options?: CallOptions) => connection.bidiStream(command, requests, options)
-      : (requests: AsyncIterable<unknown>, options?: CallOptions) => connection.clientStream(command, requests, options);
+      ? (requests: AsyncIterable<unknown>, options?: CallOptions) => caller.bidiStream(command, requests, options)
+      : (requests: AsyncIterable<unknown>, options?: CallOptions) => caller.clientStream(command, requests, options);
   }
   return command.responseStream
-    ? (request: unknown, options?: CallOptions) => connection.serverStream(command, request, options)
-    : (request: unknown, options?: CallOptions) => connection.unary(command, request, options);
+    ? (request: unknown, options?: CallOptions) => caller.serverStream(command, request, options)
+    : (request: unknown, options?: CallOptions) => caller.unary(command, request, options);
 }
 
 /** The context type of handlers on an endpoint whose connections are `C`. */

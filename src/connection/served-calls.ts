@@ -68,7 +68,7 @@ export class ServedCalls {
     if (handler === undefined || handler.command.requestStream) return failed(unimplemented(frame.cmd));
     try {
       const request = decodeRequest(handler.command, frame.payload);
-      const context = new CallContext(this.#facade, handler.command, factsOf(frame));
+      const context = new CallContext(this.#facade, handler.command, factsOf(frame), this.#host.clock);
       const result = this.#dispatcher.run(handler, request, context);
       if (!(result instanceof Promise)) return;
       this.#messages++;
@@ -151,7 +151,7 @@ export class ServedCalls {
 
   #start(id: number, handler: Handler, request: unknown, facts: CallFacts): void {
     const { command } = handler;
-    const context = new CallContext(this.#facade, command, facts);
+    const context = new CallContext(this.#facade, command, facts, this.#host.clock);
     let call: ServedCall;
     const requests = command.requestStream
       ? new ItemQueue<unknown>({

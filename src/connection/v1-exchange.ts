@@ -79,7 +79,7 @@ export class V1Exchange {
     };
     try {
       const request = decodeRequest(command, frame.payload);
-      const result = this.#dispatcher.run(handler, request, new CallContext(this.#facade, command, NO_FACTS));
+      const result = this.#dispatcher.run(handler, request, new CallContext(this.#facade, command, NO_FACTS, this.#host.clock));
       if (result instanceof Promise) result.then(returned).catch(threw);
       else returned(result);
     } catch (error) {

@@ -2,7 +2,8 @@
 export type { CallOptions } from "../connection/calls.js";
 export type { Clock, Timer } from "../connection/clock.js";
 export type { Command, SlowConsumerPolicy } from "../connection/commands.js";
-export { CallContext } from "../connection/context.js";
+export type { ContextKey } from "../connection/context.js";
+export { CallContext, contextKey } from "../connection/context.js";
 export type { MessageCodec, MethodDefinition, ServiceClient, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
 export type { Middleware } from "../connection/dispatcher.js";
 export type { ConnectionEvents, FrameEvent, GapEvent } from "../connection/events.js";
