@@ -3,6 +3,7 @@ import { FramewireError } from "../errors.js";
 import { DEFAULTS, type FrameOptions, resolveOptions } from "../options.js";
 import { crcOfSeed, crcUpdate } from "./crc32.js";
 import type { FrameInit } from "./frame.js";
+import type { SharedFrame } from "./shared-frame.js";
 import { SyncPrefix } from "./sync-prefix.js";
 import { highWord, int32Size, lowWord, uint32Size, uint64Size, writeInt32, writeUint32, writeUint64 } from "./varint.js";
 
@@ -108,9 +109,31 @@ export class FrameEncoder {
     const trailer = version === undefined || version === 1 ? refuseTrailer(frame) : this.#trailerSize(frame);
     this.#reserve(MOST_OVERHEAD + length + trailer);
 
-    const bytes = this.#bytes;
     const start = this.#end;
-    let p = start;
+    this.#writeHead(version, cmd, payload);
+    if (trailer > 0) this.#seal(frame, crcUpdate(this.#bytes, start, this.#end, this.#seedCrc));
+  }
+
+  /** Writes a frame up to the end of its payload: for {@link SharedFrame}. @throws FramewireError as {@link encodeFrame} */
+  appendHead(version: number | undefined, cmd: number, payload: Uint8Array): void {
+    checkRange("cmd", cmd, INT32_MIN, INT32_MAX);
+    this.#reserve(MOST_OVERHEAD + payload.length);
+    this.#writeHead(version, cmd, payload);
+  }
+
+  /** Writes a shared frame of version 2 and above with the trailer fields of `trailer`. Its bytes are copied. @throws FramewireError as {@link encodeFrame} */
+  appendShared(shared: SharedFrame, trailer: FrameInit): void {
+    const size = this.#trailerSize(trailer);
+    this.#reserve(shared.bytes.length + size);
+    copyInto(shared.bytes, this.#bytes, this.#end);
+    this.#end += shared.bytes.length;
+    this.#seal(trailer, shared.crcAfter(this.#seedCrc));
+  }
+
+  #writeHead(version: number | undefined, cmd: number, payload: Uint8Array | undefined): void {
+    const bytes = this.#bytes;
+    const length = payload === undefined ? 0 : payload.length;
+    let p = this.#end;
     for (let i = 0; i < 7; i++) bytes[p++] = this.#prefix[i]!;
     p = writeUint32(bytes, p, length);
     if (version !== undefined) {
@@ -125,15 +148,20 @@ export class FrameEncoder {
       copyInto(payload, bytes, p);
       p += length;
     }
-    if (trailer > 0) {
-      p = writeTrailer(bytes, p, frame);
-      const crc = crcUpdate(bytes, start, p, this.#seedCrc);
-      bytes[p++] = TAG_CHECKSUM;
-      bytes[p++] = crc;
-      bytes[p++] = crc >>> 8;
-      bytes[p++] = crc >>> 16;
-      bytes[p++] = crc >>> 24;
-    }
+    this.#end = p;
+  }
+
+  /** Writes the trailer; `headCrc` is the CRC of the seed and the frame up to it. */
+  #seal(frame: FrameInit, headCrc: number): void {
+    const bytes = this.#bytes;
+    const start = this.#end;
+    let p = writeTrailer(bytes, start, frame);
+    const crc = crcUpdate(bytes, start, p, headCrc);
+    bytes[p++] = TAG_CHECKSUM;
+    bytes[p++] = crc;
+    bytes[p++] = crc >>> 8;
+    bytes[p++] = crc >>> 16;
+    bytes[p++] = crc >>> 24;
     this.#end = p;
   }
 

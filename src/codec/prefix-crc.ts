@@ -4,22 +4,11 @@
  * one common end from costing a pass over the bytes each. docs/decisions/linear-cost.md
  */
 import { crcUpdate } from "./crc32.js";
-
-const POLYNOMIAL = 0xedb8_8320;
+import { multiply } from "./gf2.js";
 
 /** A checkpoint is kept at every stream offset that is a multiple of this. */
 const SPACING = 64;
 const SMALLEST = 16;
-
-/** `a` × `b` modulo the polynomial, bit-reflected as the CRC is: bit 31 is x^0. */
-function multiply(a: number, b: number): number {
-  let product = 0;
-  for (let rest = a; rest !== 0; rest <<= 1) {
-    if (rest < 0) product ^= b;
-    b = b & 1 ? (b >>> 1) ^ POLYNOMIAL : b >>> 1;
-  }
-  return product;
-}
 
 let powers: Int32Array | undefined;
 
