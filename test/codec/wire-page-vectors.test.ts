@@ -11,7 +11,7 @@ import {
 import { oracle } from "../helpers/oracle.js";
 import { outcomeOf } from "../helpers/outcome.js";
 import { cat } from "../helpers/wire-builder.js";
-import { pageHexBlocks, pageNumberRows, pageVectors } from "../helpers/wire-page.js";
+import { pageDeclarations, pageHexBlocks, pageNumberRows, pageVectors, protoDeclarations } from "../helpers/wire-page.js";
 import { vectorOutcome } from "../vectors/load.js";
 
 describe("docs/wire.md", () => {
@@ -24,6 +24,17 @@ describe("docs/wire.md", () => {
 
   it.each(vectors.map((vector) => [vector.name, vector] as const))("%s: the bytes say what the JSON says", (_, vector) => {
     expect(outcomeOf(oracle(cat(...vector.stream), vector.options))).toEqual(vectorOutcome(vector));
+  });
+
+  it.each(["data_frame.proto", "session.proto", "command.proto"])("declares the messages as %s does", (name) => {
+    const declarations = protoDeclarations(name);
+    expect(declarations.length).toBeGreaterThanOrEqual(3);
+    expect(pageDeclarations()).toEqual(expect.arrayContaining(declarations));
+  });
+
+  it("declares no message that the protos do not have", () => {
+    const declarations = ["data_frame.proto", "session.proto", "command.proto"].flatMap(protoDeclarations);
+    expect(pageDeclarations().sort()).toEqual(declarations.sort());
   });
 
   it("lists every close code with its name and whether to try again", () => {

@@ -34,3 +34,18 @@ export function pageNumberRows(): string[][] {
       .map((cell) => cell.replaceAll("`", "").trim()),
   );
 }
+
+/** The declarations in the proto blocks of the page, spelt as {@link protoDeclarations} does. */
+export function pageDeclarations(): string[] {
+  return [...PAGE.matchAll(/```proto\n([\s\S]*?)```/g)].flatMap((block) => declarationsIn(block[1]!));
+}
+
+/** The messages, enums and extensions of `proto/framewire/v1/<name>`, without remarks and on one line each. */
+export function protoDeclarations(name: string): string[] {
+  return declarationsIn(readFileSync(new URL(`../../proto/framewire/v1/${name}`, import.meta.url), "utf8"));
+}
+
+function declarationsIn(proto: string): string[] {
+  const bare = proto.replace(/\/\/.*/g, "").replace(/\s+/g, " ");
+  return bare.match(/(?:message|enum|extend) [\w.]+ \{[^}]*\}/g) ?? [];
+}
