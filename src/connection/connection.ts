@@ -3,10 +3,11 @@
  * server's accept and the client's connect do the handshake and hand it a link that is ready.
  */
 import type { Discard, FrameView } from "../codec/index.js";
-import { FramewireError, statusOf } from "../errors.js";
+import { closeCodeOf, FramewireError, statusOf } from "../errors.js";
 import { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import { Goaway } from "../gen/framewire/v1/session.js";
 import type { ResolvedConnectionOptions } from "../options.js";
+import type { Broadcast } from "./broadcast.js";
 import type { Caller } from "./caller.js";
 import { type CallOptions, CallTable } from "./calls.js";
 import type { Clock } from "./clock.js";
@@ -125,28 +126,24 @@ export class Connection implements Caller, CallHost, LinkOwner {
 
   /** Sends a one-way message. Resolves when it went out; rejects if it never will. `undefined`: it is out already. */
   send(command: Command, message: unknown, options: CallOptions = {}): Promise<void> | undefined {
-    return this.sendPayload(command, encodeMessage(command.request, message), options);
+    const ext = encodeExt(options.metadata);
+    const trace = options.trace ?? options.parent?.trace;
+    return this.#sendMessage({ ...messageFrame(command, encodeMessage(command.request, message)), trace, ext });
   }
 
-  /** The same for a message that is serialised already. The connection owns the bytes from here. */
-  sendPayload(command: Command, payload: Uint8Array, options: CallOptions = {}): Promise<void> | undefined {
-    const frame = (settled?: Outgoing["settled"]): Outgoing => ({
-      cmd: command.cmd,
-      kind: FrameKind.FRAME_KIND_MESSAGE,
-      callId: 0,
-      payload,
-      trace: options.trace ?? options.parent?.trace,
-      ext: encodeExt(options.metadata),
-      reliable: command.reliable,
-      slowConsumer: command.slowConsumer,
-      ...(settled === undefined ? {} : { settled }),
-      sent: false,
-    });
+  /** Sends a message that goes to others as well. A receiver that does not keep up is dealt with as the command's policy says. */
+  sendShared(broadcast: Broadcast): void {
+    this.answer({ ...messageFrame(broadcast.command, broadcast.payload), broadcast });
+  }
+
+  #sendMessage(frame: Outgoing): Promise<void> | undefined {
     if (this.#sender.passable) {
-      this.post(frame());
+      this.post(frame);
       return undefined;
     }
-    return new Promise((resolve, reject) => this.post(frame((error) => (error === undefined ? resolve() : reject(error)))));
+    return new Promise((resolve, reject) => {
+      this.post({ ...frame, settled: (error) => (error === undefined ? resolve() : reject(error)) });
+    });
   }
 
   unary(command: Command, request: unknown, options: CallOptions = {}): Promise<unknown> {
@@ -233,7 +230,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
     } catch (error) {
       if (error instanceof FramewireError && error.code === "frame-too-large") {
         this.events.emit("failure", { command: cmdName(frame.cmd), error });
-        if (this.version === 1) return;
+        if (this.version === 1 || frame.callId === 0) return;
         const ext = encodeExt(undefined, error.message);
         this.answer({
           ...frame,
@@ -341,8 +338,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
   #tooSlow(): void {
     const { maxQueuedBytes, maxQueuedFrames } = this.options;
     const message = `more than ${maxQueuedBytes} bytes or ${maxQueuedFrames} frames wait for a peer that does not take them`;
-    this.link?.fail("slow-consumer", message);
-    this.close(1006, message, new FramewireError("slow-consumer", message, { fault: "remote" }));
+    this.close(closeCodeOf("slow-consumer"), message, new FramewireError("slow-consumer", message, { fault: "remote" }));
   }
 
   /** A new session: what the old one had not delivered is lost, and told. */
@@ -365,4 +361,8 @@ export class Connection implements Caller, CallHost, LinkOwner {
     this.#calls.failWhere((request) => request.sent, "data-loss", lost);
     this.events.emit("gap", gap);
   }
+}
+
+function messageFrame({ cmd, reliable, slowConsumer }: Command, payload: Uint8Array): Outgoing {
+  return { cmd, kind: FrameKind.FRAME_KIND_MESSAGE, callId: 0, payload, reliable, slowConsumer, sent: false };
 }

@@ -149,10 +149,11 @@ export class FrameSender {
 
   #transmit(link: Link, frame: Outgoing): void {
     frame.sent = true;
-    const { cmd, kind, callId, payload, reliable } = frame;
+    const { cmd, kind, callId, payload, broadcast, reliable } = frame;
     const before = link.writtenBytes;
     if (this.#version === 1) {
-      link.write({ cmd, payload: payload ?? EMPTY });
+      if (broadcast === undefined) link.write({ cmd, payload: payload ?? EMPTY });
+      else link.writeEncoded(broadcast.frame(1).bytes);
     } else {
       const received = this.#received;
       const init: FrameInit = {
@@ -169,8 +170,8 @@ export class FrameSender {
         ext: frame.ext,
       };
       received.acknowledged = received.received;
-      if (reliable) this.#replay.add(link.write(init, true));
-      else link.write(init);
+      const kept = broadcast === undefined ? link.write(init, reliable) : link.writeShared(broadcast.frame(2), init, reliable);
+      if (kept !== undefined) this.#replay.add(kept);
     }
     if (this.#events.has("frame")) {
       const bytes = link.writtenBytes - before;

@@ -2,7 +2,7 @@
  * One physical link: bytes to frames and back over one transport, with the deadlines and budgets that end it.
  * It knows nothing of sessions; its owner gets the frames.
  */
-import { type Discard, FrameDecoder, FrameEncoder, type FrameInit, type FrameView } from "../codec/index.js";
+import { type Discard, FrameDecoder, FrameEncoder, type FrameInit, type FrameView, type SharedFrame } from "../codec/index.js";
 import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import type { Clock, Timer } from "./clock.js";
@@ -169,13 +169,22 @@ export class Link {
   }
 
   /** Writes one frame; frames of one turn leave together. Gives back a copy of its bytes if `keep` is set. */
-  write(frame: FrameInit, keep: true): Uint8Array;
-  write(frame: FrameInit, keep?: boolean): undefined;
   write(frame: FrameInit, keep = false): Uint8Array | undefined {
     const before = this.#encoder.length;
     this.#encoder.append(frame);
+    // Copied before the frame may leave with a flush.
+    const kept = keep ? this.#encoder.copyFrom(before) : undefined;
     this.#written(this.#encoder.length - before);
-    return keep ? this.#encoder.copyFrom(before) : undefined;
+    return kept;
+  }
+
+  /** Writes a frame that goes to many, with a trailer of its own. Gives back a copy of its bytes if `keep` is set. */
+  writeShared(shared: SharedFrame, trailer: FrameInit, keep: boolean): Uint8Array | undefined {
+    const before = this.#encoder.length;
+    this.#encoder.appendShared(shared, trailer);
+    const kept = keep ? this.#encoder.copyFrom(before) : undefined;
+    this.#written(this.#encoder.length - before);
+    return kept;
   }
 
   /** Writes a frame that is encoded already, as a resend or a broadcast. */

@@ -2,6 +2,7 @@
 import { FramewireError } from "../errors.js";
 import { FrameExt, type FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
+import type { Broadcast } from "./broadcast.js";
 import type { SlowConsumerPolicy } from "./commands.js";
 import { Deque } from "./deque.js";
 
@@ -13,6 +14,8 @@ export interface Outgoing {
   readonly callId: number;
   /** Owned by the frame. */
   readonly payload: Uint8Array | undefined;
+  /** Set if the frame goes to many: it is framed already, up to its trailer. */
+  readonly broadcast?: Broadcast;
   readonly status?: number | undefined;
   readonly timeoutMs?: number | undefined;
   readonly trace?: string | undefined;

@@ -1,4 +1,5 @@
 /** The server: accepts links, keeps sessions, serves commands, broadcasts. */
+import { Broadcast } from "../connection/broadcast.js";
 import { type Clock, systemClock } from "../connection/clock.js";
 import { type Command, methodCommand } from "../connection/commands.js";
 import { Connection } from "../connection/connection.js";
@@ -16,7 +17,6 @@ import { Emitter } from "../connection/emitter.js";
 import type { FrameEvent } from "../connection/events.js";
 import { agreedLimits, ownLimits, randomSeed, sendWelcome, versionOneAgreement, WIRE_VERSION } from "../connection/handshake.js";
 import type { Link, LinkEnd } from "../connection/link.js";
-import { encodeMessage } from "../connection/messages.js";
 import { type BareHandler, handleCommand, implementService } from "../connection/registration.js";
 import type { HandlerFailure } from "../connection/served-calls.js";
 import type { Transport, TransportInfo } from "../connection/transport.js";
@@ -195,9 +195,8 @@ export class Server implements AcceptTarget {
   }
 
   #sendAll(connections: Iterable<Connection>, command: Command, message: unknown): void {
-    const payload = encodeMessage(command.request, message);
-    // A receiver that cannot take it is dealt with by its slow-consumer policy, never by stopping the others.
-    for (const connection of connections) connection.sendPayload(command, payload)?.catch(() => {});
+    const broadcast = new Broadcast(command, message, this.#options.magic);
+    for (const connection of connections) connection.sendShared(broadcast);
   }
 
   // AcceptTarget
@@ -299,9 +298,14 @@ export class Server implements AcceptTarget {
     const { events } = connection;
     events.on("failure", (failure) => this.#events.emit("failure", failure, facade));
     if (this.#events.has("frame")) events.on("frame", (frame) => this.#events.emit("frame", { ...frame, connection: facade }));
-    events.on("detach", () => {
+    events.on("detach", (end) => {
       const windowMs = connection.version === 2 ? this.#options.resumeWindowMs : 0;
-      if (windowMs === 0) return connection.close(1006, "the connection broke");
+      if (windowMs === 0)
+        return connection.close(
+          end.closeCode,
+          end.reason || "the connection broke",
+          end.error instanceof FramewireError ? end.error : undefined,
+        );
       const timer = this.#clock.setTimer(windowMs, () => {
         if (connection.link === undefined) connection.close(1006, "the session was not resumed in time");
       });

@@ -1,0 +1,23 @@
+/** A message on its way to many: serialised once, framed once for each wire version. */
+import { SharedFrame } from "../codec/index.js";
+import type { Command } from "./commands.js";
+import { encodeMessage } from "./messages.js";
+
+export class Broadcast {
+  readonly command: Command;
+  readonly payload: Uint8Array;
+  readonly #magic: number;
+  readonly #frames: [SharedFrame?, SharedFrame?] = [];
+
+  constructor(command: Command, message: unknown, magic: number) {
+    this.command = command;
+    this.payload = encodeMessage(command.request, message);
+    this.#magic = magic;
+  }
+
+  /** The frame for receivers of one wire version: whole for version 1, without its trailer for version 2. */
+  frame(version: 1 | 2): SharedFrame {
+    const { payload } = this;
+    return (this.#frames[version - 1] ??= new SharedFrame({ version, cmd: this.command.cmd, payload }, { magic: this.#magic }));
+  }
+}
