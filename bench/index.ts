@@ -24,6 +24,7 @@ for (const benchmark of BENCHMARKS) {
 await program.parseAsync();
 
 async function report(benchmark: Benchmark, flags: Flags): Promise<void> {
+  const here = machine();
   const started = performance.now();
   const sections = await benchmark.run({
     quick: flags.quick === true,
@@ -35,7 +36,6 @@ async function report(benchmark: Benchmark, flags: Flags): Promise<void> {
   if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
   const seconds = Math.round((performance.now() - started) / 1000);
   const versions = versionsOf(benchmark.packages);
-  const here = machine();
   if (flags.json === true) {
     const document = {
       benchmark: benchmark.name,
@@ -50,7 +50,7 @@ async function report(benchmark: Benchmark, flags: Flags): Promise<void> {
   }
   const packages = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   const lines = [
-    `${here.cpu}, ${here.cores} cores, ${here.memoryGiB} GiB, ${here.platform}, Node ${here.node} (V8 ${here.v8})`,
+    `${here.cpu}, ${here.cores} cores, ${here.memoryGiB} GiB, ${here.platform}, Node ${here.node} (V8 ${here.v8}), load ${here.load} before`,
     packages.join(", "),
     `${seconds} s${flags.quick === true ? ", --quick: a look, not a figure to quote" : ""}`,
   ];

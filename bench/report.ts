@@ -1,7 +1,7 @@
 /** What a benchmark hands back, and how it is printed: tables for people, one JSON document for programs. */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { cpus, totalmem } from "node:os";
+import { cpus, loadavg, totalmem } from "node:os";
 
 /** A value of a row: numbers stay numbers in the JSON. */
 export type Cell = string | number | boolean | null;
@@ -52,6 +52,8 @@ export interface Machine {
   readonly platform: string;
   readonly node: string;
   readonly v8: string;
+  /** Load average of the last minute when the run began: what else wanted the processors. */
+  readonly load: number;
 }
 
 /** This machine. */
@@ -64,6 +66,7 @@ export function machine(): Machine {
     platform: `${process.platform} ${process.arch}`,
     node: process.versions.node,
     v8: process.versions.v8,
+    load: Math.round((loadavg()[0] ?? 0) * 100) / 100,
   };
 }
 

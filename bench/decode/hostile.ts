@@ -1,6 +1,6 @@
 /** What hostile input costs: time for each byte, scanning speed, tiny chunks, and memory for lengths that are only claimed. */
 import { FrameDecoder } from "../../src/codec/index.js";
-import { medianMs } from "../harness.js";
+import { type MeasureOptions, measure, medianMs, type Subject } from "../harness.js";
 import { randomBytes } from "../random.js";
 import { FILLERS, HOSTILE } from "./hostile-streams.js";
 import { every, prefixOf, v1Stream, v2Header, v2Stream } from "./streams.js";
@@ -18,17 +18,21 @@ export interface HostileRow {
 }
 
 /** Times every hostile stream, in 64 KiB chunks and flushed, with room for payloads as large as the stream. */
-export async function hostileStreams(rounds: number, progress: (text: string) => void): Promise<HostileRow[]> {
+export async function hostileStreams(options: MeasureOptions, progress: (text: string) => void): Promise<HostileRow[]> {
   const rows: HostileRow[] = [];
   for (const { name, note, make } of HOSTILE) {
     progress(`decode: hostile ${name}`);
     const one = every(make(MIB), () => 65536);
     const four = every(make(4 * MIB), () => 65536);
-    const run = (chunks: readonly Buffer[]) => () => drain(chunks);
-    run(one)();
-    const oneMibMs = await medianMs(rounds, run(one));
-    const fourMibMs = await medianMs(rounds, run(four));
-    rows.push({ name, note, oneMibMs, fourMibMs, growth: fourMibMs / oneMibMs / 4 });
+    const subjects = [subject("1 MiB", one, (chunks) => drain(chunks)), subject("4 MiB", four, (chunks) => drain(chunks))];
+    const [small, large] = await measure({ name, units: 0, subjects }, options);
+    rows.push({
+      name,
+      note,
+      oneMibMs: (small!.nsPerUnit * bytesOf(one)) / 1e6,
+      fourMibMs: (large!.nsPerUnit * bytesOf(four)) / 1e6,
+      growth: large!.nsPerUnit / small!.nsPerUnit,
+    });
   }
   return rows;
 }
@@ -42,23 +46,18 @@ export interface ScanRow {
 }
 
 /** Scans every filler in 64 KiB chunks. */
-export async function scanning(rounds: number, progress: (text: string) => void): Promise<ScanRow[]> {
+export async function scanning(options: MeasureOptions, progress: (text: string) => void): Promise<ScanRow[]> {
   const rows: ScanRow[] = [];
   for (const { name, magic, make } of FILLERS) {
     progress(`decode: scanning ${name}`);
-    const bytes = make(4 * MIB);
-    const chunks = every(bytes, () => 65536);
+    const chunks = every(make(4 * MIB), () => 65536);
     const prefix = prefixOf(magic);
-    const scan = () => drain(chunks, magic);
-    const search = () => {
-      for (const chunk of chunks) if (chunk.indexOf(prefix) !== -1) throw new Error("the filler holds a prefix");
-    };
-    scan();
-    search();
-    const scanMs = await medianMs(rounds, scan);
-    const searchMs = await medianMs(rounds, search);
-    const rate = (ms: number) => bytes.length / ms / 1000;
-    rows.push({ name, megabytesPerSecond: rate(scanMs), indexOfMegabytesPerSecond: rate(searchMs) });
+    const subjects = [
+      subject("framewire", chunks, () => drain(chunks, magic)),
+      subject("indexOf", chunks, () => chunks.reduce((found, chunk) => found + (chunk.indexOf(prefix) === -1 ? chunk.length : 0), 0)),
+    ];
+    const [scan, search] = await measure({ name, units: 0, subjects }, options);
+    rows.push({ name, megabytesPerSecond: scan!.unitsPerSecond / 1e6, indexOfMegabytesPerSecond: search!.unitsPerSecond / 1e6 });
   }
   return rows;
 }
@@ -124,7 +123,17 @@ function held(): number {
   return heapUsed + arrayBuffers;
 }
 
-function drain(chunks: readonly Buffer[], magic?: number): void {
+/** A subject whose unit is the byte. */
+function subject(name: string, chunks: readonly Buffer[], run: (chunks: readonly Buffer[]) => number): Subject {
+  return { name, units: bytesOf(chunks), pass: () => run(chunks) };
+}
+
+function bytesOf(chunks: readonly Buffer[]): number {
+  return chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+}
+
+/** Decodes and throws away; gives the number of bytes. */
+function drain(chunks: readonly Buffer[], magic?: number): number {
   const decoder = new FrameDecoder({
     minVersion: 2,
     maxPayload: 8 * MIB,
@@ -134,6 +143,7 @@ function drain(chunks: readonly Buffer[], magic?: number): void {
   const ignore = () => undefined;
   for (const chunk of chunks) decoder.push(chunk, ignore);
   decoder.end(ignore);
+  return decoder.stats.bytes;
 }
 
 function count(chunks: readonly Buffer[]): number {

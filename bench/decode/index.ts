@@ -17,16 +17,16 @@ export const decodeBenchmark: Benchmark = {
 
 async function run(settings: Settings): Promise<Section[]> {
   const { quick, progress } = settings;
-  const rounds = settings.rounds ?? (quick ? 3 : 9);
+  const options = measureOptions(quick, settings.rounds);
   // Memory first: later benchmarks leave garbage and optimised code behind.
   progress("decode: memory");
   const claimed = claimedLengths();
   const apart = claimedLengthsApart();
-  const hostile = await hostileStreams(rounds, progress);
-  const scanned = await scanning(rounds, progress);
+  const hostile = await hostileStreams(options, progress);
+  const scanned = await scanning(options, progress);
   progress("decode: byte by byte");
-  const byteByByteMs = await byteByByte(rounds);
-  const rows = await throughput(measureOptions(quick, settings.rounds), quick, progress);
+  const byteByByteMs = await byteByByte(options.rounds);
+  const rows = await throughput(options, quick, progress);
   return [
     ...throughputSections(rows),
     hostileSection(hostile),
