@@ -4,29 +4,45 @@
  */
 
 const POLYNOMIAL = 0xedb8_8320;
-const SLICES = 16;
 
 /** From this many bytes on, zlib's routine is faster in spite of the view it needs. docs/decisions/crc32.md */
-const NATIVE_FROM = 512;
+const NATIVE_FROM = 640;
 
 type NativeCrc = (bytes: Uint8Array, crc: number) => number;
 
-let tables: Int32Array | undefined;
+/**
+ * `Tk[b]`: the register after byte `b` and `k` zero bytes, from a zero register. Sixteen constants rather than one table
+ * or an array of them, as V8 then has each address in the instruction. Filled at first use.
+ */
+const store = /* @__PURE__ */ new ArrayBuffer(16 * 1024);
+const T0 = /* @__PURE__ */ new Int32Array(store, 0, 256);
+const T1 = /* @__PURE__ */ new Int32Array(store, 1024, 256);
+const T2 = /* @__PURE__ */ new Int32Array(store, 2048, 256);
+const T3 = /* @__PURE__ */ new Int32Array(store, 3072, 256);
+const T4 = /* @__PURE__ */ new Int32Array(store, 4096, 256);
+const T5 = /* @__PURE__ */ new Int32Array(store, 5120, 256);
+const T6 = /* @__PURE__ */ new Int32Array(store, 6144, 256);
+const T7 = /* @__PURE__ */ new Int32Array(store, 7168, 256);
+const T8 = /* @__PURE__ */ new Int32Array(store, 8192, 256);
+const T9 = /* @__PURE__ */ new Int32Array(store, 9216, 256);
+const T10 = /* @__PURE__ */ new Int32Array(store, 10240, 256);
+const T11 = /* @__PURE__ */ new Int32Array(store, 11264, 256);
+const T12 = /* @__PURE__ */ new Int32Array(store, 12288, 256);
+const T13 = /* @__PURE__ */ new Int32Array(store, 13312, 256);
+const T14 = /* @__PURE__ */ new Int32Array(store, 14336, 256);
+const T15 = /* @__PURE__ */ new Int32Array(store, 15360, 256);
 
-/** `tables[256 * k + b]`: the register after byte `b` and `k` zero bytes, from a zero register. Built at first use. */
-function buildTables(): Int32Array {
-  const built = new Int32Array(SLICES * 256);
+function fillTables(): void {
+  const all = new Int32Array(store);
   for (let byte = 0; byte < 256; byte++) {
     let register = byte;
     for (let bit = 0; bit < 8; bit++) register = register & 1 ? (register >>> 1) ^ POLYNOMIAL : register >>> 1;
-    built[byte] = register;
+    all[byte] = register;
   }
-  for (let entry = 256; entry < built.length; entry++) {
-    const previous = built[entry - 256]!;
-    built[entry] = (previous >>> 8) ^ built[previous & 0xff]!;
+  for (let entry = 256; entry < all.length; entry++) {
+    const previous = all[entry - 256]!;
+    all[entry] = (previous >>> 8) ^ all[previous & 0xff]!;
   }
-  tables = built;
-  return built;
 }
 
 /**
@@ -59,32 +75,51 @@ export function crcUpdate(bytes: Uint8Array, start: number, end: number, crc: nu
   return crcByTables(bytes, start, end, crc);
 }
 
+/** As {@link crcUpdate}, where a view of the same `bytes` is at hand. */
+export function crcOfChunk(bytes: Uint8Array, data: DataView, start: number, end: number, crc: number): number {
+  return end - start < NATIVE_FROM || native === undefined ? crcOfView(data, start, end, crc) : crcUpdate(bytes, start, end, crc);
+}
+
 /** As {@link crcUpdate}, never native. */
 export function crcByTables(bytes: Uint8Array, start: number, end: number, crc: number): number {
-  const t = tables ?? buildTables();
+  return crcOfView(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), start, end, crc);
+}
+
+/** As {@link crcByTables}, over a view that is there already: making one costs as much as the CRC of 64 bytes. */
+export function crcOfView(data: DataView, start: number, end: number, crc: number): number {
+  if (T0[1] === 0) fillTables();
   let c = ~crc;
   let p = start;
   for (const last = end - 16; p <= last; p += 16) {
-    c ^= bytes[p]! | (bytes[p + 1]! << 8) | (bytes[p + 2]! << 16) | (bytes[p + 3]! << 24);
-    c =
-      t[3840 + (c & 0xff)]! ^
-      t[3584 + ((c >>> 8) & 0xff)]! ^
-      t[3328 + ((c >>> 16) & 0xff)]! ^
-      t[3072 + (c >>> 24)]! ^
-      t[2816 + bytes[p + 4]!]! ^
-      t[2560 + bytes[p + 5]!]! ^
-      t[2304 + bytes[p + 6]!]! ^
-      t[2048 + bytes[p + 7]!]! ^
-      t[1792 + bytes[p + 8]!]! ^
-      t[1536 + bytes[p + 9]!]! ^
-      t[1280 + bytes[p + 10]!]! ^
-      t[1024 + bytes[p + 11]!]! ^
-      t[768 + bytes[p + 12]!]! ^
-      t[512 + bytes[p + 13]!]! ^
-      t[256 + bytes[p + 14]!]! ^
-      t[bytes[p + 15]!]!;
+    const x = data.getInt32(p + 4, true);
+    const y = data.getInt32(p + 8, true);
+    const z = data.getInt32(p + 12, true);
+    // Only the first four lookups wait for the register: the rest is done while those of the round before finish.
+    const rest =
+      T11[x & 0xff]! ^
+      T10[(x >>> 8) & 0xff]! ^
+      (T9[(x >>> 16) & 0xff]! ^ T8[x >>> 24]!) ^
+      (T7[y & 0xff]! ^ T6[(y >>> 8) & 0xff]! ^ (T5[(y >>> 16) & 0xff]! ^ T4[y >>> 24]!)) ^
+      (T3[z & 0xff]! ^ T2[(z >>> 8) & 0xff]! ^ (T1[(z >>> 16) & 0xff]! ^ T0[z >>> 24]!));
+    c ^= data.getInt32(p, true);
+    c = rest ^ (T15[c & 0xff]! ^ T14[(c >>> 8) & 0xff]! ^ (T13[(c >>> 16) & 0xff]! ^ T12[c >>> 24]!));
   }
-  for (; p < end; p++) c = (c >>> 8) ^ t[(c ^ bytes[p]!) & 0xff]!;
+  if (p <= end - 8) {
+    const x = data.getInt32(p + 4, true);
+    c ^= data.getInt32(p, true);
+    c =
+      T3[x & 0xff]! ^
+      T2[(x >>> 8) & 0xff]! ^
+      (T1[(x >>> 16) & 0xff]! ^ T0[x >>> 24]!) ^
+      (T7[c & 0xff]! ^ T6[(c >>> 8) & 0xff]! ^ (T5[(c >>> 16) & 0xff]! ^ T4[c >>> 24]!));
+    p += 8;
+  }
+  if (p <= end - 4) {
+    c ^= data.getInt32(p, true);
+    c = T3[c & 0xff]! ^ T2[(c >>> 8) & 0xff]! ^ (T1[(c >>> 16) & 0xff]! ^ T0[c >>> 24]!);
+    p += 4;
+  }
+  for (; p < end; p++) c = (c >>> 8) ^ T0[(c ^ data.getUint8(p)) & 0xff]!;
   return ~c;
 }
 

@@ -7,9 +7,9 @@
  */
 import { FramewireError } from "../errors.js";
 import { DEFAULTS, type DecoderOptions, type Recovery, resolveOptions } from "../options.js";
-import { crcOfSeed } from "./crc32.js";
+import { crcOfChunk, crcOfSeed, crcUpdate } from "./crc32.js";
 import type { Discard, DiscardReason } from "./frame.js";
-import { FAILED, FrameParser, READY, WAIT } from "./frame-parser.js";
+import { FAILED, FrameParser, PLAIN_HEADER, READY, WAIT } from "./frame-parser.js";
 import { FrameCursor, type FrameView } from "./frame-view.js";
 import { crcOfRange, PrefixCrc } from "./prefix-crc.js";
 import { RingBuffer } from "./ring-buffer.js";
@@ -49,17 +49,21 @@ type State = "scan" | "candidate" | "swallow";
 
 const TAG_PAYLOAD = 0x2a;
 const IN_PLACE = -1;
+// Imported constants are looked up at each use; those of the module itself are part of the code.
+const SHORTEST = PLAIN_HEADER;
 
 export class FrameDecoder {
   readonly #prefix: SyncPrefix;
   readonly #recovery: Recovery;
   readonly #onDiscard: ((discard: Discard) => void) | undefined;
-  readonly #parser = new FrameParser();
-  readonly #view = new FrameCursor();
+  readonly #frame = new FrameCursor();
+  readonly #parser = new FrameParser(this.#frame);
   readonly #ring = new RingBuffer();
   readonly #checksums = new PrefixCrc();
   /** CRC of the seed's four bytes, 0 without a seed. */
   #seedCrc = 0;
+  /** The same with the seven bytes that every frame begins with. */
+  #prefixCrc = 0;
   #update: DecoderUpdate | undefined;
 
   #state: State = "scan";
@@ -99,7 +103,7 @@ export class FrameDecoder {
     this.#parser.maxPayload = maxPayload;
     this.#parser.maxTrailer = maxTrailer;
     this.#parser.minVersion = minVersion;
-    this.#seedCrc = crcOfSeed(checksumSeed);
+    this.#setSeed(checksumSeed);
   }
 
   /** Counters as of now; right inside the handlers too. */
@@ -191,9 +195,14 @@ export class FrameDecoder {
 
   #applyUpdate(options: DecoderUpdate): void {
     this.#update = undefined;
-    if (options.checksumSeed !== undefined) this.#seedCrc = crcOfSeed(options.checksumSeed);
+    if (options.checksumSeed !== undefined) this.#setSeed(options.checksumSeed);
     if (options.minVersion !== undefined) this.#parser.minVersion = options.minVersion;
     if (options.maxPayload !== undefined) this.#parser.maxPayload = options.maxPayload;
+  }
+
+  #setSeed(seed: number | undefined): void {
+    this.#seedCrc = crcOfSeed(seed);
+    this.#prefixCrc = crcUpdate(this.#prefix.bytes, 0, PREFIX_LENGTH, this.#seedCrc);
   }
 
   #enter(): void {
@@ -256,9 +265,14 @@ export class FrameDecoder {
    */
   #run(buffer: Uint8Array, mask: number, end: number, stop: number, final: boolean, onFrame: FrameHandler): void {
     const parser = this.#parser;
+    const frame = this.#frame;
+    const data =
+      mask === IN_PLACE && end - this.#cursor >= SHORTEST ? new DataView(buffer.buffer, buffer.byteOffset, buffer.length) : undefined;
+    frame.moveTo(buffer, this.#base);
     this.#need = 1;
     for (;;) {
       if (this.#state !== "candidate") {
+        if (data !== undefined) this.#runPlain(buffer, data, onFrame);
         if (this.#cursor >= stop) return;
         if (this.#state === "swallow" && !this.#swallow(buffer, mask, end, final)) return;
         if (!this.#seek(buffer, mask, end, final)) return;
@@ -267,9 +281,9 @@ export class FrameDecoder {
       }
       const start = this.#cursor;
       let outcome = parser.parse(buffer, mask, start, end);
-      if (outcome === READY && parser.version !== 1 && !this.#isIntact(buffer, mask, start)) {
+      if (outcome === READY && frame.version !== 1 && !this.#isIntact(buffer, mask, start)) {
         parser.reason = "checksum";
-        parser.failedAt = parser.end;
+        parser.failedAt = frame.endOffset;
         outcome = FAILED;
       }
       if (outcome === WAIT) {
@@ -284,12 +298,41 @@ export class FrameDecoder {
       this.#state = "scan";
       if (this.#update !== undefined) this.#applyUpdate(this.#update);
       if (outcome === READY) {
-        this.#deliver(buffer, mask, start, onFrame);
+        const from = start & mask;
+        if (from + frame.endOffset <= buffer.length) {
+          this.#deliver(start, from, onFrame);
+        } else {
+          frame.moveTo(this.#ring.copyOut(from, frame.endOffset), this.#base + start);
+          this.#deliver(start, 0, onFrame);
+          frame.moveTo(buffer, this.#base);
+        }
       } else {
         if (this.#recovery === "close") this.#die(start, start + parser.failedAt, parser.reason);
         this.#openReason = parser.reason;
         this.#cursor = start + 1;
       }
+    }
+  }
+
+  /** The loop that a good stream spends its time in: frames that follow each other, whole, in the chunk. */
+  #runPlain(chunk: Uint8Array, data: DataView, onFrame: FrameHandler): void {
+    const parser = this.#parser;
+    const frame = this.#frame;
+    const { head, tail } = this.#prefix;
+    const end = chunk.length;
+    const last = end - SHORTEST;
+    for (;;) {
+      const start = this.#cursor;
+      if (start > last || start !== this.#open) return;
+      if (data.getInt32(start, true) !== head || data.getInt32(start + 3, true) !== tail) return;
+      if (!parser.parsePlain(chunk, data, start, end)) return;
+      if (frame.version !== 1) {
+        if (this.#base + start < this.#failedCheckEnd) return;
+        const checksumAt = start + frame.checksumOffset;
+        if (crcOfChunk(chunk, data, start + PREFIX_LENGTH, checksumAt, this.#prefixCrc) !== data.getInt32(checksumAt + 1, true)) return;
+      }
+      if (this.#state !== "scan") this.#state = "scan";
+      this.#deliver(start, start, onFrame);
     }
   }
 
@@ -361,54 +404,30 @@ export class FrameDecoder {
 
   /** Compares the checksum of the candidate at `start`, all of whose bytes are there. */
   #isIntact(buffer: Uint8Array, mask: number, start: number): boolean {
-    const parser = this.#parser;
     const base = this.#base;
-    const at = start + parser.checksumAt;
+    const at = start + this.#frame.checksumOffset;
     const crc =
       base + start >= this.#failedCheckEnd
-        ? crcOfRange(buffer, mask, start, at, this.#seedCrc)
+        ? crcOfRange(buffer, mask, start + PREFIX_LENGTH, at, this.#prefixCrc)
         : this.#checksums.update(buffer, mask, base, base + start, base + at, this.#seedCrc);
     const written =
       buffer[(at + 1) & mask]! | (buffer[(at + 2) & mask]! << 8) | (buffer[(at + 3) & mask]! << 16) | (buffer[(at + 4) & mask]! << 24);
     if (crc === written) return true;
-    this.#failedCheckEnd = Math.max(this.#failedCheckEnd, base + start + parser.end);
+    this.#failedCheckEnd = Math.max(this.#failedCheckEnd, base + start + this.#frame.endOffset);
     return false;
   }
 
-  #deliver(buffer: Uint8Array, mask: number, start: number, onFrame: FrameHandler): void {
-    const parser = this.#parser;
-    const view = this.#view;
-    view.reset();
-    let from = start;
-    if (mask === IN_PLACE) {
-      view.buffer = buffer;
-    } else {
-      from = start & mask;
-      if (from + parser.end <= buffer.length) {
-        view.buffer = buffer;
-      } else {
-        view.buffer = this.#ring.copyOut(from, parser.end);
-        from = 0;
-      }
-    }
-    view.version = parser.version;
-    view.cmd = parser.cmd;
-    view.payloadStart = from + parser.payloadStart;
-    view.payloadEnd = from + parser.payloadEnd;
-    view.checksumPosition = from + (parser.version === 1 ? parser.payloadEnd : parser.checksumAt);
-    view.base = this.#base + start - from;
-    view.startPosition = from;
-    view.endPosition = from + parser.end;
-    view.afterGap = start - this.#frameEnd;
-
-    const end = start + parser.end;
-    if (parser.version === 1 && parser.payloadEnd === parser.payloadStart) this.#state = "swallow";
+  /** Hands over the frame at `start`, which lies at `position` in the buffer that the frame was moved to. */
+  #deliver(start: number, position: number, onFrame: FrameHandler): void {
+    const frame = this.#frame;
+    frame.place(position, start - this.#frameEnd);
+    if (frame.version === 1 && frame.payloadEndOffset === frame.payloadOffset) this.#state = "swallow";
+    const end = start + frame.endOffset;
     this.#cursor = end;
     this.#open = end;
-    this.#openReason = "garbage";
     this.#frameEnd = end;
     this.#frames++;
-    onFrame(view);
+    onFrame(frame);
   }
 
   /** Recovery `"close"`: reports the damage and throws, now and for good. Nothing is held any longer. */

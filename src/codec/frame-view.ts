@@ -52,97 +52,111 @@ export interface FrameView {
 
 const TWO_32 = 0x1_0000_0000;
 /** A byte order mark at the front is a character like any other; the default would drop it. */
+const EMPTY = new Uint8Array(0);
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Trailer fields by number, and the wire type each has; a field of another type is one of a later protocol and ignored. */
+/** Trailer fields by number, less the first one's. */
 const FIRST_FIELD = 6;
-const TIMESTAMP = 6 - FIRST_FIELD;
-const SEQUENCE = 7 - FIRST_FIELD;
-const ACK = 8 - FIRST_FIELD;
-const CALL_ID = 9 - FIRST_FIELD;
-const KIND = 10 - FIRST_FIELD;
-const STATUS = 11 - FIRST_FIELD;
-const TIMEOUT_MS = 12 - FIRST_FIELD;
-const TRACE = 13 - FIRST_FIELD;
-const EXT = 14 - FIRST_FIELD;
-
-const WIRE_TYPES = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 2, 2);
+const TIMESTAMP = 0;
+const SEQUENCE = 1;
+const ACK = 2;
+const CALL_ID = 3;
+const KIND = 4;
+const STATUS = 5;
+const TIMEOUT_MS = 6;
+const TRACE = 7;
+const EXT = 8;
 
 /** The decoder's one {@link FrameView}, which it fills anew for each frame. */
 export class FrameCursor implements FrameView {
   version = 1;
   cmd = 0;
-  buffer: Uint8Array = new Uint8Array(0);
-  payloadStart = 0;
-  payloadEnd = 0;
   afterGap = 0;
+  buffer: Uint8Array = EMPTY;
 
   /** Stream offset of `buffer[0]`. */
   base = 0;
-  startPosition = 0;
-  endPosition = 0;
-  /** Position of the checksum's tag; the trailer begins at `payloadEnd`. Equal to that when there is no trailer. */
-  checksumPosition = 0;
+  /** Position of the frame in the buffer; the rest counts from there, as it is found before the frame has its place. */
+  position = 0;
+  payloadOffset = 0;
+  payloadEndOffset = 0;
+  /** Of the checksum's tag, where the trailer's fields end; version 2 and above. */
+  checksumOffset = 0;
+  endOffset = 0;
 
+  #arrayBuffer: ArrayBufferLike = EMPTY.buffer;
+  #byteOffset = 0;
   #payload: Uint8Array | undefined;
   #trailerRead = false;
-  /** Position of each trailer field's value, 0 when absent: no value can be at the buffer's first byte. */
-  readonly #values = new Int32Array(WIRE_TYPES.length);
-  /** Upper half of the last varint read. */
-  #high = 0;
+  /** Bit n: trailer field n is there, with the wire type it has today; one of another type is a later protocol's. */
+  #present = 0;
+  /** Lower and upper half of each varint field; position and length of each of the others. */
+  readonly #low = new Int32Array(9);
+  readonly #high = new Int32Array(9);
 
-  /** Forgets what was derived from the frame before. */
-  reset(): void {
+  /** Sets the buffer that frames are in from now on, and the stream offset of its first byte. */
+  moveTo(buffer: Uint8Array, base: number): void {
+    this.buffer = buffer;
+    this.base = base;
+    this.#arrayBuffer = buffer.buffer;
+    this.#byteOffset = buffer.byteOffset;
+  }
+
+  /** Sets the frame's position in the buffer, and forgets what was derived from the frame before. */
+  place(position: number, afterGap: number): void {
+    this.position = position;
+    this.afterGap = afterGap;
     this.#payload = undefined;
     this.#trailerRead = false;
   }
 
   get start(): number {
-    return this.base + this.startPosition;
+    return this.base + this.position;
   }
 
   get end(): number {
-    return this.base + this.endPosition;
+    return this.base + this.position + this.endOffset;
+  }
+
+  get payloadStart(): number {
+    return this.position + this.payloadOffset;
+  }
+
+  get payloadEnd(): number {
+    return this.position + this.payloadEndOffset;
   }
 
   get payload(): Uint8Array {
-    this.#payload ??= new Uint8Array(this.buffer.buffer, this.buffer.byteOffset + this.payloadStart, this.payloadEnd - this.payloadStart);
+    this.#payload ??= this.#view(this.payloadStart, this.payloadEndOffset - this.payloadOffset);
     return this.#payload;
   }
 
   get timestamp(): bigint | undefined {
-    const at = this.#find(TIMESTAMP);
-    return at === 0 ? undefined : BigInt.asIntN(64, this.#bigint(at));
+    return this.#has(TIMESTAMP) ? BigInt.asIntN(64, this.#bigint(TIMESTAMP)) : undefined;
   }
 
   get sequence(): bigint | undefined {
-    const at = this.#find(SEQUENCE);
-    return at === 0 ? undefined : this.#bigint(at);
+    return this.#has(SEQUENCE) ? this.#bigint(SEQUENCE) : undefined;
   }
 
   get ack(): bigint | undefined {
-    const at = this.#find(ACK);
-    return at === 0 ? undefined : this.#bigint(at);
+    return this.#has(ACK) ? this.#bigint(ACK) : undefined;
   }
 
   get callId(): number | undefined {
-    const at = this.#find(CALL_ID);
-    return at === 0 ? undefined : this.#low(at);
+    return this.#has(CALL_ID) ? this.#low[CALL_ID]! >>> 0 : undefined;
   }
 
   get kind(): number | undefined {
-    const at = this.#find(KIND);
-    return at === 0 ? undefined : this.#low(at) | 0;
+    return this.#has(KIND) ? this.#low[KIND] : undefined;
   }
 
   get status(): number | undefined {
-    const at = this.#find(STATUS);
-    return at === 0 ? undefined : this.#low(at) | 0;
+    return this.#has(STATUS) ? this.#low[STATUS] : undefined;
   }
 
   get timeoutMs(): number | undefined {
-    const at = this.#find(TIMEOUT_MS);
-    return at === 0 ? undefined : this.#low(at);
+    return this.#has(TIMEOUT_MS) ? this.#low[TIMEOUT_MS]! >>> 0 : undefined;
   }
 
   get trace(): string | undefined {
@@ -163,17 +177,16 @@ export class FrameCursor implements FrameView {
   }
 
   get callIdNumber(): number {
-    const at = this.#find(CALL_ID);
-    return at === 0 ? 0 : this.#low(at);
+    return this.#has(CALL_ID) ? this.#low[CALL_ID]! >>> 0 : 0;
   }
 
   get kindNumber(): number {
-    const at = this.#find(KIND);
-    return at === 0 ? 0 : this.#low(at) | 0;
+    return this.#has(KIND) ? this.#low[KIND]! : 0;
   }
 
   bytes(): Uint8Array {
-    return this.buffer.slice(this.startPosition, this.endPosition);
+    // Not buffer.slice: on a Node Buffer that would be another view.
+    return this.#view(this.position, this.endOffset).slice();
   }
 
   copy(): Frame {
@@ -194,78 +207,69 @@ export class FrameCursor implements FrameView {
     };
   }
 
-  /** Position of a field's value, 0 when absent. */
-  #find(field: number): number {
+  #has(field: number): boolean {
     if (!this.#trailerRead) this.#readTrailer();
-    return this.#values[field]!;
+    return (this.#present & (1 << field)) !== 0;
+  }
+
+  #number(field: number): number {
+    if (!this.#has(field)) return 0;
+    const high = this.#high[field]! >>> 0;
+    return high > 0x1f_ffff ? Number.POSITIVE_INFINITY : high * TWO_32 + (this.#low[field]! >>> 0);
+  }
+
+  #bigint(field: number): bigint {
+    const low = BigInt(this.#low[field]! >>> 0);
+    const high = this.#high[field]! >>> 0;
+    return high === 0 ? low : (BigInt(high) << 32n) | low;
+  }
+
+  #bytes(field: number): Uint8Array | undefined {
+    return this.#has(field) ? this.#view(this.#low[field]!, this.#high[field]!) : undefined;
+  }
+
+  #view(position: number, length: number): Uint8Array {
+    return new Uint8Array(this.#arrayBuffer, this.#byteOffset + position, length);
   }
 
   /** The parser has checked every length and varint here. */
   #readTrailer(): void {
     this.#trailerRead = true;
-    this.#values.fill(0);
-    for (let p = this.payloadEnd; p < this.checksumPosition; ) {
-      const tag = this.buffer[p++]!;
+    this.#present = 0;
+    if (this.version === 1) return;
+    const { buffer } = this;
+    const end = this.position + this.checksumOffset;
+    for (let p = this.payloadEnd; p < end; ) {
+      const tag = buffer[p++]!;
       const field = (tag >> 3) - FIRST_FIELD;
-      if ((tag & 7) === WIRE_TYPES[field]) this.#values[field] = p;
-      switch (tag & 7) {
-        case 0:
-          p = this.#behindVarint(p);
-          break;
-        case 1:
-          p += 8;
-          break;
-        case 2:
-          p = this.#behindVarint(p) + this.#low(p);
-          break;
-        default:
-          p += 4;
+      const type = tag & 7;
+      if (type === 1 || type === 5) {
+        p += type === 1 ? 8 : 4;
+        continue;
+      }
+      let low = 0;
+      let high = 0;
+      let byte = buffer[p++]!;
+      low = byte & 0x7f;
+      for (let shift = 7; byte > 0x7f; shift += 7) {
+        byte = buffer[p++]!;
+        const bits = byte & 0x7f;
+        if (shift < 32) low |= bits << shift;
+        if (shift > 28) high |= bits << (shift - 32);
+        else if (shift === 28) high = bits >> 4;
+      }
+      if (type === 2) {
+        if (field >= TRACE) this.#keep(field, p, low);
+        p += low;
+      } else if (field < TRACE) {
+        this.#keep(field, low, high);
       }
     }
   }
 
-  #behindVarint(position: number): number {
-    let p = position;
-    while (this.buffer[p]! > 0x7f) p++;
-    return p + 1;
-  }
-
-  /** Lower 32 bits of the varint at `position`, unsigned; leaves the upper ones in `#high`. */
-  #low(position: number): number {
-    const buffer = this.buffer;
-    let low = 0;
-    let high = 0;
-    for (let p = position, shift = 0; ; shift += 7) {
-      const byte = buffer[p++]!;
-      const bits = byte & 0x7f;
-      if (shift < 28) low |= bits << shift;
-      else if (shift === 28) {
-        low |= bits << 28;
-        high = bits >> 4;
-      } else high |= bits << (shift - 32);
-      if (byte < 0x80) break;
-    }
-    this.#high = high >>> 0;
-    return low >>> 0;
-  }
-
-  #number(field: number): number {
-    const at = this.#find(field);
-    if (at === 0) return 0;
-    const low = this.#low(at);
-    const high = this.#high;
-    return high > 0x1f_ffff ? Number.POSITIVE_INFINITY : high * TWO_32 + low;
-  }
-
-  #bigint(position: number): bigint {
-    const low = this.#low(position);
-    const high = this.#high;
-    return high === 0 ? BigInt(low) : (BigInt(high) << 32n) | BigInt(low);
-  }
-
-  #bytes(field: number): Uint8Array | undefined {
-    const at = this.#find(field);
-    if (at === 0) return undefined;
-    return new Uint8Array(this.buffer.buffer, this.buffer.byteOffset + this.#behindVarint(at), this.#low(at));
+  #keep(field: number, low: number, high: number): void {
+    this.#present |= 1 << field;
+    this.#low[field] = low;
+    this.#high[field] = high;
   }
 }

@@ -10,12 +10,18 @@ export const PREFIX_LENGTH = 7;
 export class SyncPrefix {
   /** The seven bytes. */
   readonly bytes: Uint8Array;
+  /** Its bytes 0 to 3 and 3 to 6 as little-endian words. */
+  readonly head: number;
+  readonly tail: number;
   /** How far the window may move when its last byte is this one; 0 for the prefix's own last byte. */
   readonly #skip: Uint8Array;
 
   constructor(magic: number) {
     const group = (shift: number): number => ((magic >>> shift) & 0x7f) | 0x80;
     this.bytes = Uint8Array.of(0x08, group(0), group(7), group(14), group(21), magic >>> 28, 0x10);
+    const words = new DataView(this.bytes.buffer);
+    this.head = words.getInt32(0, true);
+    this.tail = words.getInt32(3, true);
     this.#skip = new Uint8Array(256).fill(PREFIX_LENGTH);
     for (let i = 0; i < PREFIX_LENGTH; i++) this.#skip[this.bytes[i]!] = PREFIX_LENGTH - 1 - i;
   }
