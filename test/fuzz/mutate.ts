@@ -3,7 +3,7 @@ import type { Random } from "../helpers/random.js";
 import { cat, varint } from "../helpers/wire-builder.js";
 import type { Target } from "./target.js";
 
-export const MAX_INPUT = 1024;
+export const MAX_INPUT = 2048;
 
 const SPECIAL = [0x00, 0x01, 0x07, 0x08, 0x10, 0x20, 0x2a, 0x7d, 0x7f, 0x80, 0xff];
 
@@ -21,7 +21,7 @@ function change(input: Uint8Array, other: Uint8Array, target: Target, random: Ra
   const size = random.pick([1, 1, 2, 4, random.from(1, 64)]);
   const replace = (from: number, taken: number, put: Uint8Array): Uint8Array =>
     cat(input.subarray(0, from), put, input.subarray(Math.min(from + taken, input.length)));
-  switch (random.from(0, 9)) {
+  switch (random.from(0, 10)) {
     case 0:
       return input.map((byte, i) => (i === at ? byte ^ (1 << random.from(0, 7)) : byte));
     case 1:
@@ -41,7 +41,11 @@ function change(input: Uint8Array, other: Uint8Array, target: Target, random: Ra
       return cat(input.subarray(0, at), other.subarray(random.from(0, other.length)));
     case 7:
       return replace(at, 1, varint(random.pick([random.from(0, 300), random.uint32(), input.length - at, -1])));
-    case 8:
+    case 8: {
+      const part = input.subarray(at, at + random.pick([size, input.length]));
+      return replace(at, part.length, target.wrap?.(part) ?? part);
+    }
+    case 9:
       return replace(at, random.oneIn(2) ? 0 : size, random.pick(target.dictionary));
     default:
       return replace(at, 0, random.pick(target.dictionary));

@@ -17,6 +17,8 @@ export interface Target {
   run(input: Uint8Array): Iterable<string>;
   /** A change that random bytes would not make, such as a right checksum. */
   repair?(input: Uint8Array): Uint8Array;
+  /** Puts a part of an input into something larger of the target's kind. */
+  wrap?(part: Uint8Array): Uint8Array;
 }
 
 export const TARGETS: readonly Target[] = [decoderTarget, sessionTarget];

@@ -40,11 +40,15 @@ export function damagedStream(seed: number): DamagedStream {
     const writer = newWriter(random);
     const received: Received = { bytes: [], frames: [], offsets: [] };
     const sent: Uint8Array[] = [];
+    const claims = random.oneIn(2);
     for (let count = random.from(2, 24); sent.length < count; ) {
       if (random.oneIn(3)) append(received, foreign(writer), -1);
-      const frame = frameOf(writer, writer.seed);
-      append(received, frame, sent.length);
-      sent.push(frame);
+      const few = Array.from({ length: claims ? random.from(1, 4) : 1 }, () => frameOf(writer, writer.seed));
+      if (claims) append(received, claimOver(few, writer), -1);
+      for (const frame of few) {
+        append(received, frame, sent.length);
+        sent.push(frame);
+      }
     }
     for (let count = random.from(0, 8); count > 0; count--) damage(received, random);
     const bytes = Uint8Array.from(received.bytes);
@@ -72,7 +76,11 @@ export function wildStream(seed: number): { readonly seed: number; readonly byte
     if (kind < 2) append(received, foreign(writer), -1);
     else if (kind === 2) append(received, frameOf(writer, undefined), -1);
     else if (kind === 3) append(received, frameV1(writer), -1);
-    else append(received, frameOf(writer, writer.seed), -1);
+    else {
+      const few = Array.from({ length: random.from(1, 3) }, () => frameOf(writer, writer.seed));
+      if (random.oneIn(3)) append(received, claimOver(few, writer), -1);
+      append(received, cat(...few), -1);
+    }
   }
   if (random.oneIn(2)) for (let count = random.from(1, 6); count > 0; count--) damage(received, random);
   const options = {
@@ -89,7 +97,7 @@ function newWriter(random: Random): Writer {
   return {
     random,
     magic: random.oneIn(4) ? random.from(2 ** 28, 2 ** 31 - 1) : MAGIC,
-    maxPayload: random.pick([16, 64, 200, 300, 1024]),
+    maxPayload: random.pick([16, 64, 200, 300, 1024, 5000]),
     seed: random.oneIn(3) ? undefined : random.uint32(),
   };
 }
@@ -189,6 +197,16 @@ function foreign(writer: Writer): Uint8Array {
     default:
       return hostileHeader(writer);
   }
+}
+
+/**
+ * A header whose payload would reach up to the last of the 7D in `frames`, which follow it: the claim is decided by a checksum
+ * only, and until then all of them lie inside it.
+ */
+function claimOver(frames: readonly Uint8Array[], writer: Writer): Uint8Array {
+  const end = cat(...frames).lastIndexOf(0x7d);
+  const claim = varint(Math.min(end, writer.maxPayload));
+  return cat(open({ magic: writer.magic }).subarray(0, 7), claim, "18 02 20 01 2A", claim);
 }
 
 /** A candidate that lies: in its lengths, its varints, its order of fields, or its checksum. */

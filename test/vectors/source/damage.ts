@@ -112,6 +112,17 @@ const claims = [
     bad("checksum", cat(B).subarray(0, -1), "C1 01 02 03 04 7D 00 00 00 00"),
     b,
   ]),
+  vector(
+    "frames of 300 and 700 bytes inside the payload of a damaged one, seeded",
+    [
+      bad("checksum", P, "97 08 18 02 20 01 2A 97 08 41"),
+      good(v2(9, fill(300, 0x5a), { seed: 77 }), 2, 9, fill(300, 0x5a)),
+      good(v2(9, fill(700, 0xa5), { seed: 77 }), 2, 9, fill(700, 0xa5)),
+      bad("garbage", "55 55 55 55 7D 00 00 00 00"),
+      good(v2(9, fill(700, 0xa5), { seed: 77 }), 2, 9, fill(700, 0xa5)),
+    ],
+    { options: { checksumSeed: 77 } },
+  ),
   vector("two headers claim one common end whose checksum is wrong", [
     bad("checksum", P, "1A 18 02 20 01 2A 1A"),
     bad("checksum", P, "0C 18 02 20 01 2A 0C", fill(12, 0x41), "7D 01 02 03 04"),
