@@ -300,6 +300,8 @@ export class FrameDecoder {
       if (outcome === READY) {
         const from = start & mask;
         if (from + frame.endOffset <= buffer.length) {
+          // In the ring a position may be a turn or more ahead of its place in the buffer.
+          frame.base = this.#base + start - from;
           this.#deliver(start, from, onFrame);
         } else {
           frame.moveTo(this.#ring.copyOut(from, frame.endOffset), this.#base + start);

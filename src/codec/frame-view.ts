@@ -51,8 +51,8 @@ export interface FrameView {
 }
 
 const TWO_32 = 0x1_0000_0000;
-/** A byte order mark at the front is a character like any other; the default would drop it. */
 const EMPTY = new Uint8Array(0);
+/** A byte order mark at the front is a character like any other; the default would drop it. */
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Trailer fields by number, less the first one's. */

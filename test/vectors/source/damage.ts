@@ -148,6 +148,17 @@ const claims = [
     bad("trailer", "08 F5 F9 F7 F6 07 10 07 18 02 20 81 02 2A 07 0A 05 68 05 68 65 6C 6C 6F 7D 24 98 1B C0"),
     b,
   ]),
+  vector(
+    "byte by byte, a frame behind many candidates keeps its offsets",
+    [
+      bad("garbage", "08 4F 10"),
+      ...Array<Piece>(5).fill(bad("header", P)),
+      bad("header", P, "08 F5"),
+      bad("truncated", P, "01 18 80 01 20 00 2A 01 08 6A 28 C9 DE 91 0E CB AA"),
+      good(v2(7, "B4 90 72 67 BF EB"), 2, 7, "B4 90 72 67 BF EB"),
+    ],
+    { beforeFlush: 0 },
+  ),
   vector("good frames and huge claims in turn", [b, bad("oversize", P, "FF FF FF FF 07"), b, bad("oversize", P, "FF FF FF FF 07"), b]),
   vector("a prefix inside the payload of a damaged frame, and one inside a good frame", [
     bad("checksum", P, "0B 18 02 20 01 2A 0B 01 02"),
