@@ -1,14 +1,18 @@
 /** `npm run bench -- NAME [--json] [--quick] [--rounds N]`: runs one benchmark and prints its report. */
+import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { decodeBenchmark } from "./decode/index.js";
+import { echoBenchmark } from "./echo/index.js";
 import { type Benchmark, machine, renderSection, type Section, versionsOf } from "./report.js";
 
-const BENCHMARKS: readonly Benchmark[] = [decodeBenchmark];
+const BENCHMARKS: readonly Benchmark[] = [decodeBenchmark, echoBenchmark];
 
 interface Flags {
   readonly json?: true;
   readonly quick?: true;
   readonly rounds?: number;
+  readonly only?: string;
+  readonly profile?: string;
 }
 
 const program = new Command("bench").description("Measures framewire side by side with its peers").showHelpAfterError();
@@ -19,6 +23,8 @@ for (const benchmark of BENCHMARKS) {
     .option("--json", "print one JSON document instead of tables")
     .option("--quick", "fewer and smaller samples: a look, not a figure to quote")
     .option("--rounds <n>", "rounds for each case", positive)
+    .option("--only <text>", "only contestants whose name has this in it, and the one they are compared with")
+    .option("--profile <folder>", "write CPU profiles of the processes that are started")
     .action((flags: Flags) => report(benchmark, flags));
 }
 await program.parseAsync();
@@ -29,6 +35,8 @@ async function report(benchmark: Benchmark, flags: Flags): Promise<void> {
   const sections = await benchmark.run({
     quick: flags.quick === true,
     ...(flags.rounds === undefined ? {} : { rounds: flags.rounds }),
+    ...(flags.only === undefined ? {} : { only: flags.only }),
+    ...(flags.profile === undefined ? {} : { profile: resolve(flags.profile) }),
     progress: (text) => {
       if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
     },

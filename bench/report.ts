@@ -31,6 +31,10 @@ export interface Settings {
   readonly quick: boolean;
   /** Rounds for each case, when given. */
   readonly rounds?: number;
+  /** Part of the names of the contestants to measure; default: all. The one that others are compared with always runs. */
+  readonly only?: string;
+  /** Folder for CPU profiles of the processes that are started; default: none. */
+  readonly profile?: string;
   /** Told what is being measured now. */
   readonly progress: (text: string) => void;
 }

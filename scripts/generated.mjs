@@ -9,6 +9,7 @@ const TEMPLATES = [
   { template: "buf.gen.yaml", out: "src/gen" },
   { template: "examples/chat/buf.gen.yaml", out: "examples/chat/gen" },
   { template: "test/buf.gen.yaml", out: "test/gen" },
+  { template: "bench/buf.gen.yaml", out: "bench/gen" },
 ];
 
 /** @param {string} folder */

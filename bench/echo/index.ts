@@ -1,0 +1,131 @@
+/** `npm run bench -- echo`: messages there and back between two processes, beside the peers. */
+import { median, quantile } from "../harness.js";
+import { Worker } from "../processes.js";
+import type { Benchmark, Section, Settings } from "../report.js";
+import { percent, short, times } from "../report.js";
+import { BASE, type EchoSubject, SUBJECTS } from "./subjects.js";
+import { type Sample, WORKS, type Work } from "./works.js";
+
+/** The benchmark of messages there and back. */
+export const echoBenchmark: Benchmark = {
+  name: "echo",
+  summary: "messages there and back between two processes: rate and CPU time of each side, beside raw sockets and other libraries",
+  packages: [...new Set(SUBJECTS.flatMap((subject) => subject.from))],
+  run,
+};
+
+interface Row {
+  readonly [key: string]: string | number;
+  readonly work: string;
+  readonly subject: string;
+  readonly messagesPerSecond: number;
+  readonly spread: number;
+  /** Median over the rounds of this contestant's rate to that of stock ws in the same round. */
+  readonly ratio: number;
+  readonly clientMicros: number;
+  readonly serverMicros: number;
+  readonly rounds: number;
+}
+
+async function run(settings: Settings): Promise<Section[]> {
+  const { quick, progress } = settings;
+  const rounds = settings.rounds ?? (quick ? 3 : 7);
+  const sampleMs = quick ? 200 : 700;
+  const chosen = SUBJECTS.filter(({ name }) => name === BASE || settings.only === undefined || name.includes(settings.only));
+  const workers = new Map<EchoSubject, Worker>();
+  const rows: Row[] = [];
+  try {
+    for (const subject of chosen) {
+      progress(`echo: ${subject.name} warms up`);
+      const worker = await startPair(subject, settings.profile);
+      workers.set(subject, worker);
+      for (const work of [...WORKS].reverse()) await worker.ask("sample", { work, ms: quick ? 200 : 500 }, 60_000);
+    }
+    for (const work of WORKS) {
+      const samples = new Map<EchoSubject, Sample[]>(chosen.map((subject) => [subject, []]));
+      for (const subject of chosen) await workers.get(subject)!.ask("sample", { work, ms: sampleMs }, 60_000);
+      for (let round = 0; round < rounds; round++) {
+        for (let turn = 0; turn < chosen.length; turn++) {
+          const subject = chosen[(turn + round) % chosen.length]!;
+          progress(`echo: ${work.name}, round ${round + 1} of ${rounds}, ${subject.name}`);
+          samples.get(subject)!.push(await workers.get(subject)!.ask<Sample>("sample", { work, ms: sampleMs }, 60_000));
+        }
+      }
+      rows.push(...rowsOf(work, samples));
+    }
+  } finally {
+    for (const worker of workers.values()) await worker.stop();
+  }
+  return [...WORKS.map((work) => sectionOf(work, rows)), targets(rows)];
+}
+
+/** Fresh processes, so that what the optimizer learns from one contestant does not slow or help another. */
+function startPair({ name, env }: EchoSubject, profile: string | undefined): Promise<Worker> {
+  const execArgv = profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`];
+  return Worker.start(`${name}, client`, new URL("./client-process.js", import.meta.url), [name], { ...(env && { env }), execArgv });
+}
+
+function rowsOf(work: Work, samples: ReadonlyMap<EchoSubject, readonly Sample[]>): Row[] {
+  const rates = (subject: EchoSubject) => samples.get(subject)!.map(({ messages, elapsedMs }) => (messages * 1000) / elapsedMs);
+  const base = rates([...samples.keys()].find(({ name }) => name === BASE)!);
+  return [...samples].map(([subject, taken]) => {
+    const own = rates(subject);
+    const messagesPerSecond = median(own);
+    return {
+      work: work.name,
+      subject: subject.name,
+      messagesPerSecond,
+      spread: (quantile(own, 0.75) - quantile(own, 0.25)) / messagesPerSecond,
+      ratio: median(own.map((rate, round) => rate / base[round]!)),
+      clientMicros: median(taken.map(({ clientCpuMicros, messages }) => clientCpuMicros / messages)),
+      serverMicros: median(taken.map(({ serverCpuMicros, messages }) => serverCpuMicros / messages)),
+      rounds: taken.length,
+    };
+  });
+}
+
+function sectionOf(work: Work, rows: readonly Row[]): Section {
+  const micros = (value: unknown) => (value as number).toFixed(1);
+  return {
+    title: `Echo: ${work.name}`,
+    columns: [
+      { key: "subject", title: "contestant" },
+      { key: "messagesPerSecond", title: "round trips/s", format: short },
+      { key: "spread", title: "±", format: percent },
+      { key: "ratio", title: "to ws", format: times },
+      { key: "clientMicros", title: "client CPU, µs", format: micros },
+      { key: "serverMicros", title: "server CPU, µs", format: micros },
+    ],
+    rows: rows.filter((row) => row.work === work.name),
+  };
+}
+
+function targets(rows: readonly Row[]): Section {
+  const ratio = (work: Work, subject: string) => rows.find((row) => row.work === work.name && row.subject === subject)?.ratio ?? null;
+  const verdict = (got: number | null, wanted: number) => (got === null ? "not measured" : got >= wanted ? "met" : "missed");
+  return {
+    title: "Echo: framewire to stock ws, beside what is asked",
+    columns: [
+      { key: "work", title: "work" },
+      { key: "ws", title: "ws", format: times },
+      { key: "wsTarget", title: "asked", format: times },
+      { key: "wsMet", title: "" },
+      { key: "tcp", title: "tcp", format: times },
+      { key: "tcpTarget", title: "asked", format: times },
+      { key: "tcpMet", title: "" },
+    ],
+    rows: WORKS.map((work) => {
+      const ws = ratio(work, "framewire ws");
+      const tcp = ratio(work, "framewire tcp");
+      return {
+        work: work.name,
+        ws,
+        wsTarget: work.targets.ws,
+        wsMet: verdict(ws, work.targets.ws),
+        tcp,
+        tcpTarget: work.targets.tcp,
+        tcpMet: verdict(tcp, work.targets.tcp),
+      };
+    }),
+  };
+}

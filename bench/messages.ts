@@ -1,0 +1,29 @@
+/** The messages that the benchmarks send: the same content for every peer that has a schema, as many bytes for those that have none. */
+import { type EchoRequest, EchoRequest as EchoRequestCodec } from "./gen/bench/v1/bench_service.js";
+
+const AUTHOR = "Ada Lovelace";
+const TEXT = "The engine might compose elaborate sci";
+const NO_ATTACHMENT = new Uint8Array(0);
+
+/** Serialised size of a message without attachment. */
+const BARE_BYTES = 64;
+
+/** The attachment that makes the serialised message `bytes` long. @throws Error for sizes that cannot be had. */
+export function attachmentFor(bytes: number): Uint8Array {
+  const room = bytes - BARE_BYTES;
+  const header = room < 130 ? 2 : room < 16387 ? 3 : 4;
+  const attachment = room === 0 ? NO_ATTACHMENT : new Uint8Array(room - header).fill(0xa5);
+  const size = EchoRequestCodec.encode(message(0, attachment)).finish().length;
+  if (size !== bytes) throw new Error(`the message has ${size} bytes, not ${bytes}`);
+  return attachment;
+}
+
+/** A message. Ids cycle through the numbers that take two bytes, so that all messages are as long. */
+export function message(sequence: number, attachment: Uint8Array): EchoRequest {
+  return { id: 128 + (sequence & 8191), sentAtMs: 1_760_000_000_000n, author: AUTHOR, text: TEXT, attachment };
+}
+
+/** The bytes of such a message, for peers without schema. */
+export function serialised(bytes: number): Buffer {
+  return Buffer.from(EchoRequestCodec.encode(message(0, attachmentFor(bytes))).finish());
+}

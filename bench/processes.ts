@@ -1,0 +1,99 @@
+/** Processes that a benchmark starts: they are asked by name, answer once, and end with whoever started them. */
+import { type ChildProcess, fork } from "node:child_process";
+
+/** Longest life of a process, whatever happens, in milliseconds. */
+const LONGEST_LIFE_MS = 30 * 60_000;
+
+/** How long an answer may take, in milliseconds, unless the question says otherwise. */
+const ANSWER_MS = 30_000;
+
+/** Ends this process when the one that started it is gone, and after half an hour at the latest. */
+export function endWithParent(): void {
+  process.on("disconnect", () => process.exit(0));
+  setTimeout(() => process.exit(3), LONGEST_LIFE_MS).unref();
+}
+
+/** What a process can be asked. */
+export type Answers = Readonly<Record<string, (question: never) => unknown>>;
+
+/** Answers the questions of the process that started this one. */
+export function answerParent(answers: Answers): void {
+  process.on("message", async ({ id, name, question }: { id: number; name: string; question: unknown }) => {
+    try {
+      process.send?.({ id, answer: await answers[name]!(question as never) });
+    } catch (error) {
+      process.send?.({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    }
+  });
+  process.send?.({ id: 0 });
+}
+
+/** A process that answers. */
+export class Worker {
+  readonly #child: ChildProcess;
+  readonly #name: string;
+  readonly #waiting = new Map<number, { readonly resolve: (answer: unknown) => void; readonly reject: (error: Error) => void }>();
+  #nextId = 1;
+
+  private constructor(name: string, child: ChildProcess) {
+    this.#name = name;
+    this.#child = child;
+    child.on("message", ({ id, answer, error }: { id: number; answer?: unknown; error?: string }) => {
+      const waiting = this.#waiting.get(id);
+      this.#waiting.delete(id);
+      if (error === undefined) waiting?.resolve(answer);
+      else waiting?.reject(new Error(`${name}: ${error}`));
+    });
+    child.on("exit", (code, signal) => {
+      for (const { reject } of this.#waiting.values()) reject(new Error(`${name}: the process ended (${signal ?? code})`));
+      this.#waiting.clear();
+    });
+  }
+
+  /** Starts `module` and waits until it answers questions. */
+  static async start(
+    name: string,
+    module: URL,
+    args: readonly string[],
+    options: { readonly env?: Readonly<Record<string, string>>; readonly execArgv?: readonly string[] } = {},
+  ): Promise<Worker> {
+    const child = fork(module, args, {
+      env: { ...process.env, ...options.env },
+      execArgv: [...(options.execArgv ?? [])],
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
+    const worker = new Worker(name, child);
+    await worker.#answer(0, ANSWER_MS);
+    return worker;
+  }
+
+  /** Puts a question. Rejects if the process fails, ends or takes too long. */
+  ask<T>(name: string, question?: unknown, withinMs = ANSWER_MS): Promise<T> {
+    const id = this.#nextId++;
+    const answer = this.#answer(id, withinMs);
+    this.#child.send({ id, name, question });
+    return answer as Promise<T>;
+  }
+
+  /** Ends the process. */
+  stop(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#child.once("exit", () => resolve());
+      this.#child.disconnect();
+    });
+  }
+
+  #answer(id: number, withinMs: number): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`${this.#name}: no answer within ${withinMs} ms`)), withinMs);
+      const settle =
+        <A>(done: (value: A) => void) =>
+        (value: A) => {
+          clearTimeout(timer);
+          done(value);
+        };
+      this.#waiting.set(id, { resolve: settle(resolve), reject: settle(reject) });
+    });
+  }
+}
