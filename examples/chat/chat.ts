@@ -57,7 +57,8 @@ export async function openChat({ host, page, tcpPort, onFrame, onPeer }: ChatOpt
   let announcing: NodeJS.Immediate | undefined;
   /** Tells everybody how many are here, once for all that came and left in one turn. */
   function announcePresence(): void {
-    announcing ??= setImmediate(() => {
+    if (announcing !== undefined) return;
+    announcing = setImmediate(() => {
       announcing = undefined;
       const here = server.connections.filter(({ attached }) => attached).map(transportOf);
       const websocket = here.filter((transport) => transport === "WebSocket").length;
