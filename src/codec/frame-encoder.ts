@@ -3,6 +3,7 @@ import { FramewireError } from "../errors.js";
 import { DEFAULTS, type FrameOptions, resolveOptions } from "../options.js";
 import { crcOfSeed, crcUpdate } from "./crc32.js";
 import type { FrameInit } from "./frame.js";
+import { MessageWriter } from "./message-writer.js";
 import type { SharedFrame } from "./shared-frame.js";
 import { SyncPrefix } from "./sync-prefix.js";
 import { highWord, int32Size, lowWord, uint32Size, uint64Size, writeInt32, writeUint32, writeUint64 } from "./varint.js";
@@ -15,9 +16,9 @@ export interface EncoderOptions extends FrameOptions {
   readonly checksumSeed?: number | undefined;
 }
 
-/** What writes a message: ts-proto's message objects and protobufjs' message classes have it. */
+/** What writes a message in place: ts-proto's message objects, whose writer a {@link MessageWriter} can stand in for. */
 export interface MessageEncoder<T> {
-  encode(message: T): { finish(): Uint8Array };
+  encode(message: T, writer: never): unknown;
 }
 
 const TAG_VERSION = 0x18;
@@ -39,7 +40,20 @@ const CHECKSUM_LENGTH = 5;
 const MOST_OVERHEAD = 7 + 5 + 6 + 11 + 6;
 
 /** Bytes allocated at a time for small frames. What `take` gives away pins at most this much. */
-const BLOCK = 4096;
+const BLOCK = 16 * 1024;
+
+/** Room for a message whose size is not known yet; one that needs more moves to a larger block. */
+const MESSAGE_ROOM = 512;
+
+/**
+ * The unused rest of the last block. It goes from encoder to encoder, so that one with nothing to write holds no
+ * buffer: a server has one for each of its connections.
+ */
+let spare: Uint8Array = new Uint8Array(0);
+let spareStart = 0;
+
+/** Messages are written one at a time, whoever's encoder it is. */
+const writer = new MessageWriter();
 
 const INT32_MIN = -0x8000_0000;
 const INT32_MAX = 0x7fff_ffff;
@@ -61,11 +75,13 @@ export function encodeFrame(frame: FrameInit, options: EncoderOptions = {}): Uin
 /** Writes many frames into one growing buffer; `take` gives all bytes since the last time, for one write to the socket. */
 export class FrameEncoder {
   readonly #prefix: Uint8Array;
-  readonly #maxPayload: number;
+  #maxPayload: number;
   readonly #maxTrailer: number;
   #seed: number | undefined;
   #seedCrc: number;
   #bytes: Uint8Array = EMPTY;
+  /** Bytes that the length of the last message took: the guess for the next one. */
+  #lengthSize = 1;
   /** Where the bytes not yet taken begin and end. */
   #start = 0;
   #end = 0;
@@ -89,6 +105,12 @@ export class FrameEncoder {
     resolveOptions({}, { checksumSeed: seed });
     this.#seed = seed;
     this.#seedCrc = crcOfSeed(seed);
+  }
+
+  /** Largest payload of the frames appended from now on: what their receiver takes. */
+  set maxPayload(bytes: number) {
+    resolveOptions({}, { maxPayload: bytes });
+    this.#maxPayload = bytes;
   }
 
   /** Bytes appended since the last `take`. */
@@ -131,8 +153,17 @@ export class FrameEncoder {
   }
 
   #writeHead(version: number | undefined, cmd: number, payload: Uint8Array | undefined): void {
+    this.#writeFixed(version, cmd, payload === undefined ? 0 : payload.length);
+    if (payload === undefined) return;
     const bytes = this.#bytes;
-    const length = payload === undefined ? 0 : payload.length;
+    bytes[this.#end++] = TAG_PAYLOAD;
+    const p = writeUint32(bytes, this.#end, payload.length);
+    copyInto(payload, bytes, p);
+    this.#end = p + payload.length;
+  }
+
+  #writeFixed(version: number | undefined, cmd: number, length: number): void {
+    const bytes = this.#bytes;
     let p = this.#end;
     for (let i = 0; i < 7; i++) bytes[p++] = this.#prefix[i]!;
     p = writeUint32(bytes, p, length);
@@ -141,14 +172,7 @@ export class FrameEncoder {
       p = writeUint32(bytes, p, version);
     }
     bytes[p++] = TAG_CMD;
-    p = writeInt32(bytes, p, cmd);
-    if (payload !== undefined) {
-      bytes[p++] = TAG_PAYLOAD;
-      p = writeUint32(bytes, p, length);
-      copyInto(payload, bytes, p);
-      p += length;
-    }
-    this.#end = p;
+    this.#end = writeInt32(bytes, p, cmd);
   }
 
   /** Writes the trailer; `headCrc` is the CRC of the seed and the frame up to it. */
@@ -166,11 +190,35 @@ export class FrameEncoder {
   }
 
   /**
-   * Writes a frame whose payload is `message` as `codec` encodes it.
+   * Writes a frame whose payload is `message`, encoded straight into its place. After an error nothing of it is written.
    * @throws FramewireError as {@link encodeFrame}; whatever `codec` throws
    */
-  appendMessage<T>(init: Omit<FrameInit, "payload">, codec: MessageEncoder<T>, message: T): void {
-    this.append({ ...init, payload: codec.encode(message).finish() });
+  appendMessage<T>(frame: FrameInit, codec: MessageEncoder<T>, message: T): void {
+    const { cmd, version } = frame;
+    if (version !== undefined) checkRange("version", version, 1, INT32_MAX);
+    checkRange("cmd", cmd, INT32_MIN, INT32_MAX);
+    const trailer = version === undefined || version === 1 ? refuseTrailer(frame) : this.#trailerSize(frame);
+    const fixed = 7 + (version === undefined ? 0 : 1 + uint32Size(version)) + 1 + int32Size(cmd) + 1;
+    const guess = this.#lengthSize;
+    this.#reserve(fixed + 2 * guess + MESSAGE_ROOM + trailer);
+
+    const start = this.#end;
+    const at = start + fixed + 2 * guess;
+    writer.begin(this.#bytes, at);
+    codec.encode(message, writer as never);
+    const length = writer.position - at;
+    if (length > this.#maxPayload) tooLarge("payload", length, this.#maxPayload);
+    const size = uint32Size(length);
+    this.#lengthSize = size;
+    writer.reserve(2 * (size - guess) + trailer);
+    this.#bytes = writer.buffer;
+    if (size !== guess) this.#bytes.copyWithin(start + fixed + 2 * size, at, at + length);
+
+    this.#writeFixed(version, cmd, length);
+    const bytes = this.#bytes;
+    bytes[this.#end++] = TAG_PAYLOAD;
+    this.#end = writeUint32(bytes, this.#end, length) + length;
+    if (trailer > 0) this.#seal(frame, crcUpdate(bytes, start, this.#end, this.#seedCrc));
   }
 
   /** Writes a frame that is encoded already. Its bytes are copied. */
@@ -180,18 +228,21 @@ export class FrameEncoder {
     this.#end += frame.length;
   }
 
-  /** A copy of what was appended since {@link FrameEncoder.length} was `length`; the caller owns it. */
-  copyFrom(length: number): Uint8Array {
-    return this.#bytes.slice(this.#start + length, this.#end);
+  /** Shows `sink` what was appended since {@link FrameEncoder.length} was `length`: bytes that it must copy. */
+  show(length: number, sink: (buffer: Uint8Array, start: number, end: number) => void): void {
+    sink(this.#bytes, this.#start + length, this.#end);
   }
 
   /** The bytes appended since the last time. They are the caller's: the encoder never writes there again. */
   take(): Uint8Array {
-    const taken = this.#bytes.subarray(this.#start, this.#end);
-    this.#start = this.#end;
-    if (this.#bytes.length > BLOCK || this.#end === this.#bytes.length) {
-      this.#bytes = EMPTY;
-      this.#start = this.#end = 0;
+    const bytes = this.#bytes;
+    const end = this.#end;
+    const taken = bytes.subarray(this.#start, end);
+    this.#bytes = EMPTY;
+    this.#start = this.#end = 0;
+    if (bytes.length - end > spare.length - spareStart) {
+      spare = bytes;
+      spareStart = end;
     }
     return taken;
   }
@@ -200,6 +251,13 @@ export class FrameEncoder {
   #reserve(count: number): void {
     if (this.#end + count <= this.#bytes.length) return;
     const pending = this.#end - this.#start;
+    if (pending === 0 && spare.length - spareStart >= count) {
+      this.#bytes = spare;
+      this.#start = this.#end = spareStart;
+      spare = EMPTY;
+      spareStart = 0;
+      return;
+    }
     const bytes = new Uint8Array(Math.max(BLOCK, pending + count, pending * 2));
     bytes.set(this.#bytes.subarray(this.#start, this.#end));
     this.#bytes = bytes;

@@ -9,6 +9,7 @@ export { FrameDecoder } from "./frame-decoder.js";
 export type { EncoderOptions, MessageEncoder } from "./frame-encoder.js";
 export { encodeFrame, FrameEncoder } from "./frame-encoder.js";
 export type { FrameView } from "./frame-view.js";
+export { MessageWriter } from "./message-writer.js";
 export { SharedFrame } from "./shared-frame.js";
 export { FrameDecoderStream, FrameEncoderStream } from "./streams.js";
 

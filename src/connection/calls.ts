@@ -3,15 +3,15 @@ import type { FrameView } from "../codec/index.js";
 import { type CallErrorCode, codeOfStatus, FramewireError } from "../errors.js";
 import { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import { Credit } from "../gen/framewire/v1/session.js";
-import type { Timer } from "./clock.js";
 import type { Command } from "./commands.js";
 import type { CallContext } from "./context.js";
 import { ITEM_OVERHEAD, ReceiveCredit, SendCredit } from "./credit.js";
+import { Deadlines } from "./deadlines.js";
 import type { MessageSource } from "./definition.js";
 import type { CallHost } from "./host.js";
 import { ItemQueue } from "./item-queue.js";
-import { encodeMessage } from "./messages.js";
-import { decodeExt, encodeExt, type Outgoing } from "./outgoing.js";
+import { decodeMessage, encodeMessage } from "./messages.js";
+import { decodeExt, encodeExt, type FrameOwner, Outgoing } from "./outgoing.js";
 import { type Pump, pump } from "./pump.js";
 
 /** What a caller can say about one call. */
@@ -30,37 +30,106 @@ export interface CallOptions {
   readonly onMetadata?: (metadata: Readonly<Record<string, string>>) => void;
 }
 
-/** Where the outcome of a call goes. */
-interface Sink {
-  item(message: unknown, cost: number): void;
+/** A call that has not settled. Each kind of method says what becomes of its outcome. */
+abstract class OpenCall implements FrameOwner {
+  readonly command: Command;
+  readonly options: CallOptions;
+  /** The frame that opens the call. */
+  request!: Outgoing;
+  /** On the clock of the connection; Infinity = none. */
+  deadline = Number.POSITIVE_INFINITY;
+  sendCredit: SendCredit | undefined = undefined;
+  receiveCredit: ReceiveCredit | undefined = undefined;
+  pump: Pump | undefined = undefined;
+  unlisten: (() => void) | undefined = undefined;
+  readonly #table: CallTable;
+
+  constructor(table: CallTable, command: Command, options: CallOptions) {
+    this.#table = table;
+    this.command = command;
+    this.options = options;
+  }
+
+  get id(): number {
+    return this.request.callId as number;
+  }
+
+  /** The request will never go out. */
+  frameSettled(error?: FramewireError): void {
+    if (error !== undefined) this.#table.settle(this, error);
+  }
+
+  abstract item(message: unknown, cost: number): void;
   /** The call ended well; `reply` is undefined for a method that streams its responses. */
-  done(reply: unknown): void;
-  fail(error: FramewireError): void;
+  abstract done(reply: unknown): void;
+  abstract fail(error: FramewireError): void;
 }
 
-interface OutgoingCall {
-  readonly id: number;
-  readonly command: Command;
-  readonly sink: Sink;
-  readonly request: Outgoing;
-  readonly options: CallOptions;
-  readonly sendCredit: SendCredit | undefined;
-  readonly receiveCredit: ReceiveCredit | undefined;
-  timer: Timer | undefined;
-  unlisten: (() => void) | undefined;
-  pump: Pump | undefined;
+/** A call with one reply. */
+class ReplyCall extends OpenCall {
+  readonly #resolve: (reply: unknown) => void;
+  readonly #reject: (error: FramewireError) => void;
+
+  constructor(
+    table: CallTable,
+    command: Command,
+    options: CallOptions,
+    resolve: (reply: unknown) => void,
+    reject: (error: FramewireError) => void,
+  ) {
+    super(table, command, options);
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  item(): void {}
+
+  done(reply: unknown): void {
+    this.#resolve(reply);
+  }
+
+  fail(error: FramewireError): void {
+    this.#reject(error);
+  }
+}
+
+/** A call whose responses are a stream. */
+class StreamCall extends OpenCall {
+  readonly items: ItemQueue<unknown>;
+
+  constructor(table: CallTable, command: Command, options: CallOptions) {
+    super(table, command, options);
+    this.items = new ItemQueue({
+      consumed: (cost) => table.consumed(this, cost),
+      abandoned: () => table.cancel(this, new FramewireError("cancelled", "the reader left the stream")),
+    });
+  }
+
+  item(message: unknown, cost: number): void {
+    this.items.push(message, cost);
+  }
+
+  done(): void {
+    this.items.end();
+  }
+
+  fail(error: FramewireError): void {
+    this.items.fail(error);
+  }
 }
 
 /** The table of calls that this side opened. */
 export class CallTable {
   readonly #host: CallHost;
-  readonly #calls = new Map<number, OutgoingCall>();
+  readonly #calls = new Map<number, OpenCall>();
+  readonly #deadlines: Deadlines;
   #nextId: number;
 
   /** Clients open odd calls, servers even ones. */
   constructor(host: CallHost, side: "client" | "server") {
     this.#host = host;
     this.#nextId = side === "client" ? 1 : 2;
+    this.#deadlines = new Deadlines(host.clock, (now) => this.#expire(now));
   }
 
   /** Calls that have not settled. */
@@ -71,30 +140,38 @@ export class CallTable {
   /** A call with one request and one reply. Rejects with a FramewireError that carries a google.rpc.Code. */
   unary(command: Command, request: unknown, options: CallOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#open(command, request, options, options.timeoutMs ?? this.#host.options.timeoutMs, {
-        item: () => {},
-        done: resolve,
-        fail: reject,
-      });
+      this.#open(new ReplyCall(this, command, options, resolve, reject), request, options.timeoutMs ?? this.#host.options.timeoutMs);
     });
   }
 
   /** A call that streams its requests and has one reply. */
   clientStream(command: Command, requests: MessageSource<unknown>, options: CallOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const call = this.#open(command, undefined, options, options.timeoutMs ?? 0, { item: () => {}, done: resolve, fail: reject });
-      if (call !== undefined) this.#pump(call, requests);
+      const call = new ReplyCall(this, command, options, resolve, reject);
+      if (this.#open(call, undefined, options.timeoutMs ?? 0)) this.#pump(call, requests);
     });
   }
 
   /** A call that streams its responses. It is opened when the first of them is asked for. */
   serverStream(command: Command, request: unknown, options: CallOptions): AsyncIterable<unknown> {
-    return this.#stream(command, request, options, undefined);
+    return {
+      [Symbol.asyncIterator]: () => {
+        const call = new StreamCall(this, command, options);
+        this.#open(call, request, options.timeoutMs ?? 0);
+        return call.items;
+      },
+    };
   }
 
   /** A call that streams both ways. */
   bidiStream(command: Command, requests: MessageSource<unknown>, options: CallOptions): AsyncIterable<unknown> {
-    return this.#stream(command, undefined, options, requests);
+    return {
+      [Symbol.asyncIterator]: () => {
+        const call = new StreamCall(this, command, options);
+        if (this.#open(call, undefined, options.timeoutMs ?? 0)) this.#pump(call, requests);
+        return call.items;
+      },
+    };
   }
 
   /** A response or an item of the peer; frames of calls that have settled are late and mean nothing. */
@@ -106,18 +183,18 @@ export class CallTable {
       const { metadata, message } = decodeExt(frame.ext);
       if (Object.keys(metadata).length > 0) call.options.onMetadata?.(metadata);
       if (status !== 0) {
-        this.#settle(
+        this.settle(
           call,
           new FramewireError(codeOfStatus(status), message || `${call.command.name} failed`, { fault: "remote", metadata }),
         );
       } else if (call.command.responseStream) {
-        this.#settle(call, undefined);
+        this.settle(call, undefined);
       } else {
-        const reply = call.command.response.decode(frame.payload);
-        this.#settle(call, undefined, reply);
+        const reply = decodeMessage(call.command.response, frame);
+        this.settle(call, undefined, reply);
       }
     } catch (cause) {
-      this.#settle(call, new FramewireError("internal", `the reply of ${call.command.name} could not be read`, { fault: "remote", cause }));
+      this.settle(call, new FramewireError("internal", `the reply of ${call.command.name} could not be read`, { fault: "remote", cause }));
     }
   }
 
@@ -128,9 +205,9 @@ export class CallTable {
     const length = frame.payloadEnd - frame.payloadStart;
     if (!call.receiveCredit.take(length)) return false;
     try {
-      call.sink.item(call.command.response.decode(frame.payload), length + ITEM_OVERHEAD);
+      call.item(decodeMessage(call.command.response, frame), length + ITEM_OVERHEAD);
     } catch (cause) {
-      this.#cancel(call, new FramewireError("internal", `an item of ${call.command.name} could not be read`, { fault: "remote", cause }));
+      this.cancel(call, new FramewireError("internal", `an item of ${call.command.name} could not be read`, { fault: "remote", cause }));
     }
     return true;
   }
@@ -142,88 +219,68 @@ export class CallTable {
   /** Ends the calls that `match` names, in the order they were opened. */
   failWhere(match: (request: Outgoing) => boolean, code: CallErrorCode, message: string): void {
     for (const call of [...this.#calls.values()]) {
-      if (match(call.request)) this.#settle(call, new FramewireError(code, `${call.command.name}: ${message}`));
+      if (match(call.request)) this.settle(call, new FramewireError(code, `${call.command.name}: ${message}`));
     }
   }
 
-  #stream(command: Command, request: unknown, options: CallOptions, requests: MessageSource<unknown> | undefined): AsyncIterable<unknown> {
-    return {
-      [Symbol.asyncIterator]: () => {
-        let call: OutgoingCall | undefined;
-        const items = new ItemQueue<unknown>({
-          consumed: (cost) => call !== undefined && this.#grant(call, cost),
-          abandoned: () => call !== undefined && this.#cancel(call, new FramewireError("cancelled", "the reader left the stream")),
-        });
-        call = this.#open(command, request, options, options.timeoutMs ?? 0, {
-          item: (message, cost) => items.push(message, cost),
-          done: () => items.end(),
-          fail: (error) => items.fail(error),
-        });
-        if (call !== undefined && requests !== undefined) this.#pump(call, requests);
-        return items;
-      },
+  /** Opens a call. False if it has failed already, of its own. */
+  #open(call: OpenCall, request: unknown, ownTimeoutMs: number): boolean {
+    const { command, options } = call;
+    const { parent } = options;
+    if (options.signal !== undefined || parent !== undefined) {
+      const ended = [options.signal, parent?.signal].find((signal) => signal?.aborted === true);
+      if (ended !== undefined) {
+        call.fail(cancelled(command, ended.reason));
+        return false;
+      }
+    }
+    const timeoutMs = timeoutOf(ownTimeoutMs, parent);
+    const frame = new Outgoing(command.cmd, FrameKind.FRAME_KIND_REQUEST, this.#takeId(), command.reliable);
+    call.request = frame;
+    frame.owner = call;
+    if (timeoutMs > 0) frame.timeoutMs = timeoutMs;
+    frame.trace = options.trace ?? parent?.trace;
+    frame.ext = encodeExt(options.metadata);
+    if (command.requestStream) {
+      call.sendCredit = new SendCredit(this.#host.peerCredit);
+    } else {
+      frame.codec = command.request;
+      frame.message = request;
+    }
+    if (command.responseStream) call.receiveCredit = new ReceiveCredit(this.#host.options.initialCredit);
+    this.#calls.set(call.id, call);
+    try {
+      this.#host.post(frame);
+    } catch (error) {
+      this.settle(call, error instanceof FramewireError ? error : invalidRequest(command, error));
+    }
+    if (!this.#calls.has(call.id)) return false;
+    if (timeoutMs > 0) {
+      call.deadline = this.#host.clock.now() + timeoutMs;
+      this.#deadlines.add(call.deadline);
+    }
+    if (options.signal !== undefined || parent !== undefined) this.#listen(call);
+    return true;
+  }
+
+  #listen(call: OpenCall): void {
+    const { signal, parent } = call.options;
+    const signals = [signal, parent?.signal].filter((each) => each !== undefined);
+    const onAbort = ({ target }: Event) => this.cancel(call, cancelled(call.command, (target as AbortSignal).reason));
+    for (const each of signals) each.addEventListener("abort", onAbort);
+    call.unlisten = () => {
+      for (const each of signals) each.removeEventListener("abort", onAbort);
     };
   }
 
-  #open(command: Command, request: unknown, options: CallOptions, ownTimeoutMs: number, sink: Sink): OutgoingCall | undefined {
-    const { parent } = options;
-    const signals = [options.signal, parent?.signal].filter((signal) => signal !== undefined);
-    const ended = signals.find(({ aborted }) => aborted);
-    if (ended !== undefined) {
-      sink.fail(cancelled(command, ended.reason));
-      return undefined;
+  /** Ends the calls that are due; gives the nearest deadline of the others. */
+  #expire(now: number): number {
+    let nearest = Number.POSITIVE_INFINITY;
+    for (const call of [...this.#calls.values()]) {
+      if (call.deadline > now) nearest = Math.min(nearest, call.deadline);
+      else this.cancel(call, new FramewireError("deadline-exceeded", `${call.command.name} took longer than ${call.request.timeoutMs} ms`));
     }
-    const timeoutMs = timeoutOf(ownTimeoutMs, parent);
-    let call: OutgoingCall;
-    try {
-      const id = this.#takeId();
-      const outgoing: Outgoing = {
-        cmd: command.cmd,
-        kind: FrameKind.FRAME_KIND_REQUEST,
-        callId: id,
-        payload: command.requestStream ? undefined : encodeMessage(command.request, request),
-        timeoutMs: timeoutMs > 0 ? timeoutMs : undefined,
-        trace: options.trace ?? parent?.trace,
-        ext: encodeExt(options.metadata),
-        reliable: command.reliable,
-        settled: (error) => error !== undefined && this.#settle(call, error),
-        sent: false,
-      };
-      call = {
-        id,
-        command,
-        sink,
-        request: outgoing,
-        options,
-        sendCredit: command.requestStream ? new SendCredit(this.#host.peerCredit) : undefined,
-        receiveCredit: command.responseStream ? new ReceiveCredit(this.#host.options.initialCredit) : undefined,
-        timer: undefined,
-        unlisten: undefined,
-        pump: undefined,
-      };
-      this.#calls.set(id, call);
-      this.#host.post(outgoing);
-    } catch (error) {
-      const failure = error instanceof FramewireError ? error : invalidRequest(command, error);
-      if (call! === undefined) sink.fail(failure);
-      else this.#settle(call, failure);
-      return undefined;
-    }
-    // The post may have settled the call already, on a connection that is closed.
-    if (!this.#calls.has(call.id)) return undefined;
-    if (timeoutMs > 0) {
-      call.timer = this.#host.clock.setTimer(timeoutMs, () => {
-        this.#cancel(call, new FramewireError("deadline-exceeded", `${command.name} took longer than ${timeoutMs} ms`));
-      });
-    }
-    if (signals.length > 0) {
-      const onAbort = ({ target }: Event) => this.#cancel(call, cancelled(command, (target as AbortSignal).reason));
-      for (const signal of signals) signal.addEventListener("abort", onAbort);
-      call.unlisten = () => {
-        for (const signal of signals) signal.removeEventListener("abort", onAbort);
-      };
-    }
-    return call;
+    return nearest;
   }
 
   #takeId(): number {
@@ -235,7 +292,7 @@ export class CallTable {
     return id;
   }
 
-  #pump(call: OutgoingCall, requests: MessageSource<unknown>): void {
+  #pump(call: OpenCall, requests: MessageSource<unknown>): void {
     call.pump = pump(requests, {
       credit: call.sendCredit as SendCredit,
       whenWritable: () => this.#host.whenWritable(),
@@ -248,44 +305,51 @@ export class CallTable {
     call.pump.done.then(
       () => this.#calls.has(call.id) && this.#post(call, FrameKind.FRAME_KIND_END, undefined),
       (error) =>
-        this.#cancel(
+        this.cancel(
           call,
           error instanceof FramewireError ? error : new FramewireError("cancelled", "the request stream failed", { cause: error }),
         ),
     );
   }
 
-  #post(call: OutgoingCall, kind: FrameKind, payload: Uint8Array | undefined): void {
-    this.#host.post({ cmd: call.command.cmd, kind, callId: call.id, payload, reliable: call.command.reliable, sent: false });
+  #post(call: OpenCall, kind: FrameKind, payload: Uint8Array | undefined): void {
+    const frame = new Outgoing(call.command.cmd, kind, call.id, call.command.reliable);
+    frame.payload = payload;
+    this.#host.post(frame);
   }
 
-  #grant(call: OutgoingCall, cost: number): void {
+  /** @internal The reader took items that had cost this much credit. */
+  consumed(call: OpenCall, cost: number): void {
     const bytes = call.receiveCredit?.consume(cost) ?? 0;
     if (bytes > 0 && this.#calls.has(call.id)) this.#post(call, FrameKind.FRAME_KIND_CREDIT, Credit.encode({ bytes }).finish());
   }
 
-  /** Gives the call up on this side and tells the peer, unless the peer never heard of it. */
-  #cancel(call: OutgoingCall, error: FramewireError): void {
+  /** @internal Gives the call up on this side and tells the peer, unless the peer never heard of it. */
+  cancel(call: OpenCall, error: FramewireError): void {
     if (!this.#calls.has(call.id)) return;
-    this.#settle(call, error);
+    this.settle(call, error);
     this.#host.withdraw(call.id);
-    if (call.request.sent) {
-      try {
-        this.#post(call, FrameKind.FRAME_KIND_CANCEL, undefined);
-      } catch {
-        // No room for the cancel: the call's deadline or the end of the connection ends it over there.
-      }
+    if (!call.request.sent) return;
+    try {
+      this.#post(call, FrameKind.FRAME_KIND_CANCEL, undefined);
+    } catch {
+      // No room for the cancel: the call's deadline or the end of the connection ends it over there.
     }
   }
 
-  #settle(call: OutgoingCall, error: FramewireError | undefined, reply?: unknown): void {
+  /** @internal The call is over; whatever comes for it later means nothing. */
+  settle(call: OpenCall, error: FramewireError | undefined, reply?: unknown): void {
     if (!this.#calls.delete(call.id)) return;
-    call.timer?.cancel();
     call.unlisten?.();
     call.pump?.stop();
-    if (error === undefined) call.sink.done(reply);
-    else call.sink.fail(error);
+    if (error === undefined) call.done(reply);
+    else call.fail(error);
     this.#host.callSettled();
+  }
+
+  /** Lets the timer go; for a connection that has closed. */
+  close(): void {
+    this.#deadlines.clear();
   }
 }
 

@@ -21,8 +21,7 @@ import { FrameSender } from "./frame-sender.js";
 import { sayClosing } from "./handshake.js";
 import type { CallHost } from "./host.js";
 import type { Link, LinkEnd, LinkOwner } from "./link.js";
-import { encodeMessage } from "./messages.js";
-import { encodeExt, type Outgoing } from "./outgoing.js";
+import { encodeExt, Outgoing } from "./outgoing.js";
 import { type HandlerFailure, ServedCalls } from "./served-calls.js";
 import { SessionRouter } from "./session-router.js";
 import { V1Exchange } from "./v1-exchange.js";
@@ -126,24 +125,30 @@ export class Connection implements Caller, CallHost, LinkOwner {
 
   /** Sends a one-way message. Resolves when it went out; rejects if it never will. `undefined`: it is out already. */
   send(command: Command, message: unknown, options: CallOptions = {}): Promise<void> | undefined {
-    const ext = encodeExt(options.metadata);
-    const trace = options.trace ?? options.parent?.trace;
-    return this.#sendMessage({ ...messageFrame(command, encodeMessage(command.request, message)), trace, ext });
-  }
-
-  /** Sends a message that goes to others as well. A receiver that does not keep up is dealt with as the command's policy says. */
-  sendShared(broadcast: Broadcast): void {
-    this.answer({ ...messageFrame(broadcast.command, broadcast.payload), broadcast });
-  }
-
-  #sendMessage(frame: Outgoing): Promise<void> | undefined {
+    const frame = new Outgoing(command.cmd, undefined, undefined, command.reliable);
+    frame.codec = command.request;
+    frame.message = message;
+    frame.trace = options.trace ?? options.parent?.trace;
+    frame.ext = encodeExt(options.metadata);
+    frame.slowConsumer = command.slowConsumer;
     if (this.#sender.passable) {
       this.post(frame);
       return undefined;
     }
     return new Promise((resolve, reject) => {
-      this.post({ ...frame, settled: (error) => (error === undefined ? resolve() : reject(error)) });
+      frame.owner = { frameSettled: (error) => (error === undefined ? resolve() : reject(error)) };
+      this.post(frame);
     });
+  }
+
+  /** Sends a message that goes to others as well. A receiver that does not keep up is dealt with as the command's policy says. */
+  sendShared(broadcast: Broadcast): void {
+    const { cmd, reliable, slowConsumer } = broadcast.command;
+    const frame = new Outgoing(cmd, undefined, undefined, reliable);
+    frame.payload = broadcast.payload;
+    frame.broadcast = broadcast;
+    frame.slowConsumer = slowConsumer;
+    this.answer(frame);
   }
 
   unary(command: Command, request: unknown, options: CallOptions = {}): Promise<unknown> {
@@ -198,6 +203,8 @@ export class Connection implements Caller, CallHost, LinkOwner {
     this.#calls.failWhere(() => true, "unavailable", reason);
     this.#served.abortWhere(() => true, reason);
     this.#v1.end(reason);
+    this.#calls.close();
+    this.#served.close();
     this.#onIdle?.();
     this.events.emit("close", error);
   }
@@ -228,20 +235,9 @@ export class Connection implements Caller, CallHost, LinkOwner {
     try {
       this.#sender.post(frame);
     } catch (error) {
-      if (error instanceof FramewireError && error.code === "frame-too-large") {
-        this.events.emit("failure", { command: cmdName(frame.cmd), error });
-        if (this.version === 1 || frame.callId === 0) return;
-        const ext = encodeExt(undefined, error.message);
-        this.answer({
-          ...frame,
-          kind: FrameKind.FRAME_KIND_RESPONSE,
-          payload: undefined,
-          status: statusOf("resource-exhausted"),
-          ext,
-        });
-      } else if (!(error instanceof FramewireError && error.code === "unavailable")) {
-        this.#tooSlow();
-      }
+      const code = error instanceof FramewireError ? error.code : undefined;
+      if (code === "queue-full") this.#tooSlow();
+      else if (code !== "unavailable") this.#unanswerable(frame, error);
     }
   }
 
@@ -286,6 +282,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
   }
 
   onPing(link: Link): void {
+    this.#sender.shrink();
     if (this.version === 2) this.#sender.control(FrameKind.FRAME_KIND_PING);
     else link.probeTransport();
   }
@@ -335,6 +332,17 @@ export class Connection implements Caller, CallHost, LinkOwner {
     if (this.#isIdle) this.#onIdle?.();
   }
 
+  /** What a handler gave cannot be sent: too large, or not what its codec encodes. */
+  #unanswerable(frame: Outgoing, error: unknown): void {
+    this.events.emit("failure", { command: cmdName(frame.cmd), error });
+    if (this.version === 1 || frame.callId === undefined) return;
+    const tooLarge = error instanceof FramewireError && error.code === "frame-too-large";
+    const refusal = new Outgoing(frame.cmd, FrameKind.FRAME_KIND_RESPONSE, frame.callId, frame.reliable);
+    refusal.status = statusOf(tooLarge ? "resource-exhausted" : "internal");
+    refusal.ext = encodeExt(undefined, tooLarge ? error.message : "the reply could not be encoded");
+    this.answer(refusal);
+  }
+
   #tooSlow(): void {
     const { maxQueuedBytes, maxQueuedFrames } = this.options;
     const message = `more than ${maxQueuedBytes} bytes or ${maxQueuedFrames} frames wait for a peer that does not take them`;
@@ -361,8 +369,4 @@ export class Connection implements Caller, CallHost, LinkOwner {
     this.#calls.failWhere((request) => request.sent, "data-loss", lost);
     this.events.emit("gap", gap);
   }
-}
-
-function messageFrame({ cmd, reliable, slowConsumer }: Command, payload: Uint8Array): Outgoing {
-  return { cmd, kind: FrameKind.FRAME_KIND_MESSAGE, callId: 0, payload, reliable, slowConsumer, sent: false };
 }

@@ -2,7 +2,6 @@
  * Sequence numbers of one session: what was sent and not acknowledged, and what was received. Pure state, no
  * time, no frames: bytes in, verdicts out. docs/wire.md section 5.
  */
-import { Deque } from "./deque.js";
 
 /** Bounds of a replay buffer. */
 export interface ReplayLimits {
@@ -16,13 +15,20 @@ export interface SequenceRange {
   readonly to: number;
 }
 
-/** What a sender keeps until the peer acknowledges it. Holds the bytes of whole encoded frames. */
+/**
+ * What a sender keeps until the peer acknowledges it: the bytes of whole encoded frames, in one ring. A frame costs
+ * a copy of its bytes and no object of its own.
+ */
 export class ReplayBuffer {
   readonly #limits: ReplayLimits;
-  readonly #frames = new Deque<Uint8Array>();
-  #bytes = 0;
-  /** Sequence of the frame at the head of the queue. */
+  #ring = new Uint8Array(0);
+  /** Lengths of the frames kept; that of sequence `s` is at `s` modulo its length. */
+  #lengths = new Uint32Array(0);
+  /** Bytes ever dropped from the ring, and ever put in. Their places in it are these modulo its length. */
+  #head = 0;
+  #tail = 0;
   #oldest = 1;
+  #next = 1;
   #acked = 0;
   #evicted = 0;
 
@@ -32,7 +38,7 @@ export class ReplayBuffer {
 
   /** The sequence that the next frame gets. */
   get next(): number {
-    return this.#oldest + this.#frames.length;
+    return this.#next;
   }
 
   /** Lowest sequence that can still be sent again; `next` if there is none. */
@@ -47,7 +53,7 @@ export class ReplayBuffer {
 
   /** Bytes kept. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#tail - this.#head;
   }
 
   /** Frames thrown out unacknowledged since the start, because the buffer was full. */
@@ -55,28 +61,47 @@ export class ReplayBuffer {
     return this.#evicted;
   }
 
-  /** Keeps the bytes of the frame that was just given the sequence `next`; they belong to the buffer from here. */
-  add(frame: Uint8Array): void {
-    this.#frames.push(frame);
-    this.#bytes += frame.length;
-    while (this.#bytes > this.#limits.maxBytes || this.#frames.length > this.#limits.maxFrames) {
-      this.#drop();
+  /** Keeps a copy of the frame that was just given the sequence `next`: the bytes of `buffer` from `start` to `end`. */
+  add(buffer: Uint8Array, start = 0, end = buffer.length): void {
+    const length = end - start;
+    const { maxBytes, maxFrames } = this.#limits;
+    while (this.#oldest < this.#next && (this.bytes + length > maxBytes || this.#next - this.#oldest >= maxFrames)) this.#evict();
+    this.#next++;
+    if (length > maxBytes || maxFrames === 0) {
+      this.#oldest = this.#next;
       this.#evicted++;
+      return;
+    }
+    this.#grow(length);
+    this.#lengths[(this.#next - 1) & (this.#lengths.length - 1)] = length;
+    const at = this.#tail & (this.#ring.length - 1);
+    const room = this.#ring.length - at;
+    this.#tail += length;
+    if (length <= SMALL && length <= room) {
+      for (let i = 0; i < length; i++) this.#ring[at + i] = buffer[start + i]!;
+    } else if (length <= room) {
+      this.#ring.set(buffer.subarray(start, end), at);
+    } else {
+      this.#ring.set(buffer.subarray(start, start + room), at);
+      this.#ring.set(buffer.subarray(start + room, end), 0);
     }
   }
 
-  /** The peer has everything up to `sequence`. False if it can't have: the frame was never sent, or it takes an earlier word back. */
+  /** The peer has everything up to `sequence`. False if it can't have: the frame was never sent. */
   ack(sequence: number): boolean {
-    if (!(sequence < this.next)) return false;
+    if (!(sequence < this.#next)) return false;
     if (sequence > this.#acked) this.#acked = sequence;
     while (this.#oldest <= sequence) this.#drop();
     return true;
   }
 
-  /** The frames after `sequence`, oldest first; those evicted are missing, see `oldest`. */
+  /** Copies of the frames after `sequence`, oldest first; those evicted are missing, see `oldest`. */
   *after(sequence: number): Generator<Uint8Array> {
-    for (let index = Math.max(0, sequence + 1 - this.#oldest); index < this.#frames.length; index++) {
-      yield this.#frames.at(index) as Uint8Array;
+    let from = this.#head;
+    for (let s = this.#oldest; s < this.#next; s++) {
+      const length = this.#lengths[s & (this.#lengths.length - 1)]!;
+      if (s > sequence) yield this.#copy(from, from + length);
+      from += length;
     }
   }
 
@@ -85,11 +110,54 @@ export class ReplayBuffer {
     return this.#oldest > received + 1 ? { from: received + 1, to: this.#oldest - 1 } : undefined;
   }
 
+  /** Gives memory back that is not in use; for a connection that has nothing to send. */
+  shrink(): void {
+    if (this.#oldest < this.#next) return;
+    this.#ring = new Uint8Array(0);
+    this.#lengths = new Uint32Array(0);
+  }
+
+  #evict(): void {
+    this.#drop();
+    this.#evicted++;
+  }
+
   #drop(): void {
-    this.#bytes -= (this.#frames.shift() as Uint8Array).length;
+    this.#head += this.#lengths[this.#oldest & (this.#lengths.length - 1)]!;
     this.#oldest++;
   }
+
+  #copy(from: number, to: number): Uint8Array {
+    const bytes = new Uint8Array(to - from);
+    const at = from & (this.#ring.length - 1);
+    const first = this.#ring.subarray(at, at + bytes.length);
+    bytes.set(first);
+    bytes.set(this.#ring.subarray(0, bytes.length - first.length), first.length);
+    return bytes;
+  }
+
+  #grow(length: number): void {
+    const count = this.#next - this.#oldest;
+    if (count > this.#lengths.length) {
+      const lengths = new Uint32Array(Math.max(16, this.#lengths.length * 2));
+      for (let s = this.#oldest; s < this.#next - 1; s++)
+        lengths[s & (lengths.length - 1)] = this.#lengths[s & (this.#lengths.length - 1)]!;
+      this.#lengths = lengths;
+    }
+    const needed = this.bytes + length;
+    if (needed <= this.#ring.length) return;
+    let size = Math.max(1024, this.#ring.length);
+    while (size < needed) size *= 2;
+    const ring = new Uint8Array(size);
+    ring.set(this.#copy(this.#head, this.#tail));
+    this.#tail -= this.#head;
+    this.#head = 0;
+    this.#ring = ring;
+  }
 }
+
+/** Frames up to this length are copied by a loop: the view that a native copy needs costs more. */
+const SMALL = 128;
 
 /** What to do with a frame that carries a sequence. */
 export type Acceptance = "deliver" | "duplicate" | "gap" | "invalid";

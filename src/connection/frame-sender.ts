@@ -1,16 +1,17 @@
 /** The sending half of a connection: what waits, what goes out, and what is kept until the peer has it. */
-import type { FrameInit } from "../codec/index.js";
 import { FramewireError } from "../errors.js";
-import { FrameKind } from "../gen/framewire/v1/data_frame.js";
+import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import type { Clock, Timer } from "./clock.js";
 import { type ReceivedSequence, ReplayBuffer, type SequenceRange } from "./delivery.js";
 import type { Emitter } from "./emitter.js";
 import type { ConnectionEvents } from "./events.js";
-import type { Link } from "./link.js";
+import type { ByteSink, Link } from "./link.js";
+import { isTsProto } from "./messages.js";
 import { type Outgoing, SendQueue } from "./outgoing.js";
 
 const EMPTY = new Uint8Array(0);
+const WIRE_VERSION = 2;
 
 export class FrameSender {
   readonly #options: ResolvedConnectionOptions;
@@ -66,6 +67,7 @@ export class FrameSender {
     this.#link = link;
     this.#version = version;
     this.#maxPayload = maxPayload;
+    link.maxPayload = maxPayload;
   }
 
   detach(): void {
@@ -74,17 +76,18 @@ export class FrameSender {
 
   /**
    * Sends a frame now, or as soon as there is a link and room.
-   * @throws FramewireError `frame-too-large`, `queue-full`, `unavailable`
+   * @throws FramewireError `frame-too-large`, `queue-full`, `unavailable`; whatever the codec of its message throws
    */
   post(frame: Outgoing): void {
-    const length = frame.payload?.length ?? 0;
-    if (length > this.#maxPayload) {
-      throw new FramewireError("frame-too-large", `the message has ${length} bytes; the peer takes ${this.#maxPayload}`);
-    }
     if (this.passable) return this.#transmit(this.#link as Link, frame);
     if (!frame.reliable && this.#link === undefined) {
-      if (frame.callId === 0) return frame.settled?.();
+      if (frame.callId === undefined) return frame.owner?.frameSettled();
       throw new FramewireError("unavailable", "there is no connection, and the command is not kept for the next one");
+    }
+    frame.settlePayload();
+    const length = frame.payload?.length ?? 0;
+    if (length > this.#maxPayload) {
+      throw new FramewireError("frame-too-large", `payload of ${length} bytes; at most ${this.#maxPayload} are allowed`);
     }
     this.#queue.push(frame, this.#clock.now());
     this.#watchExpiry();
@@ -96,7 +99,7 @@ export class FrameSender {
     if (link?.open !== true) return;
     const { received } = this.#received;
     this.#received.acknowledged = received;
-    link.write({ version: 2, cmd: 0, payload, ack: received > 0 ? received : undefined, kind, status });
+    link.write({ version: WIRE_VERSION, cmd: 0, payload, ack: received > 0 ? received : undefined, kind, status });
   }
 
   /** Sends what waits, as far as there is room. */
@@ -118,6 +121,11 @@ export class FrameSender {
     const { acked, next } = this.#replay;
     this.#replay = this.#newReplay();
     return next - 1 > acked ? { from: acked + 1, to: next - 1 } : undefined;
+  }
+
+  /** Gives memory back that is not in use. */
+  shrink(): void {
+    this.#replay.shrink();
   }
 
   /** Resolves when bulk data may be sent; `undefined` = now. */
@@ -142,43 +150,58 @@ export class FrameSender {
   close(error: FramewireError): void {
     this.#link = undefined;
     this.#expiryTimer?.cancel();
-    for (const frame of this.#queue.remove(() => true)) frame.settled?.(error);
+    for (const frame of this.#queue.remove(() => true)) frame.owner?.frameSettled(error);
     this.#replay = this.#newReplay();
     this.#releaseWritable();
   }
 
   #transmit(link: Link, frame: Outgoing): void {
-    frame.sent = true;
-    const { cmd, kind, callId, payload, broadcast, reliable } = frame;
+    const observed = this.#events.has("frame");
+    if (observed) frame.settlePayload();
     const before = link.writtenBytes;
-    if (this.#version === 1) {
-      if (broadcast === undefined) link.write({ cmd, payload: payload ?? EMPTY });
-      else link.writeEncoded(broadcast.frame(1).bytes);
-    } else {
-      const received = this.#received;
-      const init: FrameInit = {
-        version: 2,
+    if (this.#version === 1) this.#writeV1(link, frame);
+    else this.#writeSealed(link, frame);
+    frame.sent = true;
+    if (observed) {
+      const { cmd, kind = 0, callId = 0, payload = EMPTY } = frame;
+      this.#events.emit("frame", {
+        direction: "out",
+        version: this.#version,
         cmd,
+        kind,
+        callId,
         payload,
-        sequence: reliable ? this.#replay.next : undefined,
-        ack: received.owesAck ? received.received : undefined,
-        callId: callId === 0 ? undefined : callId,
-        kind: kind === FrameKind.FRAME_KIND_MESSAGE ? undefined : kind,
-        status: frame.status,
-        timeoutMs: frame.timeoutMs,
-        trace: frame.trace,
-        ext: frame.ext,
-      };
-      received.acknowledged = received.received;
-      const kept = broadcast === undefined ? link.write(init, reliable) : link.writeShared(broadcast.frame(2), init, reliable);
-      if (kept !== undefined) this.#replay.add(kept);
+        bytes: link.writtenBytes - before,
+      });
     }
-    if (this.#events.has("frame")) {
-      const bytes = link.writtenBytes - before;
-      this.#events.emit("frame", { direction: "out", version: this.#version, cmd, kind, callId, payload: payload ?? EMPTY, bytes });
-    }
-    frame.settled?.();
+    frame.owner?.frameSettled();
   }
+
+  #writeV1(link: Link, frame: Outgoing): void {
+    frame.settlePayload();
+    if (frame.broadcast === undefined) link.write({ cmd: frame.cmd, payload: frame.payload ?? EMPTY });
+    else link.writeEncoded(frame.broadcast.frame(1).bytes);
+  }
+
+  #writeSealed(link: Link, frame: Outgoing): void {
+    const received = this.#received;
+    const { codec, broadcast } = frame;
+    const keep = frame.reliable ? this.#keep : undefined;
+    frame.version = WIRE_VERSION;
+    frame.sequence = frame.reliable ? this.#replay.next : undefined;
+    frame.ack = received.owesAck ? received.received : undefined;
+    if (broadcast !== undefined) {
+      link.writeShared(broadcast.frame(2), frame, keep);
+    } else if (codec !== undefined && isTsProto(codec)) {
+      link.writeMessage(frame, codec, codec.fromPartial(frame.message ?? {}), keep);
+    } else {
+      frame.settlePayload();
+      link.write(frame, keep);
+    }
+    received.acknowledged = received.received;
+  }
+
+  readonly #keep: ByteSink = (buffer, start, end) => this.#replay.add(buffer, start, end);
 
   #releaseWritable(): void {
     const writable = this.#writable;
@@ -191,7 +214,9 @@ export class FrameSender {
     this.#expiryTimer = this.#clock.setTimer(Math.max(0, this.#queue.expiresAt - this.#clock.now()), () => {
       this.#expiryTimer = undefined;
       for (const frame of this.#queue.expire(this.#clock.now())) {
-        frame.settled?.(new FramewireError("queue-expired", `the frame waited longer than ${this.#options.maxQueuedMs} ms to be sent`));
+        frame.owner?.frameSettled(
+          new FramewireError("queue-expired", `the frame waited longer than ${this.#options.maxQueuedMs} ms to be sent`),
+        );
       }
       this.#watchExpiry();
     });

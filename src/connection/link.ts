@@ -2,7 +2,15 @@
  * One physical link: bytes to frames and back over one transport, with the deadlines and budgets that end it.
  * It knows nothing of sessions; its owner gets the frames.
  */
-import { type Discard, FrameDecoder, FrameEncoder, type FrameInit, type FrameView, type SharedFrame } from "../codec/index.js";
+import {
+  type Discard,
+  FrameDecoder,
+  FrameEncoder,
+  type FrameInit,
+  type FrameView,
+  type MessageEncoder,
+  type SharedFrame,
+} from "../codec/index.js";
 import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import type { Clock, Timer } from "./clock.js";
@@ -34,6 +42,9 @@ export interface LinkOwner {
   /** The owner's own last word to the peer, before the link closes with `closeCode`. */
   onClosing(link: Link, closeCode: number, reason: string): void;
 }
+
+/** Is shown the bytes of a frame, which it must copy if it keeps them. */
+export type ByteSink = (buffer: Uint8Array, start: number, end: number) => void;
 
 /** Bytes of frames that are handed to the transport at once, without waiting for the end of the turn. */
 const FLUSH_BYTES = 64 * 1024;
@@ -133,6 +144,11 @@ export class Link {
     this.#owner = owner;
   }
 
+  /** What the peer takes: larger payloads are refused when they are written. */
+  set maxPayload(bytes: number) {
+    this.#encoder.maxPayload = bytes;
+  }
+
   /** The peer's hello or welcome: what its further frames are checked with. */
   secureIncoming(checksumSeed: number): void {
     this.#incomingSeed = checksumSeed;
@@ -168,32 +184,38 @@ export class Link {
     this.#encoder.checksumSeed = checksumSeed;
   }
 
-  /** Writes one frame; frames of one turn leave together. Gives back a copy of its bytes if `keep` is set. */
-  write(frame: FrameInit, keep = false): Uint8Array | undefined {
+  /** Writes one frame; frames of one turn leave together. `keep` is shown its bytes. */
+  write(frame: FrameInit, keep?: ByteSink): void {
     const before = this.#encoder.length;
     this.#encoder.append(frame);
-    // Copied before the frame may leave with a flush.
-    const kept = keep ? this.#encoder.copyFrom(before) : undefined;
-    this.#written(this.#encoder.length - before);
-    return kept;
+    this.#written(before, keep);
   }
 
-  /** Writes a frame that goes to many, with a trailer of its own. Gives back a copy of its bytes if `keep` is set. */
-  writeShared(shared: SharedFrame, trailer: FrameInit, keep: boolean): Uint8Array | undefined {
+  /** Writes a frame whose payload is encoded straight into its place. */
+  writeMessage(frame: FrameInit, codec: MessageEncoder<unknown>, message: unknown, keep?: ByteSink): void {
+    const before = this.#encoder.length;
+    this.#encoder.appendMessage(frame, codec, message);
+    this.#written(before, keep);
+  }
+
+  /** Writes a frame that goes to many, with a trailer of its own. */
+  writeShared(shared: SharedFrame, trailer: FrameInit, keep?: ByteSink): void {
     const before = this.#encoder.length;
     this.#encoder.appendShared(shared, trailer);
-    const kept = keep ? this.#encoder.copyFrom(before) : undefined;
-    this.#written(this.#encoder.length - before);
-    return kept;
+    this.#written(before, keep);
   }
 
   /** Writes a frame that is encoded already, as a resend or a broadcast. */
   writeEncoded(bytes: Uint8Array): void {
+    const before = this.#encoder.length;
     this.#encoder.appendEncoded(bytes);
-    this.#written(bytes.length);
+    this.#written(before, undefined);
   }
 
-  #written(length: number): void {
+  #written(before: number, keep: ByteSink | undefined): void {
+    const length = this.#encoder.length - before;
+    // Shown before the frame may leave with a flush.
+    if (keep !== undefined) this.#encoder.show(before, keep);
     if (this.#transport.info.messages && !this.batching) this.#frameLengths.push(length);
     if (this.#encoder.length >= FLUSH_BYTES) this.flush();
     else if (!this.#flushDue) {

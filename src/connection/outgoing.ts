@@ -4,28 +4,59 @@ import { FrameExt, type FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import type { Broadcast } from "./broadcast.js";
 import type { SlowConsumerPolicy } from "./commands.js";
+import type { MessageCodec } from "./definition.js";
 import { Deque } from "./deque.js";
+import { encodeMessage } from "./messages.js";
 
-/** One frame to send. The connection adds version, sequence and ack when it goes out. */
-export interface Outgoing {
+/** Told once: the frame went out, or with an error that it never will. */
+export interface FrameOwner {
+  frameSettled(error?: FramewireError): void;
+}
+
+/**
+ * One frame to send. It goes to the encoder as it is: the connection fills in version, sequence and ack when it goes
+ * out. The payload is either there, or a message still to be encoded into its place.
+ */
+export class Outgoing {
+  version: number | undefined = undefined;
   readonly cmd: number;
-  readonly kind: FrameKind;
-  /** 0 = the frame belongs to no call. */
-  readonly callId: number;
   /** Owned by the frame. */
-  readonly payload: Uint8Array | undefined;
+  payload: Uint8Array | undefined = undefined;
+  sequence: number | undefined = undefined;
+  ack: number | undefined = undefined;
+  /** Absent = belongs to no call. */
+  readonly callId: number | undefined;
+  /** Absent = a one-way message. */
+  readonly kind: FrameKind | undefined;
+  status: number | undefined = undefined;
+  timeoutMs: number | undefined = undefined;
+  trace: string | undefined = undefined;
+  ext: Uint8Array | undefined = undefined;
+  /** Together with `message` instead of `payload`. */
+  codec: MessageCodec | undefined = undefined;
+  message: unknown = undefined;
   /** Set if the frame goes to many: it is framed already, up to its trailer. */
-  readonly broadcast?: Broadcast;
-  readonly status?: number | undefined;
-  readonly timeoutMs?: number | undefined;
-  readonly trace?: string | undefined;
-  readonly ext?: Uint8Array | undefined;
+  broadcast: Broadcast | undefined = undefined;
   readonly reliable: boolean;
-  readonly slowConsumer?: SlowConsumerPolicy;
-  /** Told once: the frame went out, or never will. */
-  readonly settled?: (error?: FramewireError) => void;
+  slowConsumer: SlowConsumerPolicy = "close";
+  owner: FrameOwner | undefined = undefined;
   /** Whether the frame went out at least once. */
-  sent: boolean;
+  sent = false;
+
+  constructor(cmd: number, kind: FrameKind | undefined, callId: number | undefined, reliable: boolean) {
+    this.cmd = cmd;
+    this.kind = kind;
+    this.callId = callId;
+    this.reliable = reliable;
+  }
+
+  /** Encodes the message, if that was still to be done. @throws whatever the codec throws */
+  settlePayload(): void {
+    if (this.codec === undefined) return;
+    this.payload = encodeMessage(this.codec, this.message);
+    this.codec = undefined;
+    this.message = undefined;
+  }
 }
 
 /** Memory that a queued frame costs beside its payload, roughly. */
@@ -69,14 +100,14 @@ export class SendQueue {
    * @throws FramewireError `queue-full` if there is no room and the policy is to close.
    */
   push(frame: Outgoing, now: number): void {
-    const policy = frame.slowConsumer ?? "close";
-    if (policy === "keep-latest") this.dropWhere((queued) => queued.cmd === frame.cmd && queued.callId === 0);
+    const policy = frame.slowConsumer;
+    if (policy === "keep-latest") this.dropWhere((queued) => queued.cmd === frame.cmd && queued.callId === undefined);
     const cost = costOf(frame);
     if (policy === "drop-oldest") {
       while (!this.#fits(cost) && this.#dropOldest(frame.cmd));
     }
     if (!this.#fits(cost)) {
-      if (policy !== "close") return frame.settled?.();
+      if (policy !== "close") return frame.owner?.frameSettled();
       const { maxQueuedFrames, maxQueuedBytes } = this.#options;
       throw new FramewireError(
         "queue-full",
@@ -109,13 +140,13 @@ export class SendQueue {
 
   /** Drops every frame that `match` names; for their senders they count as sent. */
   dropWhere(match: (frame: Outgoing) => boolean): void {
-    for (const frame of this.remove(match)) frame.settled?.();
+    for (const frame of this.remove(match)) frame.owner?.frameSettled();
   }
 
   #dropOldest(cmd: number): boolean {
     let found = false;
     this.dropWhere((frame) => {
-      if (found || frame.cmd !== cmd || frame.callId !== 0) return false;
+      if (found || frame.cmd !== cmd || frame.callId !== undefined) return false;
       found = true;
       return true;
     });

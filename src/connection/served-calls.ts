@@ -3,15 +3,16 @@ import type { FrameView } from "../codec/index.js";
 import { codeOfStatus, FramewireError, isCallErrorCode, statusOf } from "../errors.js";
 import { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import { Credit } from "../gen/framewire/v1/session.js";
-import type { Timer } from "./clock.js";
 import { type Command, cmdName, type Handler } from "./commands.js";
 import { CallContext, type CallFacts } from "./context.js";
 import { ITEM_OVERHEAD, ReceiveCredit, SendCredit } from "./credit.js";
+import { Deadlines } from "./deadlines.js";
+import type { MessageCodec } from "./definition.js";
 import type { Dispatcher } from "./dispatcher.js";
 import type { CallHost } from "./host.js";
 import { ItemQueue } from "./item-queue.js";
-import { encodeMessage } from "./messages.js";
-import { decodeExt, encodeExt } from "./outgoing.js";
+import { decodeMessage, encodeMessage } from "./messages.js";
+import { decodeExt, encodeExt, Outgoing } from "./outgoing.js";
 import { type Pump, pump } from "./pump.js";
 
 /** Something went wrong in serving a command; details that the peer does not get. */
@@ -28,7 +29,8 @@ interface ServedCall {
   readonly requests: ItemQueue<unknown> | undefined;
   readonly receiveCredit: ReceiveCredit | undefined;
   readonly sendCredit: SendCredit | undefined;
-  timer: Timer | undefined;
+  /** On the clock of the connection; Infinity = none. */
+  readonly deadline: number;
   pump: Pump | undefined;
 }
 
@@ -40,6 +42,7 @@ export class ServedCalls {
   readonly #facade: unknown;
   readonly #failed: (failure: HandlerFailure) => void;
   readonly #calls = new Map<number, ServedCall>();
+  readonly #deadlines: Deadlines;
   /** Handlers of one-way messages that have not returned. */
   #messages = 0;
 
@@ -49,6 +52,7 @@ export class ServedCalls {
     this.#dispatcher = dispatcher;
     this.#facade = facade;
     this.#failed = failed;
+    this.#deadlines = new Deadlines(host.clock, (now) => this.#expire(now));
   }
 
   /** Handlers that have not returned. */
@@ -67,7 +71,7 @@ export class ServedCalls {
     const failed = (error: unknown) => this.#failed({ command: handler?.command.name ?? cmdName(frame.cmd), error });
     if (handler === undefined || handler.command.requestStream) return failed(unimplemented(frame.cmd));
     try {
-      const request = decodeRequest(handler.command, frame.payload);
+      const request = decodeRequest(handler.command, frame);
       const context = new CallContext(this.#facade, handler.command, factsOf(frame), this.#host.clock);
       const result = this.#dispatcher.run(handler, request, context);
       if (!(result instanceof Promise)) return;
@@ -104,7 +108,7 @@ export class ServedCalls {
     let request: unknown;
     try {
       facts = factsOf(frame);
-      request = command.requestStream ? undefined : decodeRequest(command, frame.payload);
+      request = command.requestStream ? undefined : decodeRequest(command, frame);
     } catch (error) {
       this.#respondError(cmd, id, command.reliable, error);
       return true;
@@ -120,7 +124,7 @@ export class ServedCalls {
     const length = frame.payloadEnd - frame.payloadStart;
     if (!call.receiveCredit.take(length)) return false;
     try {
-      call.requests?.push(decodeRequest(call.command, frame.payload), length + ITEM_OVERHEAD);
+      call.requests?.push(decodeRequest(call.command, frame), length + ITEM_OVERHEAD);
     } catch (error) {
       this.#fail(call, error);
     }
@@ -149,6 +153,11 @@ export class ServedCalls {
     }
   }
 
+  /** Lets the timer go; for a connection that has closed. */
+  close(): void {
+    this.#deadlines.clear();
+  }
+
   #start(id: number, handler: Handler, request: unknown, facts: CallFacts): void {
     const { command } = handler;
     const context = new CallContext(this.#facade, command, facts, this.#host.clock);
@@ -166,17 +175,11 @@ export class ServedCalls {
       requests,
       receiveCredit: command.requestStream ? new ReceiveCredit(this.#host.options.initialCredit) : undefined,
       sendCredit: command.responseStream ? new SendCredit(this.#host.peerCredit) : undefined,
-      timer: undefined,
+      deadline: facts.timeoutMs > 0 ? this.#host.clock.now() + facts.timeoutMs : Number.POSITIVE_INFINITY,
       pump: undefined,
     };
     this.#calls.set(id, call);
-    if (facts.timeoutMs > 0) {
-      call.timer = this.#host.clock.setTimer(facts.timeoutMs, () => {
-        const error = new FramewireError("deadline-exceeded", `${command.name} took longer than the caller's ${facts.timeoutMs} ms`);
-        context.abort("deadline-exceeded", error.message);
-        this.#fail(call, error);
-      });
-    }
+    this.#deadlines.add(call.deadline);
     try {
       const result = this.#dispatcher.run(handler, requests ?? request, context);
       if (result instanceof Promise) {
@@ -195,51 +198,57 @@ export class ServedCalls {
   #returned(call: ServedCall, result: unknown): void {
     if (!this.#calls.has(call.id)) return;
     const { command } = call;
-    if (!command.responseStream) {
-      try {
-        const payload = encodeMessage(command.response, result);
-        this.#respond(call, payload);
-      } catch (error) {
-        this.#fail(call, error);
-      }
-      return;
-    }
+    if (!command.responseStream) return this.#respond(call, command.response, result);
     call.pump = pump(result as AsyncIterable<unknown>, {
       credit: call.sendCredit as SendCredit,
       whenWritable: () => this.#host.whenWritable(),
       send: (message) => {
         const payload = encodeMessage(command.response, message);
-        this.#host.answer({
-          cmd: command.cmd,
-          kind: FrameKind.FRAME_KIND_ITEM,
-          callId: call.id,
-          payload,
-          reliable: command.reliable,
-          sent: false,
-        });
+        this.#send(call, FrameKind.FRAME_KIND_ITEM, payload);
         return payload.length;
       },
     });
     call.pump.done.then(
-      () => this.#respond(call, undefined),
+      () => this.#respond(call, undefined, undefined),
       (error) => this.#fail(call, error),
     );
   }
 
   #grant(call: ServedCall, cost: number): void {
     const bytes = call.receiveCredit?.consume(cost) ?? 0;
-    if (bytes === 0 || !this.#calls.has(call.id)) return;
-    const payload = Credit.encode({ bytes }).finish();
-    const { cmd, reliable } = call.command;
-    this.#host.answer({ cmd, kind: FrameKind.FRAME_KIND_CREDIT, callId: call.id, payload, reliable, sent: false });
+    if (bytes > 0 && this.#calls.has(call.id)) this.#send(call, FrameKind.FRAME_KIND_CREDIT, Credit.encode({ bytes }).finish());
   }
 
-  #respond(call: ServedCall, payload: Uint8Array | undefined): void {
+  #send(call: ServedCall, kind: FrameKind, payload: Uint8Array): void {
+    const frame = new Outgoing(call.command.cmd, kind, call.id, call.command.reliable);
+    frame.payload = payload;
+    this.#host.answer(frame);
+  }
+
+  /** Answers a call well: with a message, or with nothing but the end of its response stream. */
+  #respond(call: ServedCall, codec: MessageCodec | undefined, message: unknown): void {
     if (!this.#calls.has(call.id)) return;
     this.#forget(call);
-    const { cmd, reliable } = call.command;
-    const ext = encodeExt(call.context.responseMetadata);
-    this.#host.answer({ cmd, kind: FrameKind.FRAME_KIND_RESPONSE, callId: call.id, payload, ext, reliable, sent: false });
+    const frame = new Outgoing(call.command.cmd, FrameKind.FRAME_KIND_RESPONSE, call.id, call.command.reliable);
+    frame.codec = codec;
+    frame.message = message;
+    frame.ext = encodeExt(call.context.responseMetadata);
+    this.#host.answer(frame);
+  }
+
+  /** Ends the calls that are due; gives the nearest deadline of the others. */
+  #expire(now: number): number {
+    let nearest = Number.POSITIVE_INFINITY;
+    for (const call of [...this.#calls.values()]) {
+      if (call.deadline > now) {
+        nearest = Math.min(nearest, call.deadline);
+        continue;
+      }
+      const message = `${call.command.name} did not end before the caller's deadline`;
+      call.context.abort("deadline-exceeded", message);
+      this.#fail(call, new FramewireError("deadline-exceeded", message));
+    }
+    return nearest;
   }
 
   #fail(call: ServedCall, error: unknown): void {
@@ -255,8 +264,10 @@ export class ServedCalls {
     const status = meant ? statusOf(error.code as Parameters<typeof statusOf>[0]) : statusOf("internal");
     if (!meant) this.#failed({ command: this.#dispatcher.registry.get(cmd)?.command.name ?? cmdName(cmd), error });
     const told = meant ? { ...metadata, ...error.metadata } : metadata;
-    const ext = encodeExt(told, meant ? error.message : `the handler failed (${codeOfStatus(status)})`);
-    this.#host.answer({ cmd, kind: FrameKind.FRAME_KIND_RESPONSE, callId, payload: undefined, status, ext, reliable, sent: false });
+    const frame = new Outgoing(cmd, FrameKind.FRAME_KIND_RESPONSE, callId, reliable);
+    frame.status = status;
+    frame.ext = encodeExt(told, meant ? error.message : `the handler failed (${codeOfStatus(status)})`);
+    this.#host.answer(frame);
   }
 
   /** Ends a call without an answer. */
@@ -269,7 +280,6 @@ export class ServedCalls {
 
   #forget(call: ServedCall): void {
     this.#calls.delete(call.id);
-    call.timer?.cancel();
     call.requests?.fail(new FramewireError("cancelled", "the call is over"));
     call.pump?.stop();
     this.#host.callSettled();
@@ -277,9 +287,9 @@ export class ServedCalls {
 }
 
 /** Decodes a request. @throws FramewireError `invalid-argument`. */
-export function decodeRequest(command: Command, payload: Uint8Array): unknown {
+export function decodeRequest(command: Command, frame: FrameView): unknown {
   try {
-    return command.request.decode(payload);
+    return decodeMessage(command.request, frame);
   } catch (cause) {
     throw new FramewireError("invalid-argument", `the payload is not a valid request of ${command.name}`, { fault: "remote", cause });
   }

@@ -4,7 +4,6 @@
  */
 import type { FrameView } from "../codec/index.js";
 import { FramewireError } from "../errors.js";
-import { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { CallOptions } from "./calls.js";
 import type { Timer } from "./clock.js";
 import { type Command, cmdName } from "./commands.js";
@@ -12,8 +11,8 @@ import { CallContext } from "./context.js";
 import { Deque } from "./deque.js";
 import type { Dispatcher } from "./dispatcher.js";
 import type { CallHost } from "./host.js";
-import { encodeMessage } from "./messages.js";
-import type { Outgoing } from "./outgoing.js";
+import { decodeMessage, encodeMessage } from "./messages.js";
+import { Outgoing } from "./outgoing.js";
 import { decodeRequest, type HandlerFailure, unimplemented } from "./served-calls.js";
 
 /** A request whose reply has not gone back. Replies leave in request order. */
@@ -78,7 +77,7 @@ export class V1Exchange {
       this.#reply();
     };
     try {
-      const request = decodeRequest(command, frame.payload);
+      const request = decodeRequest(command, frame);
       const result = this.#dispatcher.run(handler, request, new CallContext(this.#facade, command, NO_FACTS, this.#host.clock));
       if (result instanceof Promise) result.then(returned).catch(threw);
       else returned(result);
@@ -141,7 +140,7 @@ export class V1Exchange {
   #onReply(request: PendingRequest, frame: FrameView): void {
     if (request.settle === undefined) return;
     try {
-      request.settle(undefined, request.command.response.decode(frame.payload));
+      request.settle(undefined, decodeMessage(request.command.response, frame));
     } catch (cause) {
       request.settle?.(
         new FramewireError("internal", `the reply of ${request.command.name} could not be read`, { fault: "remote", cause }),
@@ -159,5 +158,7 @@ export class V1Exchange {
 }
 
 function message(cmd: number, payload: Uint8Array | undefined): Outgoing {
-  return { cmd, kind: FrameKind.FRAME_KIND_MESSAGE, callId: 0, payload, reliable: false, sent: false };
+  const frame = new Outgoing(cmd, undefined, undefined, false);
+  frame.payload = payload;
+  return frame;
 }

@@ -1,8 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { encodeFrame, FrameDecoder } from "../../src/codec/index.js";
-import { bareCommand, type SlowConsumerPolicy } from "../../src/connection/commands.js";
-import type { Outgoing } from "../../src/connection/outgoing.js";
-import { SendQueue } from "../../src/connection/outgoing.js";
+import type { SlowConsumerPolicy } from "../../src/connection/commands.js";
+import { Outgoing, SendQueue } from "../../src/connection/outgoing.js";
 import type { Transport } from "../../src/connection/transport.js";
 import { resolveConnectionOptions } from "../../src/options.js";
 import type { Server, ServerConnection } from "../../src/server/index.js";
@@ -88,8 +87,11 @@ describe("a reader that stops reading", () => {
 
 describe("the queue of waiting frames", () => {
   const frame = (cmd: number, size: number, slowConsumer: SlowConsumerPolicy, settle: () => void = () => {}): Outgoing => {
-    const { reliable } = bareCommand(cmd, PriceRequest, PriceRequest, true);
-    return { cmd, kind: 0, callId: 0, payload: new Uint8Array(size), reliable, slowConsumer, settled: settle, sent: false };
+    const made = new Outgoing(cmd, undefined, undefined, true);
+    made.payload = new Uint8Array(size);
+    made.slowConsumer = slowConsumer;
+    made.owner = { frameSettled: settle };
+    return made;
   };
   const options = resolveConnectionOptions({ maxQueuedBytes: 1000, maxQueuedFrames: 5 });
   const drain = (queue: SendQueue) => Array.from({ length: queue.length }, () => queue.shift()!.payload!.length);
