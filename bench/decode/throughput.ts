@@ -22,6 +22,8 @@ export interface Row {
   readonly samples: number;
   /** Frames per second divided by those of the fastest peer of the case. */
   readonly timesFastestPeer: number | null;
+  /** The same from the fastest sample of each; the peer is the same. */
+  readonly bestTimesFastestPeer: number | null;
   readonly fastestPeer: string;
 }
 
@@ -106,6 +108,7 @@ function rowsOf(payload: number, chunking: Chunking, measurements: readonly Meas
       spread: found?.spread ?? null,
       samples: found?.samples ?? 0,
       timesFastestPeer: found === undefined ? null : found.unitsPerSecond / fastest.unitsPerSecond,
+      bestTimesFastestPeer: found === undefined ? null : fastest.bestNsPerUnit / found.bestNsPerUnit,
       fastestPeer: fastest.name,
     };
   });
