@@ -14,7 +14,17 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   "framewire/client": CLIENT_VALUES,
   "framewire/client (browser)": CLIENT_VALUES,
   "framewire/server": ["CallContext", "Server", "ServerConnection", "createServer"],
-  "framewire/testing": ["memoryPair"],
+  "framewire/testing": [
+    "ChaosProxy",
+    "MemoryNetwork",
+    "PROFILE_NAMES",
+    "SeededRandom",
+    "VirtualClock",
+    "createChaosProxy",
+    "faultyTransport",
+    "memoryPair",
+  ],
+  "framewire/testing (browser)": ["MemoryNetwork", "PROFILE_NAMES", "SeededRandom", "VirtualClock", "faultyTransport", "memoryPair"],
 };
 
 /** The public types, the same promise. Both entries of the client have the same names. */
@@ -40,6 +50,24 @@ const CLIENT_TYPES = [
   "ServiceDefinition",
   "ServiceImplementation",
   "StateDetail",
+  "Timer",
+  "Transport",
+  "TransportInfo",
+  "TransportReceiver",
+];
+
+const TESTING_TYPES = [
+  "ChaosOptions",
+  "ChaosStats",
+  "Clock",
+  "Direction",
+  "DirectionFaults",
+  "FaultSource",
+  "LinkFaults",
+  "MemoryNetworkOptions",
+  "MemoryPairOptions",
+  "ProfileName",
+  "Span",
   "Timer",
   "Transport",
   "TransportInfo",
@@ -111,10 +139,11 @@ const TYPES: Readonly<Record<string, readonly string[]>> = {
     "TransportInfo",
     "TransportReceiver",
   ],
-  "framewire/testing": ["MemoryPairOptions", "Transport", "TransportInfo", "TransportReceiver"],
+  "framewire/testing": [...TESTING_TYPES, "ChaosProxyOptions"].sort(),
+  "framewire/testing (browser)": TESTING_TYPES,
 };
 
-/** The source of each subpath; `client (browser)` is what bundlers take for `framewire/client`. */
+/** The source of each subpath; `(browser)` is what bundlers take. */
 const ENTRIES: Readonly<Record<string, string>> = {
   framewire: "index",
   "framewire/codec": "codec/index",
@@ -122,6 +151,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   "framewire/client (browser)": "client/browser",
   "framewire/server": "server/index",
   "framewire/testing": "testing/index",
+  "framewire/testing (browser)": "testing/browser",
 };
 
 /** The names that an entry's source exports, told apart by what they leave at run time. */

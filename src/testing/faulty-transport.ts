@@ -1,0 +1,108 @@
+/** A transport around another one, on the side that connected, that misbehaves as told. */
+import type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
+import { Chaos, type ChaosOptions } from "./chaos.js";
+import type { Direction, FaultyLink } from "./faulty-link.js";
+
+export class FaultyTransport implements Transport {
+  readonly info: TransportInfo;
+  readonly #inner: Transport;
+  readonly #chaos: Chaos;
+  readonly #link: FaultyLink;
+  #receiver: TransportReceiver | undefined;
+  /** The close that was asked for, until what was written has arrived. */
+  #closing: { readonly closeCode: number; readonly reason: string } | undefined;
+  #innerEnd: Parameters<TransportReceiver["onClose"]> | undefined;
+  #over = false;
+
+  constructor(inner: Transport, chaos: Chaos) {
+    this.info = inner.info;
+    this.#inner = inner;
+    this.#chaos = chaos;
+    this.#link = chaos.link(
+      {
+        arrived: (direction, bytes) => this.#arrived(direction, bytes),
+        ended: (direction) => this.#ended(direction),
+        cut: () => {
+          inner.destroy();
+          this.#end(1006, "");
+        },
+      },
+      inner.info.messages,
+    );
+  }
+
+  get bufferedBytes(): number {
+    return this.#link.up.queuedBytes + this.#inner.bufferedBytes;
+  }
+
+  open(receiver: TransportReceiver): void {
+    this.#receiver = receiver;
+    const { down } = this.#link;
+    this.#inner.open({
+      onData: (chunk) => down.send(chunk.slice()),
+      onAlive: () => !down.silent && receiver.onAlive(),
+      onDrain: () => receiver.onDrain(),
+      onClose: (...end) => {
+        this.#innerEnd = end;
+        down.finish();
+      },
+    });
+    this.#link.start();
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.#closing === undefined) this.#link.up.send(bytes);
+  }
+
+  pause(): void {
+    this.#link.down.hold();
+    this.#inner.pause();
+  }
+
+  resume(): void {
+    this.#link.down.release();
+    this.#inner.resume();
+  }
+
+  close(closeCode: number, reason: string): void {
+    if (this.#closing !== undefined) return;
+    this.#closing = { closeCode, reason };
+    // Into silence: this side is done, and the other never hears of it.
+    if (this.#link.up.silent) this.#end(1006, "");
+    else this.#link.up.finish();
+  }
+
+  destroy(): void {
+    if (!this.#link.up.silent) this.#inner.destroy();
+    this.#end(1006, "");
+  }
+
+  probe(): void {
+    if (!this.#link.up.silent) this.#inner.probe?.();
+  }
+
+  #arrived(direction: Direction, bytes: Uint8Array): void {
+    if (direction === "down") return this.#receiver?.onData(bytes);
+    this.#inner.write(bytes);
+    this.#inner.flush?.();
+    this.#receiver?.onDrain();
+  }
+
+  #ended(direction: Direction): void {
+    const { closeCode, reason } = this.#closing ?? { closeCode: 1000, reason: "" };
+    if (direction === "up") this.#inner.close(closeCode, reason);
+    else this.#end(...(this.#innerEnd ?? [1006, ""]));
+  }
+
+  #end(closeCode: number, reason: string, error?: Error): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#chaos.over(this.#link);
+    this.#receiver?.onClose(closeCode, reason, error);
+  }
+}
+
+/** Wraps the transport of the side that connected: `up` is what it writes, `down` what it receives. */
+export function faultyTransport(inner: Transport, options: ChaosOptions = {}): Transport {
+  return new FaultyTransport(inner, new Chaos(options));
+}
