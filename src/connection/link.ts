@@ -231,13 +231,11 @@ export class Link {
     const bytes = this.#encoder.take();
     if (this.#writtenBytes === this.#flushedBytes) this.#stalledSince = this.#clock.now();
     this.#writtenBytes += bytes.length;
-    if (this.#frameLengths.length > 0) {
-      let start = 0;
-      for (const length of this.#frameLengths) this.#transport.write(bytes.subarray(start, (start += length)));
-      this.#frameLengths.length = 0;
-    } else {
-      this.#transport.write(bytes);
-    }
+    let start = 0;
+    for (const length of this.#frameLengths) this.#transport.write(bytes.subarray(start, (start += length)));
+    this.#frameLengths.length = 0;
+    // Frames behind a hello or welcome may share a message already, while it had one to itself.
+    if (start < bytes.length) this.#transport.write(start === 0 ? bytes : bytes.subarray(start));
     this.#transport.flush?.();
     if (this.#transport.bufferedBytes > 0) this.#wakeIn(this.#options.writeTimeoutMs);
   }
