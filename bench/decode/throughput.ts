@@ -22,7 +22,7 @@ export interface Row {
   readonly samples: number;
   /** Frames per second divided by those of the fastest peer of the case. */
   readonly timesFastestPeer: number | null;
-  /** The same from the fastest sample of each; the peer is the same. */
+  /** The same from the fastest sample of each; the fastest peer is then the one with the fastest sample. */
   readonly bestTimesFastestPeer: number | null;
   readonly fastestPeer: string;
 }
@@ -93,9 +93,9 @@ function caseOf(payloadBytes: number, chunking: Chunking, quick: boolean): Case 
 
 function rowsOf(payload: number, chunking: Chunking, measurements: readonly Measurement[]): Row[] {
   const byName = new Map(measurements.map((measurement) => [measurement.name, measurement]));
-  const fastest = PEERS.flatMap((peer) => byName.get(peer.name) ?? []).reduce((best, next) =>
-    next.unitsPerSecond > best.unitsPerSecond ? next : best,
-  );
+  const peers = PEERS.flatMap((peer) => byName.get(peer.name) ?? []);
+  const fastest = peers.reduce((first, next) => (next.unitsPerSecond > first.unitsPerSecond ? next : first));
+  const best = Math.min(...peers.map((peer) => peer.bestNsPerUnit));
   const names = [...USES.map((use) => use.name), ...PEERS.map((peer) => peer.name), ...LIMITS.map((limit) => limit.name)];
   return names.map((subject) => {
     const found = byName.get(subject);
@@ -108,7 +108,7 @@ function rowsOf(payload: number, chunking: Chunking, measurements: readonly Meas
       spread: found?.spread ?? null,
       samples: found?.samples ?? 0,
       timesFastestPeer: found === undefined ? null : found.unitsPerSecond / fastest.unitsPerSecond,
-      bestTimesFastestPeer: found === undefined ? null : fastest.bestNsPerUnit / found.bestNsPerUnit,
+      bestTimesFastestPeer: found === undefined ? null : best / found.bestNsPerUnit,
       fastestPeer: fastest.name,
     };
   });
