@@ -1,5 +1,5 @@
 /**
- * The decoder against the oracle. Input: four bytes that choose options and chunks, then the stream. A v2 frame found at
+ * The decoder against the oracle. Input: four bytes that choose options, chunks and what goes before, then the stream. A v2 frame found at
  * random would need a right checksum, so `repair` computes some.
  */
 import { deepStrictEqual, ok } from "node:assert/strict";
@@ -8,7 +8,7 @@ import { type OracleOptions, oracle } from "../helpers/oracle.js";
 import { outcomeOf } from "../helpers/outcome.js";
 import { Random, randomCuts } from "../helpers/random.js";
 import { damagedStream, wildStream } from "../helpers/stream-generator.js";
-import { cat, hex, open, seal, v1, v2 } from "../helpers/wire-builder.js";
+import { cat, fill, hex, open, seal, v1, v2, varint } from "../helpers/wire-builder.js";
 import type { Target } from "./target.js";
 
 const MAX_PAYLOAD = [0, 7, 64, 300, 65536, 1048576, 2 ** 31 - 1, 100];
@@ -26,6 +26,21 @@ function optionsOf(input: Uint8Array): OracleOptions {
     ...((modes & 4) === 0 ? {} : { checksumSeed: SEED }),
     ...((modes & 8) === 0 ? {} : { recovery: "close" }),
   };
+}
+
+/**
+ * A claim that fails some way into the stream behind it, after many bytes: a buffer that turns has then turned almost once, whatever
+ * its size is.
+ */
+const LEADS = [1900, 3900].map((filler) =>
+  cat(open({ ver: 2, len: varint(filler + 80), n: varint(filler + 80), payload: fill(filler, 0x41) })),
+);
+
+/** The stream of an input; some get a lead. */
+function streamOf(input: Uint8Array): Uint8Array {
+  const stream = input.subarray(Math.min(HEAD, input.length));
+  const modes = (input[1] ?? 0) >> 4;
+  return modes === 15 ? cat(LEADS[0]!, stream) : modes === 14 ? cat(LEADS[1]!, stream) : stream;
 }
 
 /** The head that stands for these options as nearly as it can, in front of `stream`. */
@@ -109,13 +124,13 @@ export const decoderTarget: Target = {
 
   seeds: () => [
     ...Array.from({ length: 12 }, (_, i) => inputFor(wildStream(i + 1).bytes.subarray(0, 250), i)),
-    ...Array.from({ length: 6 }, (_, i) => inputFor(damagedStream(i + 1).bytes.subarray(0, 250), 1)),
+    ...Array.from({ length: 6 }, (_, i) => inputFor(damagedStream(i + 1).bytes.subarray(0, 250), 1 + (i > 3 ? 0xf0 : 0))),
     inputFor(cat(v1(1, "01"), v1(2), "2A 00", v2(1, "0102", { seed: SEED, trailer: "3001380240036A0161" })), 4),
   ],
 
   run(input) {
     const options = optionsOf(input);
-    const bytes = input.subarray(Math.min(HEAD, input.length));
+    const bytes = streamOf(input);
     const random = new Random((input[2] ?? 0) * 256 + (input[3] ?? 0));
     const expected = outcomeOf(oracle(bytes, options));
     const cuts = randomCuts(random, bytes.length, (input[3] ?? 0) + 1);

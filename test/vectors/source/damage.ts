@@ -152,7 +152,7 @@ const claims = [
     "byte by byte, a frame behind many candidates keeps its offsets",
     [
       bad("garbage", "08 4F 10"),
-      ...Array<Piece>(5).fill(bad("header", P)),
+      ...Array<Piece>(4).fill(bad("header", P)),
       bad("header", P, "08 F5"),
       bad("truncated", P, "01 18 80 01 20 00 2A 01 08 6A 28 C9 DE 91 0E CB AA"),
       good(v2(7, "B4 90 72 67 BF EB"), 2, 7, "B4 90 72 67 BF EB"),
