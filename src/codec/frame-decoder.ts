@@ -13,7 +13,7 @@ import { FAILED, FrameParser, PLAIN_HEADER, READY, WAIT } from "./frame-parser.j
 import { FrameCursor, type FrameView } from "./frame-view.js";
 import { crcOfRange, PrefixCrc } from "./prefix-crc.js";
 import { RingBuffer } from "./ring-buffer.js";
-import { PREFIX_LENGTH, SyncPrefix } from "./sync-prefix.js";
+import { PREFIX_LENGTH, prefixFor, type SyncPrefix } from "./sync-prefix.js";
 
 /** Called for each frame; `frame` is valid until it returns. */
 export type FrameHandler = (frame: FrameView) => void;
@@ -59,7 +59,8 @@ export class FrameDecoder {
   readonly #frame = new FrameCursor();
   readonly #parser = new FrameParser(this.#frame);
   readonly #ring = new RingBuffer();
-  readonly #checksums = new PrefixCrc();
+  /** Made for the first candidate that starts before W. */
+  #checksums: PrefixCrc | undefined;
   /** CRC of the seed's four bytes, 0 without a seed. */
   #seedCrc = 0;
   /** The same with the seven bytes that every frame begins with. */
@@ -97,7 +98,7 @@ export class FrameDecoder {
       DEFAULTS,
       given,
     );
-    this.#prefix = new SyncPrefix(magic);
+    this.#prefix = prefixFor(magic);
     this.#recovery = recovery;
     this.#onDiscard = onDiscard;
     this.#parser.maxPayload = maxPayload;
@@ -158,6 +159,7 @@ export class FrameDecoder {
     this.#enter();
     if (this.#ended) return;
     const ring = this.#ring;
+    ring.unpark();
     this.#busy = true;
     try {
       const end = ring.head + ring.length;
@@ -226,6 +228,7 @@ export class FrameDecoder {
   #joinInRing(chunk: Uint8Array, onFrame: FrameHandler): boolean {
     const ring = this.#ring;
     let taken = 0;
+    ring.unpark();
     for (;;) {
       const lacking = this.#need - ring.length;
       if (lacking > 0) {
@@ -251,11 +254,12 @@ export class FrameDecoder {
   /** Leaves in the ring what is undecided, of which the end may still lie in `chunk` only; also after a handler threw. */
   #keepRest(chunk: Uint8Array): void {
     const ring = this.#ring;
+    this.#frame.letGo();
     if (ring.length > 0) ring.drop(this.#cursor - ring.head);
     const missing = this.#bytes - (this.#base + this.#cursor) - ring.length;
-    if (missing > 0) ring.append(chunk, chunk.length - missing, chunk.length);
+    if (missing > 0) ring.hold(chunk, chunk.length - missing, chunk.length);
     ring.shrink();
-    if (this.#base + this.#cursor >= this.#failedCheckEnd) this.#checksums.release();
+    if (this.#base + this.#cursor >= this.#failedCheckEnd) this.#checksums = undefined;
     this.#rebase(ring.head);
   }
 
@@ -408,10 +412,13 @@ export class FrameDecoder {
   #isIntact(buffer: Uint8Array, mask: number, start: number): boolean {
     const base = this.#base;
     const at = start + this.#frame.checksumOffset;
-    const crc =
-      base + start >= this.#failedCheckEnd
-        ? crcOfRange(buffer, mask, start + PREFIX_LENGTH, at, this.#prefixCrc)
-        : this.#checksums.update(buffer, mask, base, base + start, base + at, this.#seedCrc);
+    let crc: number;
+    if (base + start >= this.#failedCheckEnd) {
+      crc = crcOfRange(buffer, mask, start + PREFIX_LENGTH, at, this.#prefixCrc);
+    } else {
+      this.#checksums ??= new PrefixCrc();
+      crc = this.#checksums.update(buffer, mask, base, base + start, base + at, this.#seedCrc);
+    }
     const written =
       buffer[(at + 1) & mask]! | (buffer[(at + 2) & mask]! << 8) | (buffer[(at + 3) & mask]! << 16) | (buffer[(at + 4) & mask]! << 24);
     if (crc === written) return true;

@@ -52,6 +52,7 @@ export interface FrameView {
 
 const TWO_32 = 0x1_0000_0000;
 const EMPTY = new Uint8Array(0);
+const NONE = new Int32Array(0);
 /** A byte order mark at the front is a character like any other; the default would drop it. */
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -91,8 +92,8 @@ export class FrameCursor implements FrameView {
   /** Bit n: trailer field n is there, with the wire type it has today; one of another type is a later protocol's. */
   #present = 0;
   /** Lower and upper half of each varint field; position and length of each of the others. */
-  readonly #low = new Int32Array(9);
-  readonly #high = new Int32Array(9);
+  #low = NONE;
+  #high = NONE;
 
   /** Sets the buffer that frames are in from now on, and the stream offset of its first byte. */
   moveTo(buffer: Uint8Array, base: number): void {
@@ -100,6 +101,12 @@ export class FrameCursor implements FrameView {
     this.base = base;
     this.#arrayBuffer = buffer.buffer;
     this.#byteOffset = buffer.byteOffset;
+  }
+
+  /** Holds no buffer any longer: between pushes the bytes are the caller's alone. */
+  letGo(): void {
+    this.moveTo(EMPTY, 0);
+    this.#payload = undefined;
   }
 
   /** Sets the frame's position in the buffer, and forgets what was derived from the frame before. */
@@ -268,6 +275,10 @@ export class FrameCursor implements FrameView {
   }
 
   #keep(field: number, low: number, high: number): void {
+    if (this.#low === NONE) {
+      this.#low = new Int32Array(EXT + 1);
+      this.#high = new Int32Array(EXT + 1);
+    }
     this.#present |= 1 << field;
     this.#low[field] = low;
     this.#high[field] = high;

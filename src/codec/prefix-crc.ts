@@ -39,6 +39,7 @@ function shift(crc: number, spacings: number): number {
   return shifted;
 }
 
+/** One for as long as any byte of those it has seen is held. */
 export class PrefixCrc {
   /** Stream offset up to which the running CRC goes, and its value there. */
   #tip = 0;
@@ -47,7 +48,7 @@ export class PrefixCrc {
   #low = 0;
   #high = 0;
   /** A ring: the checkpoint at offset n × SPACING is at n modulo its length. */
-  #checkpoints = new Int32Array(0);
+  #checkpoints = new Int32Array(SMALLEST);
 
   /**
    * CRC-32 of the stream offsets from `start` to `end`, going on from `crc`, as {@link crcUpdate} would give it.
@@ -64,14 +65,6 @@ export class PrefixCrc {
     const wrap = checkpoints.length - 1;
     const body = shift(head ^ checkpoints[first & wrap]!, last - first) ^ checkpoints[last & wrap]!;
     return crcOfRange(buffer, mask, last * SPACING - base, end - base, body);
-  }
-
-  /** Forgets all; for when no byte of those seen is held any more. */
-  release(): void {
-    this.#tip = 0;
-    this.#low = 0;
-    this.#high = 0;
-    if (this.#checkpoints.length > 0) this.#checkpoints = new Int32Array(0);
   }
 
   #extend(buffer: Uint8Array, mask: number, base: number, start: number, end: number): void {
@@ -95,7 +88,7 @@ export class PrefixCrc {
   #keep(crc: number): void {
     if (this.#high - this.#low === this.#checkpoints.length) {
       const old = this.#checkpoints;
-      const grown = new Int32Array(Math.max(SMALLEST, old.length * 2));
+      const grown = new Int32Array(old.length * 2);
       for (let n = this.#low; n < this.#high; n++) grown[n & (grown.length - 1)] = old[n & (old.length - 1)]!;
       this.#checkpoints = grown;
     }

@@ -12,6 +12,9 @@ const LARGEST = 2 ** 31;
 const SPARE_SIZE = 2048;
 let spare: Uint8Array | undefined;
 
+/** Up to this many bytes are parked; a header that waits for its payload is shorter. */
+const PARKED = 32;
+
 export class RingBuffer {
   /** The storage; byte `i` of the ring is `bytes[(head + i) & mask]`. */
   bytes: Uint8Array = EMPTY;
@@ -22,8 +25,39 @@ export class RingBuffer {
   /** Bytes held. */
   length = 0;
 
+  /**
+   * The bytes held while there is no storage, four to a number. In a server with many connections most decoders that hold
+   * anything hold a header, and a typed array for it would take ten times its bytes.
+   */
+  #parked: number[] | undefined;
+
+  /** Appends `source` from `start` to `end` for a longer time: a few bytes are parked. */
+  hold(source: Uint8Array, start: number, end: number): void {
+    if (this.length > 0 || end - start > PARKED) {
+      this.append(source, start, end);
+      return;
+    }
+    this.length = end - start;
+    const words = new Array<number>((this.length + 3) >> 2).fill(0);
+    for (let i = start; i < end; i++) words[(i - start) >> 2]! |= source[i]! << (8 * (i - start));
+    this.#parked = words;
+  }
+
+  /** Brings parked bytes into storage: to be called before it is looked at. */
+  unpark(): void {
+    const words = this.#parked;
+    if (words === undefined) return;
+    const count = this.length;
+    this.#parked = undefined;
+    this.length = 0;
+    this.#resize(count);
+    for (let i = 0; i < count; i++) this.bytes[i] = words[i >> 2]! >>> (8 * i);
+    this.length = count;
+  }
+
   /** Appends `source` from `start` to `end`. */
   append(source: Uint8Array, start: number, end: number): void {
+    if (this.#parked !== undefined) this.unpark();
     const count = end - start;
     const length = this.length + count;
     if (length > this.bytes.length) this.#resize(length);
