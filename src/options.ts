@@ -42,13 +42,15 @@ export interface ConnectionOptions extends FrameOptions {
   readonly recovery?: Recovery;
   /** Who this side is. */
   readonly peer?: PeerDescription;
-  /** From opening a socket to the end of the handshake. Default 8 s. */
+  /** From opening a socket to the end of the handshake, that of TLS and the WebSocket upgrade included. Default 8 s. */
   readonly handshakeTimeoutMs?: number;
   /** From a frame's first byte to its last. Default 10 s. */
   readonly frameTimeoutMs?: number;
   /** Longest time without progress while bytes wait to be sent. Default 30 s. */
   readonly writeTimeoutMs?: number;
-  /** Silence after which a ping is sent. Default 30 s. */
+  /** From closing a connection to dropping its socket, if the peer does not take part in the close. Default 3 s. */
+  readonly closeTimeoutMs?: number;
+  /** Silence after which a ping is sent; 0 = no pings, and silence never ends a connection. Default 30 s. */
   readonly heartbeatIntervalMs?: number;
   /** Silence after a ping that ends the connection. Default 20 s. */
   readonly heartbeatTimeoutMs?: number;
@@ -56,7 +58,7 @@ export interface ConnectionOptions extends FrameOptions {
   readonly heartbeatTimeoutHiddenMs?: number;
   /** Resynchronisations in a sliding minute before the connection closes. Default 8. */
   readonly resyncBudget?: number;
-  /** Share of damaged frames in a sliding minute above which the connection closes, 0 to 1. Default 0.5. */
+  /** Share of damaged frames in a sliding minute above which the connection closes, 0 to 1; 1 = never. Default 0.5. */
   readonly errorRate?: number;
   /** The least number of frames that `errorRate` is judged by. Default 20. */
   readonly errorRateFrames?: number;
@@ -84,6 +86,23 @@ export interface ConnectionOptions extends FrameOptions {
   readonly timeoutMs?: number;
 }
 
+/** What a server lets its clients take. `Infinity` switches a limit off. */
+export interface ServerLimits {
+  /** Sockets that may be open at once, those in the handshake not counted. Default 20,000. */
+  readonly maxConnections?: number;
+  /** The same for each address. Behind a proxy all clients come from one: see `clientAddress`. Default 1,024. */
+  readonly maxConnectionsPerAddress?: number;
+  /** Sockets that may be in the handshake at once; when there is one more, the oldest of them is closed. Default 4,096. */
+  readonly maxHandshakes?: number;
+  /**
+   * Frames that one connection may send in a second. A burst may hold a whole second's worth, and at least 8,192. A frame that is of no
+   * use to the server, such as one for an unknown command, and a ping, a cancel or a request to send again count 100 times. Default 250,000.
+   */
+  readonly maxFramesPerSecond?: number;
+  /** Bytes that one connection may send in a second. A burst may hold a whole second's worth, and at least 8 MiB or four of the largest frames. Default 1 GiB. */
+  readonly maxBytesPerSecond?: number;
+}
+
 /** Options of a client's reconnects. */
 export interface ReconnectOptions {
   /** Delay before the first retry; doubles with each further one. Default 1 s. */
@@ -108,6 +127,7 @@ export const DEFAULTS = {
   handshakeTimeoutMs: 8_000,
   frameTimeoutMs: 10_000,
   writeTimeoutMs: 30_000,
+  closeTimeoutMs: 3_000,
   heartbeatIntervalMs: 30_000,
   heartbeatTimeoutMs: 20_000,
   heartbeatTimeoutHiddenMs: 75_000,
@@ -125,6 +145,11 @@ export const DEFAULTS = {
   resumeWindowMs: 120_000,
   ackDelayMs: 25,
   timeoutMs: 30_000,
+  maxConnections: 20_000,
+  maxConnectionsPerAddress: 1024,
+  maxHandshakes: 4096,
+  maxFramesPerSecond: 250_000,
+  maxBytesPerSecond: 1024 * 1024 * 1024,
   baseMs: 1_000,
   maxMs: 60_000,
   jitter: "added",
@@ -140,11 +165,19 @@ type DefaultsOf<O> = { readonly [K in keyof O & keyof typeof DEFAULTS]: Widen<(t
 /** Connection options with every default filled in. */
 export type ResolvedConnectionOptions = ConnectionOptions & DefaultsOf<Required<ConnectionOptions>>;
 
+/** A server's limits and connection options with every default filled in. */
+export type ResolvedServerOptions = ResolvedConnectionOptions & DefaultsOf<Required<ServerLimits>>;
+
 /** Reconnect options with every default filled in. */
 export type ResolvedReconnectOptions = DefaultsOf<Required<ReconnectOptions>>;
 
 /** Connection options from what was given and the defaults. @throws FramewireError `invalid-option`. */
 export function resolveConnectionOptions(given: ConnectionOptions): ResolvedConnectionOptions {
+  return resolveOptions(DEFAULTS, given);
+}
+
+/** A server's options from what was given and the defaults. @throws FramewireError `invalid-option`. */
+export function resolveServerOptions(given: ConnectionOptions & ServerLimits): ResolvedServerOptions {
   return resolveOptions(DEFAULTS, given);
 }
 
@@ -156,6 +189,8 @@ export function resolveReconnectOptions(given: ReconnectOptions): ResolvedReconn
 interface Range {
   readonly min: number;
   readonly max: number;
+  /** Any number in the range will do, not integers alone. */
+  readonly fraction?: true;
 }
 
 const INT31 = 0x7fff_ffff;
@@ -169,6 +204,12 @@ const RANGES: Readonly<Record<string, Range>> = {
   errorRateFrames: { min: 1, max: INT31 },
   maxCalls: { min: 1, max: INT31 },
   initialCredit: { min: 1, max: INT31 },
+  errorRate: { min: 0, max: 1, fraction: true },
+  maxConnections: { min: 1, max: Number.POSITIVE_INFINITY },
+  maxConnectionsPerAddress: { min: 1, max: Number.POSITIVE_INFINITY },
+  maxHandshakes: { min: 1, max: Number.POSITIVE_INFINITY },
+  maxFramesPerSecond: { min: 1, max: Number.POSITIVE_INFINITY },
+  maxBytesPerSecond: { min: 1, max: Number.POSITIVE_INFINITY },
   retries: { min: 0, max: Number.POSITIVE_INFINITY },
 };
 
@@ -183,12 +224,10 @@ export function resolveOptions<D extends object, G extends object>(defaults: D, 
   const resolved = { ...defaults } as Record<string, unknown>;
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue;
-    const range = RANGES[name] ?? (name !== "errorRate" && typeof value === "number" ? COUNT : undefined);
-    if (
-      range !== undefined &&
-      !((Number.isInteger(value) || value === range.max) && (value as number) >= range.min && (value as number) <= range.max)
-    ) {
-      throw new FramewireError("invalid-option", `${name} is ${String(value)}; it must be an integer from ${range.min} to ${range.max}`);
+    const range = RANGES[name] ?? (typeof (DEFAULTS as Record<string, unknown>)[name] === "number" ? COUNT : undefined);
+    if (range !== undefined && !inRange(value, range)) {
+      const kind = range.fraction === true ? "a number" : "an integer";
+      throw new FramewireError("invalid-option", `${name} is ${String(value)}; it must be ${kind} from ${range.min} to ${range.max}`);
     }
     if (name === "recovery" && value !== "resync" && value !== "close") {
       throw new FramewireError("invalid-option", `recovery is ${String(value)}; it must be "resync" or "close"`);
@@ -196,4 +235,9 @@ export function resolveOptions<D extends object, G extends object>(defaults: D, 
     resolved[name] = value;
   }
   return resolved as D & G;
+}
+
+function inRange(value: unknown, { min, max, fraction }: Range): boolean {
+  if (typeof value !== "number" || !(value >= min && value <= max)) return false;
+  return fraction === true || Number.isInteger(value) || value === max;
 }

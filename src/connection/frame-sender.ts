@@ -6,7 +6,8 @@ import type { Clock, Timer } from "./clock.js";
 import { type ReceivedSequence, ReplayBuffer, type SequenceRange } from "./delivery.js";
 import type { Emitter } from "./emitter.js";
 import type { ConnectionEvents } from "./events.js";
-import type { ByteSink, Link } from "./link.js";
+import type { Link } from "./link.js";
+import type { ByteSink } from "./link-writer.js";
 import { isTsProto } from "./messages.js";
 import { type Outgoing, SendQueue } from "./outgoing.js";
 

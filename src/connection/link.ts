@@ -2,21 +2,16 @@
  * One physical link: bytes to frames and back over one transport, with the deadlines and budgets that end it.
  * It knows nothing of sessions; its owner gets the frames.
  */
-import {
-  type Discard,
-  FrameDecoder,
-  FrameEncoder,
-  type FrameInit,
-  type FrameView,
-  type MessageEncoder,
-  type SharedFrame,
-} from "../codec/index.js";
+import { type Discard, FrameDecoder, type FrameInit, type FrameView, type MessageEncoder, type SharedFrame } from "../codec/index.js";
 import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
-import type { ResolvedConnectionOptions } from "../options.js";
+import type { DecoderOptions, ResolvedConnectionOptions } from "../options.js";
 import type { Clock, Timer } from "./clock.js";
-import { Liveness } from "./liveness.js";
-import { SlidingMinute } from "./sliding-minute.js";
-import type { Transport, TransportInfo } from "./transport.js";
+import { DamageMeter } from "./damage-meter.js";
+import { HeldFrames } from "./held-frames.js";
+import { type ByteSink, LinkWriter } from "./link-writer.js";
+import { type Heartbeat, Liveness } from "./liveness.js";
+import { type RateLimits, RateMeter } from "./rate-limit.js";
+import type { Transport, TransportInfo, TransportReceiver } from "./transport.js";
 
 /** Why a link ended. */
 export interface LinkEnd {
@@ -43,65 +38,66 @@ export interface LinkOwner {
   onClosing(link: Link, closeCode: number, reason: string): void;
 }
 
-/** Is shown the bytes of a frame, which it must copy if it keeps them. */
-export type ByteSink = (buffer: Uint8Array, start: number, end: number) => void;
+/** How long a link works for one peer before it lets the others have their turn, in milliseconds. */
+const TURN_MS = 2;
 
-/** Bytes of frames that are handed to the transport at once, without waiting for the end of the turn. */
-const FLUSH_BYTES = 64 * 1024;
+/** A timer this late says that the process slept, not the peer: what arrived meanwhile is read before anybody is judged. In milliseconds. */
+const LATE_MS = 1000;
 
-export class Link {
+/** How long that reading may take, in milliseconds. */
+const LATE_GRACE_MS = 100;
+
+/** Why a link does not read, as bits. */
+const PAUSED_BY_OWNER = 1;
+const PAUSED_HOLDING = 2;
+const PAUSED_FOR_OTHERS = 4;
+
+export class Link implements TransportReceiver {
   readonly #transport: Transport;
   readonly #options: ResolvedConnectionOptions;
   readonly #clock: Clock;
   readonly #decoder: FrameDecoder;
-  readonly #encoder: FrameEncoder;
-  /** Lengths of the frames in the encoder, on a transport that takes one frame a message. */
-  readonly #frameLengths: number[] = [];
+  readonly #writer: LinkWriter;
   readonly #liveness: Liveness;
-  readonly #resyncs = new SlidingMinute();
-  readonly #goodFrames = new SlidingMinute();
-  readonly #badFrames = new SlidingMinute();
+  readonly #damage: DamageMeter;
+  readonly #rate: RateMeter | undefined;
   #owner: LinkOwner;
+  #state: "open" | "closing" | "ended" = "open";
   #flushDue = false;
-  #writtenBytes = 0;
-  #flushedBytes = 0;
-  #stalledSince = 0;
-  #frameSince = 0;
+  /** Which frame is incomplete: its stream offset; -2 and below for a message, by its number; -1 = none. */
   #frameStart = -1;
-  #inGap = false;
+  #frameSince = 0;
+  /** Stream offset behind the last good frame. */
+  #frameEnd = 0;
   #wakeAt = Number.POSITIVE_INFINITY;
   #timer: Timer | undefined;
-  #ended = false;
-  #closing = false;
+  #graceGiven = false;
   #incomingSeed: number | undefined;
-  #held: Uint8Array[] | undefined;
-  #heldBytes = 0;
+  #held: HeldFrames | undefined;
+  #paused = 0;
   /** When the chunk at hand arrived. */
   #now = 0;
-  /** Several frames may share a WebSocket message: both ends said so. */
-  batching = false;
+  /** Time spent on this peer since others last had a turn. */
+  #spentMs = 0;
 
+  /** `rates`: how fast the peer may send; absent = as fast as it can. */
   constructor(
     transport: Transport,
     owner: LinkOwner,
     options: ResolvedConnectionOptions,
     clock: Clock,
-    heartbeat: { intervalMs: number; timeoutMs: () => number },
+    heartbeat: Heartbeat,
+    rates?: RateLimits,
   ) {
     this.#transport = transport;
     this.#owner = owner;
     this.#options = options;
     this.#clock = clock;
-    this.#decoder = new FrameDecoder({
-      magic: options.magic,
-      maxPayload: options.maxPayload,
-      maxTrailer: options.maxTrailer,
-      minVersion: transport.info.protocol === 2 ? 2 : 1,
-      recovery: options.recovery,
-      onDiscard: (discard) => this.#discarded(discard),
-    });
-    this.#encoder = new FrameEncoder({ magic: options.magic });
-    this.#liveness = new Liveness(heartbeat.intervalMs, heartbeat.timeoutMs, clock.now());
+    this.#decoder = new FrameDecoder({ ...this.#decoderOptions(), onDiscard: (discard) => this.#discarded(discard) });
+    this.#writer = new LinkWriter(transport, options);
+    this.#liveness = new Liveness(heartbeat, clock.now());
+    this.#damage = new DamageMeter(options);
+    this.#rate = rates === undefined ? undefined : new RateMeter(rates);
   }
 
   get info(): TransportInfo {
@@ -110,43 +106,49 @@ export class Link {
 
   /** Whether the link still takes frames. */
   get open(): boolean {
-    return !this.#closing && !this.#ended;
+    return this.#state === "open";
   }
 
   /** Bytes on their way out that the network has not taken. */
   get bufferedBytes(): number {
-    return this.#encoder.length + this.#transport.bufferedBytes;
+    return this.#writer.bufferedBytes;
   }
 
   /** Bytes of all frames written so far. */
   get writtenBytes(): number {
-    return this.#writtenBytes + this.#encoder.length;
+    return this.#writer.writtenBytes;
   }
 
   /** Whether bulk data should still be written. */
   get writable(): boolean {
-    return this.bufferedBytes < this.#options.highWaterMark;
+    return this.#writer.bufferedBytes < this.#options.highWaterMark;
+  }
+
+  /** Several frames may share a WebSocket message: both ends said so. */
+  set batching(batching: boolean) {
+    this.#writer.batching = batching;
+  }
+
+  /** What the peer takes: larger payloads are refused when they are written. */
+  set maxPayload(bytes: number) {
+    this.#writer.maxPayload = bytes;
   }
 
   /** Starts the link. The first call. */
   start(): void {
-    this.#transport.open({
-      onData: (chunk) => this.#received(chunk),
-      onAlive: () => this.#alive(),
-      onDrain: () => this.#drained(),
-      onClose: (closeCode, reason, error) => this.#end(error === undefined ? { closeCode, reason } : { closeCode, reason, error }),
-    });
-    this.#wakeIn(this.#liveness.intervalMs);
+    this.#transport.open(this);
+    this.#watchSilence();
+  }
+
+  /** Goes on with another heartbeat, as agreed on in the handshake. */
+  set heartbeat(heartbeat: Heartbeat) {
+    this.#liveness.heartbeat = heartbeat;
+    this.#watchSilence();
   }
 
   /** Hands the link to another owner: from the handshake to the connection. */
   handTo(owner: LinkOwner): void {
     this.#owner = owner;
-  }
-
-  /** What the peer takes: larger payloads are refused when they are written. */
-  set maxPayload(bytes: number) {
-    this.#encoder.maxPayload = bytes;
   }
 
   /** The peer's hello or welcome: what its further frames are checked with. */
@@ -157,21 +159,16 @@ export class Link {
 
   /** Stops reading and keeps the frames that are here already, until the owner can say what becomes of them. */
   hold(): void {
-    this.#held = [];
-    this.#transport.pause();
+    this.#held = new HeldFrames();
+    this.#pauseFor(PAUSED_HOLDING);
   }
 
   /** Gives the frames kept by `hold` to the owner there is now, and reads on. */
   release(): void {
-    const held = this.#held ?? [];
+    const held = this.#held;
     this.#held = undefined;
-    const decoder = new FrameDecoder({
-      magic: this.#options.magic,
-      maxPayload: this.#options.maxPayload,
-      checksumSeed: this.#incomingSeed,
-    });
-    for (const bytes of held) decoder.push(bytes, this.#deliver);
-    if (this.open) this.#transport.resume();
+    held?.replay({ ...this.#decoderOptions(), checksumSeed: this.#incomingSeed }, this.#deliver);
+    this.#resumeFrom(PAUSED_HOLDING);
   }
 
   /** Gives a frame to the owner there is now. */
@@ -181,79 +178,70 @@ export class Link {
 
   /** Our hello or welcome is written: what our further frames are sealed with. */
   secureOutgoing(checksumSeed: number): void {
-    this.#encoder.checksumSeed = checksumSeed;
+    this.#writer.checksumSeed = checksumSeed;
   }
 
   /** Writes one frame; frames of one turn leave together. `keep` is shown its bytes. */
   write(frame: FrameInit, keep?: ByteSink): void {
-    const before = this.#encoder.length;
-    this.#encoder.append(frame);
-    this.#written(before, keep);
+    this.#writer.write(frame, keep);
+    this.#flushSoon();
   }
 
   /** Writes a frame whose payload is encoded straight into its place. */
   writeMessage(frame: FrameInit, codec: MessageEncoder<unknown>, message: unknown, keep?: ByteSink): void {
-    const before = this.#encoder.length;
-    this.#encoder.appendMessage(frame, codec, message);
-    this.#written(before, keep);
+    this.#writer.writeMessage(frame, codec, message, keep);
+    this.#flushSoon();
   }
 
   /** Writes a frame that goes to many, with a trailer of its own. */
   writeShared(shared: SharedFrame, trailer: FrameInit, keep?: ByteSink): void {
-    const before = this.#encoder.length;
-    this.#encoder.appendShared(shared, trailer);
-    this.#written(before, keep);
+    this.#writer.writeShared(shared, trailer, keep);
+    this.#flushSoon();
   }
 
   /** Writes a frame that is encoded already, as a resend or a broadcast. */
   writeEncoded(bytes: Uint8Array): void {
-    const before = this.#encoder.length;
-    this.#encoder.appendEncoded(bytes);
-    this.#written(before, undefined);
-  }
-
-  #written(before: number, keep: ByteSink | undefined): void {
-    const length = this.#encoder.length - before;
-    // Shown before the frame may leave with a flush.
-    if (keep !== undefined) this.#encoder.show(before, keep);
-    if (this.#transport.info.messages && !this.batching) this.#frameLengths.push(length);
-    if (this.#encoder.length >= FLUSH_BYTES) this.flush();
-    else if (!this.#flushDue) {
-      this.#flushDue = true;
-      this.#clock.defer(() => this.flush());
-    }
+    this.#writer.writeEncoded(bytes);
+    this.#flushSoon();
   }
 
   /** Hands all written frames to the transport. */
   flush(): void {
     this.#flushDue = false;
-    if (this.#ended || this.#encoder.length === 0) return;
-    const bytes = this.#encoder.take();
-    if (this.#writtenBytes === this.#flushedBytes) this.#stalledSince = this.#clock.now();
-    this.#writtenBytes += bytes.length;
-    let start = 0;
-    for (const length of this.#frameLengths) this.#transport.write(bytes.subarray(start, (start += length)));
-    this.#frameLengths.length = 0;
-    // Frames behind a hello or welcome may share a message already, while it had one to itself.
-    if (start < bytes.length) this.#transport.write(start === 0 ? bytes : bytes.subarray(start));
-    this.#transport.flush?.();
+    if (this.#state === "ended") return;
+    this.#writer.flush(this.#clock.now());
     if (this.#transport.bufferedBytes > 0) this.#wakeIn(this.#options.writeTimeoutMs);
+    if (this.#writer.overfull) {
+      this.fail("slow-consumer", `more than ${this.#options.maxQueuedBytes} bytes of answers wait for a peer that does not take them`);
+    }
+  }
+
+  #flushSoon(): void {
+    if (this.#writer.due) return this.flush();
+    if (this.#flushDue) return;
+    this.#flushDue = true;
+    this.#clock.defer(() => this.flush());
   }
 
   /** Stops and restarts reading. */
   pause(): void {
-    this.#transport.pause();
+    this.#pauseFor(PAUSED_BY_OWNER);
   }
 
   resume(): void {
-    this.#transport.resume();
+    this.#resumeFrom(PAUSED_BY_OWNER);
+  }
+
+  /** The frame at hand weighs this much more against the peer's rate: it is of no use, or costs more than others. */
+  charge(weight: number): void {
+    this.#rate?.add(weight);
   }
 
   /** Asks the peer for a sign of life now; without one the link ends after the heartbeat timeout. */
   probe(): void {
     this.#liveness.expect(this.#clock.now());
     this.#owner.onPing(this);
-    this.#wakeIn(this.#liveness.timeoutMs());
+    this.#wakeIn(this.#liveness.heartbeat.timeoutMs());
   }
 
   /**
@@ -261,7 +249,7 @@ export class Link {
    * would have to answer: its silence proves nothing, and the kernel's keepalive finds one that has vanished.
    */
   probeTransport(): void {
-    if (this.#transport.probe === undefined) this.#alive();
+    if (this.#transport.probe === undefined) this.onAlive();
     else this.#transport.probe();
   }
 
@@ -277,37 +265,45 @@ export class Link {
   /** Ends the link: what is written still goes out. */
   close(closeCode: number, reason: string, error?: Error): void {
     if (!this.open) return;
+    this.#state = "closing";
     this.#owner.onClosing(this, closeCode, reason);
     this.flush();
-    this.#closing = true;
     // The owner hears of it at once: a peer that never answers the close must not hold up anybody.
-    this.#transport.close(closeCode, reason.slice(0, 120));
     this.#end(error === undefined ? { closeCode, reason } : { closeCode, reason, error });
+    this.#closeTransport(closeCode, reason);
   }
 
   /** The peer said, in a frame, that it closes: its last word on a transport without close codes. */
   endedByPeer(closeCode: number, reason: string): void {
     if (!this.open) return;
-    this.#closing = true;
-    this.#transport.close(1000, "");
     this.#end({ closeCode, reason });
+    this.#closeTransport(1000, "");
   }
 
   /** Drops the link without a word. */
   destroy(reason: string): void {
-    if (this.#ended) return;
-    this.#transport.destroy();
+    if (this.#state === "ended") return;
     this.#end({ closeCode: 1006, reason });
+    this.#transport.destroy();
+  }
+
+  /** Closes the socket in the way of its transport. A peer that does not play along cannot keep it open. */
+  #closeTransport(closeCode: number, reason: string): void {
+    this.#timer = this.#clock.setTimer(this.#options.closeTimeoutMs, () => this.#transport.destroy());
+    this.#transport.close(closeCode, shorten(reason));
   }
 
   #end(end: LinkEnd): void {
-    if (this.#ended) return;
-    this.#ended = true;
+    if (this.#state === "ended") return;
+    this.#state = "ended";
     this.#timer?.cancel();
     this.#owner.onEnd(this, end);
   }
 
-  #received(chunk: Uint8Array): void {
+  // TransportReceiver
+
+  /** @internal */
+  onData(chunk: Uint8Array): void {
     if (!this.open) return;
     const now = this.#clock.now();
     this.#now = now;
@@ -315,19 +311,51 @@ export class Link {
     const deliver = this.#deliver;
     try {
       this.#decoder.push(chunk, deliver);
-      if (this.#transport.info.messages && this.open) this.#decoder.flush(deliver);
+      if (this.#transport.info.messages && this.open) {
+        this.#decoder.flush(deliver);
+        this.#damage.boundary();
+      }
     } catch (error) {
       if (!(error instanceof FramewireError) || !this.open) throw error;
       this.fail(error.code === "frame-too-large" ? "frame-too-large" : "frame-malformed", error.message, error);
       return;
     }
-    if (this.open) this.#watchFrame(now);
+    if (!this.open) return;
+    const exceeded = this.#rate?.settle(chunk.length, now);
+    if (exceeded !== undefined) return this.fail("rate-exceeded", exceeded);
+    this.#watchFrame(now);
+    this.#giveWay(this.#clock.now() - now);
+  }
+
+  /** @internal */
+  onAlive(): void {
+    if (!this.open) return;
+    const now = this.#clock.now();
+    this.#liveness.received(now);
+    this.#watchFrame(now);
+  }
+
+  /** @internal */
+  onDrain(): void {
+    if (!this.open) return;
+    this.#writer.noteProgress(this.#clock.now());
+    if (this.bufferedBytes <= this.#options.highWaterMark / 2) this.#owner.onWritable(this);
+  }
+
+  /** @internal */
+  onViolation(message: string): void {
+    this.fail("protocol-violation", message);
+  }
+
+  /** @internal */
+  onClose(closeCode: number, reason: string, error?: Error): void {
+    this.#timer?.cancel();
+    this.#end(error === undefined ? { closeCode, reason } : { closeCode, reason, error });
   }
 
   /** The clock for an incomplete frame runs from its first byte and is not restarted by its later ones. */
   #watchFrame(now: number): void {
-    const { bytes, buffered } = this.#decoder.stats;
-    const start = buffered > 0 ? bytes - buffered : -1;
+    const start = this.#incompleteFrame();
     if (start === this.#frameStart) return;
     this.#frameStart = start;
     if (start === -1) return;
@@ -335,18 +363,62 @@ export class Link {
     this.#wakeIn(this.#options.frameTimeoutMs);
   }
 
+  #incompleteFrame(): number {
+    const { messages } = this.#transport.info;
+    if (messages) return -1 - (this.#transport.incomingMessage ?? 0);
+    const { bytes, buffered } = this.#decoder.stats;
+    if (buffered > 0) return bytes - buffered;
+    // Bytes that no longer look like a frame at all are not reported before the next frame, which may never come.
+    if (bytes - this.#frameEnd > this.#options.maxPayload + this.#options.maxTrailer) {
+      this.fail("resync-budget", `no frame in the last ${bytes - this.#frameEnd} bytes`);
+    }
+    return -1;
+  }
+
+  /** One socket can bring megabytes before Node looks at the next one: a peer that sends a lot waits for the others now and then. */
+  #giveWay(spentMs: number): void {
+    this.#spentMs += spentMs;
+    if (this.#spentMs < TURN_MS) return;
+    this.#spentMs = 0;
+    this.#pauseFor(PAUSED_FOR_OTHERS);
+    this.#clock.defer(() => this.#resumeFrom(PAUSED_FOR_OTHERS));
+  }
+
+  #pauseFor(reason: number): void {
+    if (this.#paused === 0 && this.open) this.#transport.pause();
+    this.#paused |= reason;
+  }
+
+  #resumeFrom(reason: number): void {
+    if ((this.#paused & reason) === 0) return;
+    this.#paused &= ~reason;
+    if (!this.open) return;
+    if (reason !== PAUSED_FOR_OTHERS) {
+      // While nothing was read the peer could show no life, and its frame could not become whole.
+      const now = this.#clock.now();
+      this.#liveness.received(now);
+      this.#frameSince = now;
+      if (this.#frameStart !== -1) this.#wakeIn(this.#options.frameTimeoutMs);
+    }
+    if (this.#paused === 0) this.#transport.resume();
+  }
+
   readonly #deliver = (frame: FrameView): void => {
     if (!this.open) return;
-    this.#inGap = false;
-    if (this.#held !== undefined) return this.#keep(this.#held, frame);
-    this.#goodFrames.add(this.#now);
+    if (this.#held !== undefined) {
+      this.#held.keep(frame);
+      if (this.#held.bytes > this.#options.maxQueuedBytes) this.fail("rate-exceeded", "too much was sent before the handshake was done");
+      return;
+    }
+    this.#frameEnd = frame.end;
+    this.#rate?.add(1);
+    this.#damage.good(this.#now);
     this.#owner.onFrame(this, frame);
   };
 
-  #keep(held: Uint8Array[], frame: FrameView): void {
-    held.push(frame.bytes());
-    this.#heldBytes += frame.end - frame.start;
-    if (this.#heldBytes > this.#options.maxQueuedBytes) this.fail("rate-exceeded", "too much was sent before the handshake was done");
+  #decoderOptions(): DecoderOptions {
+    const { magic, maxPayload, maxTrailer, recovery } = this.#options;
+    return { magic, maxPayload, maxTrailer, recovery, minVersion: this.#transport.info.protocol === 2 ? 2 : 1 };
   }
 
   #discarded(discard: Discard): void {
@@ -356,41 +428,20 @@ export class Link {
       return;
     }
     const now = this.#clock.now();
-    if (!this.#inGap) this.#resyncs.add(now);
-    this.#inGap = true;
-    if (discard.reason !== "garbage") this.#badFrames.add(now);
+    this.#damage.bad(discard, now);
     this.#owner.onDamage(this, discard);
-    if (!this.open) return;
-    const bad = this.#badFrames.total(now);
-    const all = bad + this.#goodFrames.total(now);
-    if (all >= this.#options.errorRateFrames && bad > all * this.#options.errorRate) {
-      this.fail("error-rate", `${bad} of ${all} frames in a minute were damaged`);
-    } else if (this.#resyncs.total(now) > this.#options.resyncBudget) {
-      this.fail("resync-budget", `more than ${this.#options.resyncBudget} resynchronisations in a minute`);
-    }
+    const verdict = this.open ? this.#damage.verdict(now) : undefined;
+    if (verdict !== undefined) this.fail(verdict.code, verdict.message);
   }
 
-  #alive(): void {
-    this.#liveness.received(this.#clock.now());
-  }
-
-  #drained(): void {
-    if (this.#ended) return;
-    this.#noteProgress(this.#clock.now());
-    if (this.bufferedBytes <= this.#options.highWaterMark / 2) this.#owner.onWritable(this);
-  }
-
-  #noteProgress(now: number): boolean {
-    const flushed = this.#writtenBytes - this.#transport.bufferedBytes;
-    if (flushed <= this.#flushedBytes) return false;
-    this.#flushedBytes = flushed;
-    this.#stalledSince = now;
-    return true;
+  #watchSilence(): void {
+    const { intervalMs } = this.#liveness.heartbeat;
+    if (intervalMs > 0) this.#wakeIn(intervalMs);
   }
 
   #wakeIn(delayMs: number): void {
     const at = this.#clock.now() + delayMs;
-    if (at >= this.#wakeAt || this.#ended) return;
+    if (at >= this.#wakeAt || !this.open) return;
     this.#timer?.cancel();
     this.#wakeAt = at;
     this.#timer = this.#clock.setTimer(delayMs, () => this.#wake());
@@ -398,23 +449,45 @@ export class Link {
 
   /** All deadlines of the link are looked at here, by one timer that is set to the nearest of them. */
   #wake(): void {
+    const now = this.#clock.now();
+    const late = now - this.#wakeAt >= LATE_MS;
     this.#wakeAt = Number.POSITIVE_INFINITY;
     if (!this.open) return;
-    const now = this.#clock.now();
-    this.#noteProgress(now);
-    if (this.#transport.bufferedBytes > 0) {
-      const left = this.#options.writeTimeoutMs - (now - this.#stalledSince);
+    if (late && !this.#graceGiven) {
+      this.#graceGiven = true;
+      return this.#wakeIn(LATE_GRACE_MS);
+    }
+    this.#graceGiven = false;
+    this.#writer.noteProgress(now);
+    const backlog = this.#transport.bufferedBytes > 0;
+    if (backlog) {
+      const left = this.#options.writeTimeoutMs - this.#writer.stalledMs(now);
       if (left <= 0) return this.fail("write-timeout", `the peer took no bytes for ${this.#options.writeTimeoutMs} ms`);
       this.#wakeIn(left);
     }
-    if (this.#frameStart !== -1) {
+    if (this.#paused !== 0) {
+      // Nothing is read: neither silence nor an incomplete frame is the peer's doing.
+      this.#liveness.received(now);
+    } else if (this.#frameStart !== -1) {
       const left = this.#options.frameTimeoutMs - (now - this.#frameSince);
       if (left <= 0) return this.fail("frame-timeout", `a frame was not complete within ${this.#options.frameTimeoutMs} ms`);
       this.#wakeIn(left);
     }
-    const { action, lookAgainMs } = this.#liveness.check(now, this.#flushedBytes);
-    if (action === "dead") return this.fail("heartbeat-timeout", `no sign of life for ${this.#liveness.timeoutMs()} ms after a ping`);
+    const { action, lookAgainMs } = this.#liveness.check(now, this.#writer.flushedBytes, backlog);
+    if (action === "dead") {
+      return this.fail("heartbeat-timeout", `no sign of life for ${this.#liveness.heartbeat.timeoutMs()} ms after a ping`);
+    }
     if (action === "ping") this.#owner.onPing(this);
     this.#wakeIn(lookAgainMs);
   }
+}
+
+/** Longest reason that fits into a WebSocket close frame, in bytes of UTF-8. */
+const MAX_REASON = 123;
+
+/** `reason`, cut between two characters to what a close frame holds. */
+function shorten(reason: string): string {
+  if (reason.length * 3 <= MAX_REASON) return reason;
+  const { read } = new TextEncoder().encodeInto(reason, new Uint8Array(MAX_REASON));
+  return reason.slice(0, read);
 }

@@ -3,32 +3,35 @@ const SLICE_MS = 10_000;
 const SLICES = 6;
 
 export class SlidingMinute {
-  readonly #counts = new Uint32Array(SLICES);
-  #slice = Number.NEGATIVE_INFINITY;
-  #total = 0;
+  /** Counts of the slices before the current one; made when there is a second slice with something in it. */
+  #older: number[] | undefined;
+  #current = 0;
+  #slice = 0;
 
   add(now: number): void {
-    this.#turn(now);
-    this.#counts[this.#slice % SLICES]!++;
-    this.#total++;
+    const slice = Math.floor(now / SLICE_MS);
+    if (slice > this.#slice) this.#turn(slice);
+    this.#current++;
   }
 
   total(now: number): number {
-    this.#turn(now);
-    return this.#total;
+    const slice = Math.floor(now / SLICE_MS);
+    if (slice > this.#slice) this.#turn(slice);
+    let total = this.#current;
+    if (this.#older !== undefined) for (const count of this.#older) total += count;
+    return total;
   }
 
-  #turn(now: number): void {
-    const slice = Math.floor(now / SLICE_MS);
-    if (slice - this.#slice >= SLICES) {
-      this.#counts.fill(0);
-      this.#total = 0;
-    } else {
-      for (let old = this.#slice + 1; old <= slice; old++) {
-        this.#total -= this.#counts[old % SLICES]!;
-        this.#counts[old % SLICES] = 0;
-      }
+  #turn(slice: number): void {
+    const passed = slice - this.#slice;
+    if (passed >= SLICES) {
+      this.#older = undefined;
+    } else if (this.#older !== undefined || this.#current > 0) {
+      this.#older ??= [0, 0, 0, 0, 0];
+      this.#older.unshift(this.#current, ...new Array<number>(passed - 1).fill(0));
+      this.#older.length = SLICES - 1;
     }
-    if (slice > this.#slice) this.#slice = slice;
+    this.#current = 0;
+    this.#slice = slice;
   }
 }

@@ -28,6 +28,11 @@ export interface Transport {
   readonly info: TransportInfo;
   /** Bytes written but not yet taken by the network. */
   readonly bufferedBytes: number;
+  /**
+   * Serial number of the message that has begun to arrive and is not whole yet, 0 if there is none. Only of transports
+   * that wait for whole messages themselves; `onAlive` goes with every change.
+   */
+  readonly incomingMessage?: number;
   /** Starts delivery. Called once, before anything else. */
   open(receiver: TransportReceiver): void;
   /** Writes bytes, on a transport with messages as one message. The transport owns them from here. */
@@ -49,8 +54,10 @@ export interface Transport {
 export interface TransportReceiver {
   /** Bytes arrived. They belong to the transport again when the call returns. */
   onData(chunk: Uint8Array): void;
-  /** A sign of life without bytes, such as a WebSocket pong. */
+  /** A sign of life without bytes to decode, such as a WebSocket pong or a part of a message. */
   onAlive(): void;
+  /** The peer broke a rule of the transport, such as to send no text. The link closes because of it. */
+  onViolation?(message: string): void;
   /** Written bytes went out. */
   onDrain(): void;
   /** The socket is gone: the close code as WebSocket numbers them, 1000 for a plain end, 1006 for a break. Called once, last. */

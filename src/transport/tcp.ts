@@ -9,15 +9,21 @@ import {
 import { protocolNames, versionNamed } from "../connection/handshake.js";
 import type { PeerCertificate, Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
+import { LINGER_BYTES } from "./linger.js";
 
-/** First probe of a silent connection by the kernel; a peer that vanished is then found even by idle code. */
-const KEEPALIVE_MS = 60_000;
+/**
+ * The kernel's first probe of a silent connection; ten more follow, one a second (libuv's choice). That finds a peer that
+ * has vanished within 40 s, also where version 1 leaves us nothing to ping with.
+ */
+export const KEEPALIVE_MS = 30_000;
 
 export class TcpTransport implements Transport {
   readonly info: TransportInfo;
   readonly #socket: Socket;
   #error: Error | undefined;
   #closeCode = 1006;
+  /** Bytes read since this side closed; undefined = it has not. */
+  #lingered: number | undefined;
 
   /** Takes over a connected socket. */
   constructor(socket: Socket | TLSSocket) {
@@ -41,7 +47,7 @@ export class TcpTransport implements Transport {
 
   open(receiver: TransportReceiver): void {
     const socket = this.#socket;
-    socket.on("data", (chunk: Buffer) => receiver.onData(chunk));
+    socket.on("data", (chunk: Buffer) => (this.#lingered === undefined ? receiver.onData(chunk) : this.#linger(this.#lingered, chunk)));
     socket.on("drain", () => receiver.onDrain());
     socket.on("error", (error) => {
       this.#error = error;
@@ -67,11 +73,18 @@ export class TcpTransport implements Transport {
 
   close(): void {
     this.#closeCode = 1000;
-    this.#socket.destroySoon();
+    this.#lingered = 0;
+    this.#socket.end();
+    this.#socket.resume();
   }
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  #linger(before: number, { length }: Uint8Array): void {
+    this.#lingered = before + length;
+    if (this.#lingered > LINGER_BYTES) this.#socket.destroy();
   }
 }
 

@@ -6,19 +6,39 @@ import WebSocket, { type RawData } from "ws";
 import { protocolNames, versionNamed } from "../connection/handshake.js";
 import type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
-import { describeCertificate } from "./tcp.js";
+import { LINGER_BYTES } from "./linger.js";
+import { MessageBoundary } from "./message-boundary.js";
+import { describeCertificate, KEEPALIVE_MS } from "./tcp.js";
+
+/** Codes that no close frame may carry, RFC 6455 section 7.4.1. */
+const UNSENDABLE = new Set([1004, 1005, 1006, 1015]);
+
+/** Where a socket keeps its transport, so that one set of listeners serves all of them. */
+const kTransport = Symbol("transport");
+const kReceiver = Symbol("receiver");
+
+interface Owned {
+  [kTransport]: NodeWebSocketTransport;
+  [kReceiver]: TransportReceiver;
+}
 
 export class NodeWebSocketTransport implements Transport {
   readonly info: TransportInfo;
   readonly #socket: WebSocket;
   /** The TCP socket below: corked, so that a batch of messages leaves in one call of the system. */
   readonly #raw: Socket;
+  readonly #boundary = new MessageBoundary();
   #corked = false;
+  /** Bytes read since this side closed; undefined = it has not. */
+  #lingered: number | undefined;
+  /** What broke the socket, for `onClose`. */
+  failure: Error | undefined;
 
   /** Takes over an open WebSocket. */
   constructor(socket: WebSocket, raw: Socket | TLSSocket) {
     this.#socket = socket;
     this.#raw = raw;
+    raw.setKeepAlive(true, KEEPALIVE_MS);
     const certificate = "getPeerCertificate" in raw && raw.authorized ? describeCertificate(raw.getPeerCertificate()) : undefined;
     this.info = {
       kind: "ws",
@@ -33,20 +53,23 @@ export class NodeWebSocketTransport implements Transport {
     return this.#socket.bufferedAmount;
   }
 
+  get incomingMessage(): number {
+    return this.#boundary.current;
+  }
+
   open(receiver: TransportReceiver): void {
     const socket = this.#socket;
-    let failure: Error | undefined;
-    socket.on("message", (data: RawData, isBinary: boolean) => {
-      if (isBinary) receiver.onData(data as Buffer);
-      else this.close(4402, "text messages are not part of the protocol");
-    });
-    socket.on("ping", () => receiver.onAlive());
-    socket.on("pong", () => receiver.onAlive());
-    this.#raw.on("drain", () => receiver.onDrain());
-    socket.on("error", (error) => {
-      failure = error;
-    });
-    socket.on("close", (code, reason) => receiver.onClose(code, reason.toString(), failure));
+    for (const emitter of [socket, this.#raw] as unknown as Owned[]) {
+      emitter[kTransport] = this;
+      emitter[kReceiver] = receiver;
+    }
+    socket.on("message", onMessage);
+    socket.on("ping", onAlive);
+    socket.on("pong", onAlive);
+    socket.on("error", onError);
+    socket.on("close", onClose);
+    this.#raw.on("drain", onDrain);
+    this.#raw.on("data", onRawData);
     if (socket.readyState === WebSocket.CLOSED) queueMicrotask(() => receiver.onClose(1006, ""));
     socket.resume();
   }
@@ -76,7 +99,11 @@ export class NodeWebSocketTransport implements Transport {
 
   close(closeCode: number, reason: string): void {
     this.flush();
+    if (UNSENDABLE.has(closeCode)) return this.destroy();
+    this.#lingered = 0;
     this.#socket.close(closeCode, reason);
+    // The peer's half of the closing handshake comes behind all that it has sent.
+    this.#socket.resume();
   }
 
   destroy(): void {
@@ -86,6 +113,48 @@ export class NodeWebSocketTransport implements Transport {
   probe(): void {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping();
   }
+
+  /** Every chunk of the socket below, after the library has dealt with it. */
+  received(chunk: Uint8Array, receiver: TransportReceiver): void {
+    if (this.#lingered !== undefined) {
+      this.#lingered += chunk.length;
+      if (this.#lingered > LINGER_BYTES) this.destroy();
+      return;
+    }
+    const before = this.#boundary.current;
+    this.#boundary.push(chunk);
+    if (before > 0 || this.#boundary.current > 0) receiver.onAlive();
+  }
+}
+
+function onMessage(this: unknown, data: RawData, isBinary: boolean): void {
+  const receiver = (this as Owned)[kReceiver];
+  if (isBinary) receiver.onData(data as Buffer);
+  else receiver.onViolation?.("text messages are not part of the protocol");
+}
+
+function onAlive(this: unknown): void {
+  (this as Owned)[kReceiver].onAlive();
+}
+
+function onDrain(this: unknown): void {
+  (this as Owned)[kReceiver].onDrain();
+}
+
+function onRawData(this: unknown, chunk: Buffer): void {
+  (this as Owned)[kTransport].received(chunk, (this as Owned)[kReceiver]);
+}
+
+function onError(this: unknown, error: Error & { readonly code?: string }): void {
+  // The library closes with 1009 by itself.
+  (this as Owned)[kTransport].failure =
+    error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH"
+      ? new FramewireError("frame-too-large", "a message is longer than the largest frame", { fault: "remote", cause: error })
+      : error;
+}
+
+function onClose(this: unknown, closeCode: number, reason: Buffer): void {
+  (this as Owned)[kReceiver].onClose(closeCode, reason.toString(), (this as Owned)[kTransport].failure);
 }
 
 const SEND_OPTIONS = { binary: true, compress: false };

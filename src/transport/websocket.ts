@@ -26,7 +26,7 @@ class BrowserWebSocketTransport implements Transport {
     const socket = this.#socket;
     socket.onmessage = ({ data }: MessageEvent) => {
       if (data instanceof ArrayBuffer) receiver.onData(new Uint8Array(data));
-      else this.close(4402, "text messages are not part of the protocol");
+      else receiver.onViolation?.("text messages are not part of the protocol");
     };
     socket.onclose = ({ code, reason }: CloseEvent) => receiver.onClose(code, reason);
   }

@@ -1,0 +1,63 @@
+/** How much damage a link has taken in the last minute, and when it is too much. */
+import type { Discard } from "../codec/index.js";
+import type { ResolvedConnectionOptions } from "../options.js";
+import { SlidingMinute } from "./sliding-minute.js";
+
+/** A limit that was passed. */
+export interface DamageVerdict {
+  readonly code: "resync-budget" | "error-rate";
+  readonly message: string;
+}
+
+/**
+ * Two limits over a sliding minute. A resynchronisation is one gap between two good frames, however many candidates
+ * failed in it; each failed candidate is a damaged frame. Bytes that look like no frame at all are part of a gap only.
+ */
+export class DamageMeter {
+  readonly #options: ResolvedConnectionOptions;
+  readonly #good = new SlidingMinute();
+  #bad: SlidingMinute | undefined;
+  #resyncs: SlidingMinute | undefined;
+  #inGap = false;
+
+  constructor(options: ResolvedConnectionOptions) {
+    this.#options = options;
+  }
+
+  /** A whole frame arrived. */
+  good(now: number): void {
+    this.#inGap = false;
+    this.#good.add(now);
+  }
+
+  /** Nothing that comes now belongs to the same gap, as behind the end of a WebSocket message. */
+  boundary(): void {
+    this.#inGap = false;
+  }
+
+  /** Bytes were discarded. */
+  bad({ reason }: Discard, now: number): void {
+    if (!this.#inGap) this.resync(now);
+    this.#inGap = true;
+    if (reason === "garbage") return;
+    this.#bad ??= new SlidingMinute();
+    this.#bad.add(now);
+  }
+
+  /** The stream lost its place. */
+  resync(now: number): void {
+    this.#resyncs ??= new SlidingMinute();
+    this.#resyncs.add(now);
+  }
+
+  verdict(now: number): DamageVerdict | undefined {
+    const { errorRate, errorRateFrames, resyncBudget } = this.#options;
+    const bad = this.#bad?.total(now) ?? 0;
+    const all = bad + this.#good.total(now);
+    if (all >= errorRateFrames && bad > all * errorRate) {
+      return { code: "error-rate", message: `${bad} of ${all} frames in a minute were damaged` };
+    }
+    if ((this.#resyncs?.total(now) ?? 0) <= resyncBudget) return undefined;
+    return { code: "resync-budget", message: `more than ${resyncBudget} resynchronisations in a minute` };
+  }
+}

@@ -1,0 +1,81 @@
+/** How fast one peer may send. */
+
+/** The least burst, in frames: twice as many as a resume sends again by default. */
+const LEAST_BURST_FRAMES = 8192;
+
+/** The least burst, in bytes. */
+const LEAST_BURST_BYTES = 8 * 1024 * 1024;
+
+/** What a frame weighs that is of no use here, or that makes this side work for nothing; a plain frame weighs 1. */
+export const USELESS_FRAME_WEIGHT = 100;
+
+/**
+ * A token bucket kept as one number, the time until which it is spent (GCRA,
+ * https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm). The same object serves every connection of a server.
+ */
+export class RateLimit {
+  readonly #perSecond: number;
+  readonly #burstMs: number;
+
+  /** `perSecond` units, and never less than `leastBurst` of them at once. */
+  constructor(perSecond: number, leastBurst: number) {
+    this.#perSecond = perSecond;
+    this.#burstMs = perSecond === Number.POSITIVE_INFINITY ? perSecond : (Math.max(perSecond, leastBurst) * 1000) / perSecond;
+  }
+
+  /** Spends `units`: from the time until which the bucket was spent to the one until which it is now. */
+  spend(spentUntil: number, units: number, now: number): number {
+    return Math.max(spentUntil, now) + (units * 1000) / this.#perSecond;
+  }
+
+  /** Whether more was spent than the bucket holds. */
+  exceeded(spentUntil: number, now: number): boolean {
+    return spentUntil - now > this.#burstMs;
+  }
+}
+
+/** The limits of one connection. */
+export interface RateLimits {
+  readonly frames: RateLimit;
+  readonly bytes: RateLimit;
+}
+
+/** From the options of a server. */
+export function rateLimits(options: {
+  readonly maxFramesPerSecond: number;
+  readonly maxBytesPerSecond: number;
+  readonly maxPayload: number;
+}): RateLimits {
+  return {
+    frames: new RateLimit(options.maxFramesPerSecond, LEAST_BURST_FRAMES),
+    bytes: new RateLimit(options.maxBytesPerSecond, Math.max(LEAST_BURST_BYTES, options.maxPayload * 4)),
+  };
+}
+
+/** What one connection has sent, held against the limits. */
+export class RateMeter {
+  readonly #limits: RateLimits;
+  #weight = 0;
+  #framesSpentUntil = 0;
+  #bytesSpentUntil = 0;
+
+  constructor(limits: RateLimits) {
+    this.#limits = limits;
+  }
+
+  /** Frames of this weight arrived. */
+  add(weight: number): void {
+    this.#weight += weight;
+  }
+
+  /** A chunk of bytes, with the frames added since the last one, is dealt with. Gives the limit that it broke. */
+  settle(bytes: number, now: number): string | undefined {
+    const limits = this.#limits;
+    this.#framesSpentUntil = limits.frames.spend(this.#framesSpentUntil, this.#weight, now);
+    this.#bytesSpentUntil = limits.bytes.spend(this.#bytesSpentUntil, bytes, now);
+    this.#weight = 0;
+    if (limits.frames.exceeded(this.#framesSpentUntil, now)) return "more frames a second than this side takes";
+    if (limits.bytes.exceeded(this.#bytesSpentUntil, now)) return "more bytes a second than this side takes";
+    return undefined;
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * Follows the frame headers of a WebSocket stream, RFC 6455 section 5.2, to know whether a message is under way:
+ * libraries tell of a message only when it is whole, and a peer may take its time.
+ */
+export class MessageBoundary {
+  /** Bytes of payload left in the frame at hand. */
+  #payload = 0;
+  /** Bytes read of the header at hand: 0, 1 or 2 and more. */
+  #headerRead = 0;
+  #first = 0;
+  /** Bytes of the extended length, and then of the masking key, that are still to come. */
+  #lengthBytes = 0;
+  #maskBytes = 0;
+  /** A message has more frames to come. */
+  #fragmented = false;
+  #messages = 0;
+
+  /** The number of the message that has begun and not ended, 0 if there is none. Control frames count as messages. */
+  get current(): number {
+    return this.#fragmented || this.#headerRead > 0 ? this.#messages : 0;
+  }
+
+  push(chunk: Uint8Array): void {
+    const end = chunk.length;
+    let p = 0;
+    while (p < end) {
+      if (this.#headerRead < 2 || this.#lengthBytes > 0 || this.#maskBytes > 0) {
+        this.#header(chunk[p++]!);
+      } else {
+        const count = Math.min(this.#payload, end - p);
+        this.#payload -= count;
+        p += count;
+      }
+      if (this.#headerRead >= 2 && this.#lengthBytes === 0 && this.#maskBytes === 0 && this.#payload === 0) this.#frameEnded();
+    }
+  }
+
+  #header(byte: number): void {
+    if (this.#headerRead === 0) {
+      this.#first = byte;
+      this.#headerRead = 1;
+      if (!this.#fragmented) this.#messages++;
+    } else if (this.#headerRead === 1) {
+      this.#headerRead = 2;
+      const length = byte & 0x7f;
+      this.#lengthBytes = length === 126 ? 2 : length === 127 ? 8 : 0;
+      this.#payload = this.#lengthBytes > 0 ? 0 : length;
+      this.#maskBytes = (byte & 0x80) === 0 ? 0 : 4;
+    } else if (this.#lengthBytes > 0) {
+      this.#payload = this.#payload * 256 + byte;
+      this.#lengthBytes--;
+    } else {
+      this.#maskBytes--;
+    }
+  }
+
+  #frameEnded(): void {
+    this.#headerRead = 0;
+    const isControl = (this.#first & 0x08) !== 0;
+    if (!isControl) this.#fragmented = (this.#first & 0x80) === 0;
+  }
+}
