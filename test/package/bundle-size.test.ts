@@ -1,0 +1,49 @@
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { build, type Rolldown } from "vite";
+import { expect, test } from "vitest";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** What the page of an application should pay for framewire, gzipped, without its own generated code. Not reached yet. */
+const TARGET = 16 * 1024;
+
+/** What it may pay until then: a little above what it weighs now. It only ever goes down. */
+const CEILING = 36 * 1024;
+
+/** Bundles `code` as an application's entry for browsers, from the built package. */
+async function bundle(code: string): Promise<{ readonly code: string; readonly modules: readonly string[] }> {
+  const entry = "\0entry";
+  const result = await build({
+    root: ROOT,
+    configFile: false,
+    logLevel: "error",
+    plugins: [{ name: "entry", resolveId: (id) => (id === "entry" ? entry : undefined), load: (id) => (id === entry ? code : undefined) }],
+    build: {
+      write: false,
+      minify: true,
+      target: "es2022",
+      modulePreload: false,
+      rolldownOptions: { input: "entry", preserveEntrySignatures: "strict", output: { format: "es" } },
+    },
+  });
+  const { output } = (Array.isArray(result) ? result[0] : result) as Rolldown.RolldownOutput;
+  const chunks = output.filter((part) => part.type === "chunk");
+  return { code: chunks.map((chunk) => chunk.code).join(""), modules: chunks.flatMap((chunk) => chunk.moduleIds) };
+}
+
+test("the browser's client with the codec stays under its ceiling, minified and gzipped, and holds no module of Node", async () => {
+  const { code, modules } = await bundle('export * from "framewire/client"; export * from "framewire/codec";');
+  const size = gzipSync(code, { level: 9 }).length;
+  console.log(
+    `framewire/client with framewire/codec for browsers: ${code.length} B minified, ${size} B gzipped; ceiling ${CEILING} B, target ${TARGET} B`,
+  );
+  expect(modules.some((id) => id.endsWith("/dist/client/browser.js"))).toBe(true);
+  expect(modules.filter((id) => /node:|__vite-browser-external|\/node_modules\/ws\/|\/dist\/(server|client\/index)/.test(id))).toEqual([]);
+  expect(size).toBeLessThanOrEqual(CEILING);
+});
+
+test("a page that only reads and writes frames pays for no client", async () => {
+  const { modules } = await bundle('export { FrameDecoder, encodeFrame } from "framewire/codec";');
+  expect(modules.filter((id) => /\/dist\/(client|connection|transport|server)\//.test(id))).toEqual([]);
+});
