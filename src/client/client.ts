@@ -1,84 +1,24 @@
 /** The client: one session over as many sockets as it takes. */
 import { InterceptedCaller, type Interceptor } from "../connection/caller.js";
 import type { CallOptions } from "../connection/calls.js";
-import { type Clock, systemClock, type Timer } from "../connection/clock.js";
+import { systemClock } from "../connection/clock.js";
 import { bareCommand } from "../connection/commands.js";
 import { Connection } from "../connection/connection.js";
 import type { CallContext } from "../connection/context.js";
-import type {
-  Awaitable,
-  InputOf,
-  MessageCodec,
-  OutputOf,
-  ServiceClient,
-  ServiceDefinition,
-  ServiceImplementation,
-} from "../connection/definition.js";
+import type { InputOf, MessageCodec, OutputOf, ServiceClient, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
 import { Dispatcher, type Middleware } from "../connection/dispatcher.js";
 import { Emitter } from "../connection/emitter.js";
 import type { FrameEvent, GapEvent } from "../connection/events.js";
-import { randomSeed } from "../connection/handshake.js";
-import type { LinkEnd } from "../connection/link.js";
 import { type BareHandler, handleCommand, implementService, serviceClient } from "../connection/registration.js";
 import type { HandlerFailure } from "../connection/served-calls.js";
-import type { Transport } from "../connection/transport.js";
-import { codeOfCloseCode, FramewireError, isRetryable } from "../errors.js";
-import {
-  type ConnectionOptions,
-  type ReconnectOptions,
-  type ResolvedConnectionOptions,
-  resolveConnectionOptions,
-  resolveReconnectOptions,
-} from "../options.js";
-import { type ClientSession, HandshakeEnded, shakeHands } from "./handshake.js";
-import { Backoff, CLIENT_TRANSITIONS, type ClientState, type ClientTransition } from "./reconnect.js";
-
-/** Opens a socket to `url`. Rejects with a FramewireError; stops when `signal` aborts. */
-export type Connector = (url: URL, settings: ConnectorSettings, signal: AbortSignal) => Promise<Transport>;
-
-/** What a connector needs beside the address. */
-export interface ConnectorSettings {
-  /** Wire versions to offer as WebSocket subprotocols or TLS ALPN protocols, best first. */
-  readonly versions: readonly (1 | 2)[];
-  readonly maxPayload: number;
-  /** The client's `tls` and `headers` options. */
-  readonly tls: object | undefined;
-  readonly headers: Readonly<Record<string, string>> | undefined;
-}
-
-/** Options of a client. */
-export interface ClientOptions extends ConnectionOptions {
-  /** Sent in the handshake, for the server's `authenticate` hook; a function is asked anew for each attempt. */
-  readonly credentials?: string | Uint8Array | (() => Awaitable<string | Uint8Array>);
-  /** Reconnects; `false` = none. */
-  readonly reconnect?: ReconnectOptions | false;
-  /** Wire version to speak: 2 (default; falls back to 1 where a WebSocket or TLS server offers only that), or 1. */
-  readonly version?: 1 | 2;
-  /** Ends the client for good when aborted. */
-  readonly signal?: AbortSignal;
-  /** TLS settings as `node:tls` takes them; not in browsers. */
-  readonly tls?: object;
-  /** HTTP headers of the WebSocket upgrade; not in browsers. */
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Opens sockets; default: what the platform has. */
-  readonly connector?: Connector;
-  /** Where time comes from; a test hands in its own. */
-  readonly clock?: Clock;
-  /** Where jitter comes from; a test hands in its own. Default Math.random. */
-  readonly random?: () => number;
-}
-
-/** What goes with a change of state. */
-export interface StateDetail {
-  /** Why, for people. */
-  readonly reason: string;
-  /** Milliseconds until the next attempt, in `retry-pending`. */
-  readonly delayMs?: number;
-  /** The close code of the connection that ended, if one did. */
-  readonly closeCode?: number;
-  /** What ended it, if it was an error of this side or of the network. */
-  readonly error?: FramewireError;
-}
+import { FramewireError } from "../errors.js";
+import { resolveConnectionOptions, resolveReconnectOptions } from "../options.js";
+import type { ClientOptions, Connector } from "./client-options.js";
+import { Dialer } from "./dialer.js";
+import { endingOfLink } from "./ending.js";
+import { Lifecycle, type StateDetail } from "./lifecycle.js";
+import type { ClientState } from "./reconnect.js";
+import { watchPlatform } from "./wake.js";
 
 /** What a client tells. */
 export interface ClientEvents {
@@ -97,48 +37,46 @@ export interface ClientEvents {
 export type ClientContext = CallContext<Client>;
 
 export class Client {
-  readonly #url: URL;
-  readonly #options: ResolvedConnectionOptions & ClientOptions;
-  readonly #clock: Clock;
-  readonly #connector: Connector;
+  readonly #lifecycle: Lifecycle;
   readonly #dispatcher = new Dispatcher();
   readonly #events = new Emitter<ClientEvents>();
   readonly #connection: Connection;
   readonly #caller: InterceptedCaller;
-  readonly #backoff: Backoff;
-  readonly #resetAfterMs: number;
-  #state: ClientState = "disconnected";
-  #session: ClientSession = { seed: randomSeed(), token: new Uint8Array(0) };
-  #attempt: AbortController | undefined;
-  #timer: Timer | undefined;
-  #stable: Timer | undefined;
-  #spreadMs: number | undefined;
-  #waiters: { resolve(): void; reject(error: FramewireError): void }[] = [];
+  #unwatch: (() => void) | undefined;
 
   /** @throws FramewireError `invalid-option` */
   constructor(url: string | URL, options: ClientOptions & { readonly connector: Connector }) {
-    this.#url = parseUrl(url);
-    this.#options = { ...options, ...resolveConnectionOptions(options) };
-    this.#clock = options.clock ?? systemClock;
-    this.#connector = options.connector;
-    const reconnect = resolveReconnectOptions(options.reconnect === false ? { retries: 0 } : (options.reconnect ?? {}));
-    this.#backoff = new Backoff(reconnect, options.random ?? Math.random);
-    this.#resetAfterMs = reconnect.resetAfterMs;
-    this.#connection = new Connection("client", this.#dispatcher, this, this.#options, this.#clock);
+    const resolved = { ...options, ...resolveConnectionOptions(options) };
+    const { clock = systemClock, random = Math.random, reconnect = {}, connector } = options;
+    this.#connection = new Connection("client", this.#dispatcher, this, resolved, clock);
     this.#caller = new InterceptedCaller(this.#connection);
+    const dialer = new Dialer(url, connector, this.#connection, resolved, clock, {
+      opened: (resumed) => this.#lifecycle.opened(resumed),
+      ended: (ending) => this.#lifecycle.ended(ending),
+    });
+    const reconnects = resolveReconnectOptions(reconnect === false ? { retries: 0 } : reconnect);
+    this.#lifecycle = new Lifecycle(
+      { reconnect: reconnects, attemptMs: resolved.handshakeTimeoutMs, clock, random },
+      {
+        begin: (signal) => void dialer.dial(signal),
+        probe: () => this.#connection.link?.probe(),
+        moved: (state, detail) => this.#moved(state, detail),
+      },
+    );
     const { events } = this.#connection;
     events.on("failure", (failure) => this.#events.emit("failure", failure));
     events.on("gap", (gap) => this.#events.emit("gap", gap));
-    events.on("detach", (end) => this.#lost(end));
+    events.on("detach", (end) => this.#lifecycle.ended(endingOfLink(end)));
+    events.on("close", (error) => this.#lifecycle.close(error));
     events.on("goaway", (goaway) => {
-      this.#spreadMs = goaway.reconnectSpreadMs;
+      this.#lifecycle.goaway(goaway.reconnectSpreadMs);
       this.#events.emit("goaway", goaway);
     });
-    options.signal?.addEventListener("abort", () => void this.close(), { once: true });
+    this.#obey(options.signal);
   }
 
   get state(): ClientState {
-    return this.#state;
+    return this.#lifecycle.state;
   }
 
   /** Wire version in use; 2 until a server has answered. */
@@ -152,14 +90,12 @@ export class Client {
     return this.#events.on(event, listener);
   }
 
-  /** Connects, or tries again at once. Resolves when connected; rejects when the client gives up. */
+  /**
+   * Connects, or tries again at once. Resolves when connected; rejects when the client gives up, and once it is closed.
+   * A client that has given up connects anew.
+   */
   connect(): Promise<void> {
-    if (this.#connection.closed) return Promise.reject(new FramewireError("connection-closed", "this client was closed"));
-    if (this.#state === "connected") return Promise.resolve();
-    const connected = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
-    if (this.#state === "disconnected") this.#backoff.reset();
-    this.#move("connect", { reason: "connect was called" });
-    return connected;
+    return this.#lifecycle.connect();
   }
 
   /** Serves methods that the server calls. @throws FramewireError */
@@ -209,121 +145,29 @@ export class Client {
 
   /** Ends the client for good: calls in flight fail, and nothing is kept. */
   async close(): Promise<void> {
-    if (this.#connection.closed) return;
-    this.#attempt?.abort(new FramewireError("connection-closed", "the client was closed"));
-    this.#connection.close(1000, "the client was closed");
-    this.#move("close", { reason: "close was called" });
+    this.#end(new FramewireError("connection-closed", "the client was closed"));
   }
 
-  /** One step through the table; events that mean nothing in the state are ignored. */
-  #move(transition: ClientTransition, detail: StateDetail): void {
-    const next = CLIENT_TRANSITIONS[this.#state][transition];
-    if (next === undefined) return;
-    this.#state = next;
-    this.#timer?.cancel();
-    this.#stable?.cancel();
-    this.#events.emit("state", next, detail);
-    switch (next) {
-      case "connecting":
-        return void this.#tryOnce();
-      case "connected":
-        this.#stable = this.#clock.setTimer(this.#resetAfterMs, () => this.#backoff.reset());
-        for (const { resolve } of this.#waiters.splice(0)) resolve();
-        return;
-      case "retry-pending":
-        this.#timer = this.#clock.setTimer(detail.delayMs ?? 0, () => this.#move("due", { reason: "the delay is over" }));
-        return;
-      case "disconnected": {
-        const error = detail.error ?? new FramewireError("connection-closed", detail.reason);
-        for (const { reject } of this.#waiters.splice(0)) reject(error);
-      }
+  #end(error: FramewireError): void {
+    this.#connection.close(1000, error.message, error);
+  }
+
+  /** Ends the client when `signal` aborts, be it aborted already. */
+  #obey(signal: AbortSignal | undefined): void {
+    if (signal === undefined) return;
+    const onAbort = () => this.#end(new FramewireError("connection-closed", "the client's signal was aborted", { cause: signal.reason }));
+    if (signal.aborted) return onAbort();
+    signal.addEventListener("abort", onAbort);
+    this.#connection.events.on("close", () => signal.removeEventListener("abort", onAbort));
+  }
+
+  #moved(state: ClientState, detail: StateDetail): void {
+    if (state === "disconnected") {
+      this.#unwatch?.();
+      this.#unwatch = undefined;
+    } else {
+      this.#unwatch ??= watchPlatform((reason) => this.#lifecycle.wake(reason));
     }
-  }
-
-  async #tryOnce(): Promise<void> {
-    const attempt = new AbortController();
-    this.#attempt = attempt;
-    const { handshakeTimeoutMs, maxPayload, version, tls, headers } = this.#options;
-    const timer = this.#clock.setTimer(handshakeTimeoutMs, () =>
-      attempt.abort(new FramewireError("handshake-timeout", `no connection within ${handshakeTimeoutMs} ms`)),
-    );
-    try {
-      const credentials = await this.#credentials();
-      const settings = { versions: version === 1 ? ([1] as const) : ([2, 1] as const), maxPayload, tls, headers };
-      const transport = await this.#connector(this.#url, settings, attempt.signal);
-      if (attempt.signal.aborted || this.#connection.closed) return transport.destroy();
-      await this.#openLink(transport, credentials);
-      this.#move("opened", { reason: "connected" });
-    } catch (cause) {
-      if (!this.#connection.closed) this.#failed(cause);
-    } finally {
-      timer.cancel();
-    }
-  }
-
-  async #openLink(transport: Transport, credentials: Uint8Array): Promise<void> {
-    const { peer, version } = this.#options;
-    const { welcome } = await shakeHands(
-      transport,
-      version === 1 ? 1 : (transport.info.protocol ?? 2),
-      this.#connection,
-      {
-        peer: { name: peer?.name ?? "", version: peer?.version ?? "", platform: peer?.platform ?? "" },
-        credentials,
-        schemaFingerprint: "",
-      },
-      this.#session,
-      this.#options,
-      this.#clock,
-      pageHidden,
-    );
-    if (welcome !== undefined) this.#session = { seed: this.#session.seed, token: welcome.token };
-  }
-
-  async #credentials(): Promise<Uint8Array> {
-    const { credentials } = this.#options;
-    const value = typeof credentials === "function" ? await credentials() : credentials;
-    return typeof value === "string" ? new TextEncoder().encode(value) : (value ?? new Uint8Array(0));
-  }
-
-  #failed(cause: unknown): void {
-    if (cause instanceof HandshakeEnded) return this.#lost(cause.end);
-    const error =
-      cause instanceof FramewireError ? cause : new FramewireError("connect-failed", `the connection failed: ${String(cause)}`, { cause });
-    this.#retry({ reason: error.message, error });
-  }
-
-  #lost(end: LinkEnd): void {
-    const code = codeOfCloseCode(end.closeCode);
-    const reason = end.reason === "" ? `the connection ended with code ${end.closeCode}` : end.reason;
-    const error =
-      end.error instanceof FramewireError
-        ? end.error
-        : new FramewireError(code ?? "connection-closed", reason, { fault: "remote", cause: end.error });
-    const detail = { reason, closeCode: end.closeCode, error };
-    if (isRetryable(end.closeCode)) this.#retry(detail);
-    else this.#move("give-up", detail);
-  }
-
-  #retry(detail: StateDetail): void {
-    const spreadMs = this.#spreadMs;
-    this.#spreadMs = undefined;
-    const delayMs = this.#backoff.next();
-    if (delayMs === undefined)
-      return this.#move("give-up", { ...detail, reason: `${detail.reason}; gave up after ${this.#backoff.retries} retries` });
-    const spread = spreadMs === undefined || spreadMs === 0 ? delayMs : spreadMs * (this.#options.random ?? Math.random)();
-    this.#move("retry", { ...detail, delayMs: spread });
-  }
-}
-
-function pageHidden(): boolean {
-  return typeof document !== "undefined" && document.visibilityState === "hidden";
-}
-
-function parseUrl(url: string | URL): URL {
-  try {
-    return new URL(url);
-  } catch (cause) {
-    throw new FramewireError("invalid-option", `${String(url)} is not a URL; use ws://, wss://, tcp:// or tls://`, { cause });
+    this.#events.emit("state", state, detail);
   }
 }

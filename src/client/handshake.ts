@@ -1,7 +1,7 @@
 /** The client's side of a new link, up to the server's welcome. docs/wire.md section 5, negotiation. */
 import type { FrameView } from "../codec/index.js";
-import type { Clock, Timer } from "../connection/clock.js";
-import type { Agreement, Connection } from "../connection/connection.js";
+import type { Clock } from "../connection/clock.js";
+import type { Agreement } from "../connection/connection.js";
 import {
   agreedLimits,
   HANDSHAKE_DEFAULTS,
@@ -18,35 +18,27 @@ import { FramewireError } from "../errors.js";
 import { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import { type Gap, Goaway, type Hello, ResumeVerdict, Welcome } from "../gen/framewire/v1/session.js";
 import type { ResolvedConnectionOptions } from "../options.js";
+import { pageHidden } from "./wake.js";
 
 /** What a client remembers of its session between links. */
-export interface ClientSession {
+export interface SessionMemory {
   /** Seed of all that this client sends in the session: replayed frames keep their checksums. */
   readonly seed: number;
   /** The secret that resumes it; empty before the first welcome, and where the server keeps no sessions. */
   readonly token: Uint8Array;
+  /** Highest sequence received with none missing before it. */
+  readonly received: number;
+  /** Lowest own sequence that can be sent again, and the one that the next new frame gets. */
+  readonly oldest: number;
+  readonly next: number;
 }
 
-/** What came of a handshake. */
-export interface HandshakeResult {
-  readonly link: Link;
-  readonly agreement: Agreement;
-  /** Absent for version 1. */
-  readonly welcome?: Welcome;
-}
-
-/** A link that ended before the welcome. */
-export class HandshakeEnded extends Error {
-  readonly end: LinkEnd;
-  constructor(end: LinkEnd) {
-    super(end.reason);
-    this.end = end;
-  }
-}
-
-interface HandshakeSettle {
-  resolve(welcome: Welcome): void;
-  reject(error: Error): void;
+/** Who gets what comes of a handshake: one of the two calls, once. */
+export interface HandshakeTarget {
+  /** The server has welcomed this side. Takes the link over before any frame that follows. */
+  welcomed(link: Link, agreement: Agreement, welcome: Welcome | undefined): void;
+  /** The link ended before that. */
+  refused(end: LinkEnd): void;
 }
 
 class Handshake implements LinkOwner {
@@ -54,13 +46,19 @@ class Handshake implements LinkOwner {
   readonly onWritable = HANDSHAKE_DEFAULTS.onWritable;
   readonly onPing = HANDSHAKE_DEFAULTS.onPing;
   readonly onClosing = sayClosing;
-  readonly #settle: HandshakeSettle;
+  readonly #memory: SessionMemory;
+  readonly #target: HandshakeTarget;
+  readonly #options: ResolvedConnectionOptions;
 
-  constructor(settle: HandshakeSettle) {
-    this.#settle = settle;
+  constructor(memory: SessionMemory, target: HandshakeTarget, options: ResolvedConnectionOptions) {
+    this.#memory = memory;
+    this.#target = target;
+    this.#options = options;
   }
 
   onFrame(link: Link, frame: FrameView): void {
+    let welcome: Welcome;
+    let agreement: Agreement;
     try {
       if (frame.kindNumber === FrameKind.FRAME_KIND_GOAWAY) {
         const { closeCode, reason } = readHandshake(frame, Goaway, "goaway");
@@ -69,95 +67,83 @@ class Handshake implements LinkOwner {
       if (frame.kindNumber !== FrameKind.FRAME_KIND_WELCOME) {
         throw new FramewireError("protocol-violation", "the first frame of the server must be a welcome");
       }
-      const welcome = readHandshake(frame, Welcome, "welcome");
+      welcome = readHandshake(frame, Welcome, "welcome");
       if (welcome.version !== WIRE_VERSION) {
         return link.fail("version-unsupported", `the server chose version ${welcome.version}; this client speaks ${WIRE_VERSION}`);
       }
-      link.secureIncoming(welcome.checksumSeed);
-      this.#settle.resolve(welcome);
+      agreement = agreementOf(welcome, this.#memory, this.#options);
     } catch (error) {
-      link.fail("protocol-violation", (error as Error).message, error);
+      return link.fail("protocol-violation", (error as Error).message, error);
     }
+    link.secureIncoming(welcome.checksumSeed);
+    link.batching = welcome.capabilities?.batching === true;
+    this.#target.welcomed(link, agreement, welcome);
   }
 
   onEnd(_link: Link, end: LinkEnd): void {
-    this.#settle.reject(new HandshakeEnded(end));
+    this.#target.refused(end);
   }
 }
 
 /**
- * Opens a link over `transport` and attaches it to `connection` once the server has welcomed it. Nothing of the
- * application is sent before that: what a server never confirmed could be lost or handled twice.
- * Rejects with HandshakeEnded.
+ * Opens a link over `transport` and hands it to `target` once the server has welcomed it. Nothing of the application
+ * is sent before that: what a server never confirmed could be lost or handled twice. An abort of `signal` ends it.
  */
 export function shakeHands(
   transport: Transport,
   version: 1 | 2,
-  connection: Connection,
   hello: Pick<Hello, "peer" | "credentials" | "schemaFingerprint">,
-  session: ClientSession,
+  memory: SessionMemory,
+  target: HandshakeTarget,
   options: ResolvedConnectionOptions,
   clock: Clock,
-  hidden: () => boolean,
-): Promise<HandshakeResult> {
-  return new Promise((resolve, reject) => {
-    let timer: Timer | undefined;
-    const owner = new Handshake({
-      resolve: (welcome) => {
-        timer?.cancel();
-        const agreement = agreementOf(welcome, options);
-        link.batching = welcome.capabilities?.batching === true;
-        connection.attach(link, agreement);
-        resolve({ link, agreement, welcome });
-      },
-      reject: (error) => {
-        timer?.cancel();
-        reject(error);
-      },
-    });
-    const timeoutMs = () => (hidden() ? options.heartbeatTimeoutHiddenMs : options.heartbeatTimeoutMs);
-    // The server drives the heartbeat. The client asks by itself only when the server's ping is overdue.
-    const link = new Link(transport, owner, options, clock, {
-      intervalMs: options.heartbeatIntervalMs + options.heartbeatTimeoutMs / 2,
-      timeoutMs,
-    });
-    link.start();
-    if (version === 1) {
-      const agreement = versionOneAgreement(options);
-      connection.attach(link, agreement);
-      return resolve({ link, agreement });
-    }
-    timer = clock.setTimer(options.handshakeTimeoutMs, () =>
-      link.fail("handshake-timeout", `no welcome within ${options.handshakeTimeoutMs} ms`),
-    );
-    const resume =
-      session.token.length === 0
-        ? undefined
-        : { token: session.token, received: BigInt(connection.received), oldest: BigInt(connection.replay.oldest) };
-    sendHello(link, {
-      ...hello,
-      minVersion: WIRE_VERSION,
-      maxVersion: WIRE_VERSION,
-      checksumSeed: session.seed,
-      limits: ownLimits(options),
-      capabilities: { batching: true },
-      resume,
-    });
-    link.flush();
+  signal: AbortSignal,
+): void {
+  const timeoutMs = () => (pageHidden() ? options.heartbeatTimeoutHiddenMs : options.heartbeatTimeoutMs);
+  // The server drives the heartbeat. The client asks by itself only when the server's ping is overdue.
+  const link = new Link(transport, new Handshake(memory, target, options), options, clock, {
+    intervalMs: options.heartbeatIntervalMs + options.heartbeatTimeoutMs / 2,
+    timeoutMs,
   });
+  link.start();
+  if (version === 1) return target.welcomed(link, versionOneAgreement(options), undefined);
+  signal.addEventListener("abort", () => leave(link, signal.reason), { once: true });
+  sendHello(link, {
+    ...hello,
+    minVersion: WIRE_VERSION,
+    maxVersion: WIRE_VERSION,
+    checksumSeed: memory.seed,
+    limits: ownLimits(options),
+    capabilities: { batching: true },
+    resume:
+      memory.token.length === 0 ? undefined : { token: memory.token, received: BigInt(memory.received), oldest: BigInt(memory.oldest) },
+  });
+  link.flush();
 }
 
-function agreementOf(welcome: Welcome, options: ResolvedConnectionOptions): Agreement {
-  const base: Agreement = { version: 2, ...agreedLimits(welcome.limits, options), resumable: welcome.token.length > 0 };
-  if (welcome.verdict !== ResumeVerdict.RESUME_VERDICT_RESUMED && welcome.verdict !== ResumeVerdict.RESUME_VERDICT_GAP) return base;
-  return {
-    ...base,
-    resumed: {
-      peerReceived: Number(welcome.received),
-      lostIn: welcome.toClient && gapEvent("in", welcome.toClient),
-      lostOut: welcome.toServer && gapEvent("out", welcome.toServer),
-    },
-  };
+/** The client lets go of a handshake: the server is told why. */
+function leave(link: Link, reason: unknown): void {
+  if (reason instanceof FramewireError && reason.code === "handshake-timeout") link.fail(reason.code, reason.message);
+  else link.close(1000, "the client has left");
+}
+
+/** What the welcome says of limits and of the session. @throws FramewireError `protocol-violation` if its numbers cannot be. */
+function agreementOf(welcome: Welcome, memory: SessionMemory, options: ResolvedConnectionOptions): Agreement {
+  const { verdict, token, limits, toClient, toServer } = welcome;
+  const base: Agreement = { version: 2, ...agreedLimits(limits, options), resumable: token.length > 0 };
+  if (verdict !== ResumeVerdict.RESUME_VERDICT_RESUMED && verdict !== ResumeVerdict.RESUME_VERDICT_GAP) return base;
+  const peerReceived = Number(welcome.received);
+  const lostIn = toClient && gapEvent("in", toClient);
+  const lostOut = toServer && gapEvent("out", toServer);
+  // A wrong number would not show now: it would silence one direction for good.
+  const possible =
+    memory.token.length > 0 &&
+    peerReceived < memory.next &&
+    peerReceived + 1 >= memory.oldest &&
+    (lostIn === undefined || (lostIn.from === memory.received + 1 && lostIn.to >= lostIn.from && Number.isSafeInteger(lostIn.to))) &&
+    (lostOut === undefined || (lostOut.from >= 1 && lostOut.from <= lostOut.to && lostOut.to <= peerReceived));
+  if (!possible) throw new FramewireError("protocol-violation", "the welcome speaks of sequences that cannot be");
+  return { ...base, resumed: { peerReceived, lostIn, lostOut } };
 }
 
 function gapEvent(direction: "in" | "out", { from, to, reason }: Gap) {

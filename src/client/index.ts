@@ -3,7 +3,8 @@ import type { ConnectionOptions as TlsConnectionOptions } from "node:tls";
 import { FramewireError } from "../errors.js";
 import { connectTcp } from "../transport/tcp.js";
 import { connectNodeWebSocket } from "../transport/websocket-node.js";
-import { Client, type ClientOptions, type Connector } from "./client.js";
+import { Client } from "./client.js";
+import type { ClientOptions, Connector } from "./client-options.js";
 
 export type { InterceptedCall, Interceptor } from "../connection/caller.js";
 export type { CallOptions } from "../connection/calls.js";
@@ -16,8 +17,10 @@ export type { FrameEvent, GapEvent } from "../connection/events.js";
 export type { HandlerFailure } from "../connection/served-calls.js";
 export type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 export type { ConnectionOptions, PeerDescription, ReconnectOptions } from "../options.js";
-export type { ClientContext, ClientEvents, ClientOptions, Connector, ConnectorSettings, StateDetail } from "./client.js";
+export type { ClientContext, ClientEvents } from "./client.js";
 export { Client } from "./client.js";
+export type { ClientOptions, Connector, ConnectorSettings } from "./client-options.js";
+export type { StateDetail } from "./lifecycle.js";
 export type { ClientState } from "./reconnect.js";
 
 /** What a WebSocket message may be longer than one payload: the frame around it, or several small frames. */

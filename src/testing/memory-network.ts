@@ -1,5 +1,5 @@
 /** A network in memory: clients connect to a server without sockets, and the network misbehaves as told. */
-import type { Connector } from "../client/client.js";
+import type { Connector } from "../client/client-options.js";
 import type { Transport } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import { memoryPair } from "../transport/memory.js";

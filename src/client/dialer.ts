@@ -1,0 +1,99 @@
+/** One attempt after the other to open a connection: credentials, socket, handshake. Remembers the session between them. */
+import type { Clock } from "../connection/clock.js";
+import type { Connection } from "../connection/connection.js";
+import { randomSeed } from "../connection/handshake.js";
+import type { Transport } from "../connection/transport.js";
+import { FramewireError } from "../errors.js";
+import type { ResolvedConnectionOptions } from "../options.js";
+import type { ClientOptions, Connector } from "./client-options.js";
+import { endingOfFailure, endingOfLink } from "./ending.js";
+import { type HandshakeTarget, shakeHands } from "./handshake.js";
+import type { Ending } from "./lifecycle.js";
+
+/** Who hears what comes of an attempt: one of the two calls, once, or neither if it was aborted. */
+export interface DialTarget {
+  /** The connection has its link. */
+  opened(resumed: boolean): void;
+  ended(ending: Ending): void;
+}
+
+export class Dialer {
+  readonly #url: URL;
+  readonly #connector: Connector;
+  readonly #connection: Connection;
+  readonly #options: ResolvedConnectionOptions & ClientOptions;
+  readonly #clock: Clock;
+  readonly #target: DialTarget;
+  readonly #seed = randomSeed();
+  #token: Uint8Array = new Uint8Array(0);
+
+  /** @throws FramewireError `invalid-option` */
+  constructor(
+    url: string | URL,
+    connector: Connector,
+    connection: Connection,
+    options: ResolvedConnectionOptions & ClientOptions,
+    clock: Clock,
+    target: DialTarget,
+  ) {
+    this.#url = parseUrl(url);
+    this.#connector = connector;
+    this.#connection = connection;
+    this.#options = options;
+    this.#clock = clock;
+    this.#target = target;
+  }
+
+  /** Starts an attempt. What comes after `signal` has aborted is too late: it is let go of, and changes nothing. */
+  async dial(signal: AbortSignal): Promise<void> {
+    try {
+      const { maxPayload, version, tls, headers } = this.#options;
+      const credentials = await this.#credentials();
+      if (signal.aborted) return;
+      const settings = { versions: version === 1 ? ([1] as const) : ([2, 1] as const), maxPayload, tls, headers };
+      const transport = await this.#connector(this.#url, settings, signal);
+      if (signal.aborted) return transport.destroy();
+      this.#shakeHands(transport, credentials, signal);
+    } catch (cause) {
+      if (!signal.aborted) this.#target.ended(endingOfFailure(cause));
+    }
+  }
+
+  #shakeHands(transport: Transport, credentials: Uint8Array, signal: AbortSignal): void {
+    const { peer, version } = this.#options;
+    const { received, replay } = this.#connection;
+    const introduction = {
+      peer: { name: peer?.name ?? "", version: peer?.version ?? "", platform: peer?.platform ?? "" },
+      credentials,
+      schemaFingerprint: "",
+    };
+    const memory = { seed: this.#seed, token: this.#token, received, oldest: replay.oldest, next: replay.next };
+    const target: HandshakeTarget = {
+      welcomed: (link, agreement, welcome) => {
+        this.#token = welcome?.token ?? new Uint8Array(0);
+        this.#connection.attach(link, agreement);
+        this.#target.opened(agreement.resumed !== undefined);
+      },
+      refused: (end) => {
+        if (!signal.aborted) this.#target.ended(endingOfLink(end));
+      },
+    };
+    const chosen = version === 1 ? 1 : (transport.info.protocol ?? 2);
+    shakeHands(transport, chosen, introduction, memory, target, this.#options, this.#clock, signal);
+  }
+
+  /** Asked anew for each attempt: a token that has run out must not be shown twice. */
+  async #credentials(): Promise<Uint8Array> {
+    const { credentials } = this.#options;
+    const value = typeof credentials === "function" ? await credentials() : credentials;
+    return typeof value === "string" ? new TextEncoder().encode(value) : (value ?? new Uint8Array(0));
+  }
+}
+
+function parseUrl(url: string | URL): URL {
+  try {
+    return new URL(url);
+  } catch (cause) {
+    throw new FramewireError("invalid-option", `${String(url)} is not a URL; use ws://, wss://, tcp:// or tls://`, { cause });
+  }
+}

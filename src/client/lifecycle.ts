@@ -1,0 +1,175 @@
+/** Walks the table of reconnect.ts: starts attempts, waits between them, ends it all. It knows no socket and no frame. */
+import type { Clock, Timer } from "../connection/clock.js";
+import { FramewireError } from "../errors.js";
+import type { ResolvedReconnectOptions } from "../options.js";
+import { Backoff, CLIENT_TRANSITIONS, type ClientState, type ClientTransition } from "./reconnect.js";
+
+/** What goes with a change of state. */
+export interface StateDetail {
+  /** Why, for people. */
+  readonly reason: string;
+  /** Milliseconds until the next attempt, in `retry-pending`. */
+  readonly delayMs?: number;
+  /** Retries in a row, the next one included, in `retry-pending`. */
+  readonly retries?: number;
+  /** Whether the session of the connection before goes on, in `connected`. Without it the server knows nothing of earlier calls and rooms. */
+  readonly resumed?: boolean;
+  /** The close code of the connection that ended, if one did. */
+  readonly closeCode?: number;
+  /** What ended it, if it was an error of this side or of the network. */
+  readonly error?: FramewireError;
+}
+
+/** How an attempt or a connection ended. */
+export interface Ending {
+  readonly reason: string;
+  readonly error: FramewireError;
+  readonly closeCode?: number;
+  /** Another attempt would end the same way. */
+  readonly final: boolean;
+}
+
+/** What a lifecycle drives. */
+export interface LifecycleHooks {
+  /** Starts an attempt, to end in `opened` or `ended`. Once `signal` has aborted it lets go of what it holds and reports nothing. */
+  begin(signal: AbortSignal): void;
+  /** Asks the peer of the connection for a sign of life. */
+  probe(): void;
+  /** The state is another one. */
+  moved(state: ClientState, detail: StateDetail): void;
+}
+
+/** What a lifecycle is set up with. */
+export interface LifecycleSettings {
+  readonly reconnect: ResolvedReconnectOptions;
+  /** Longest time of one attempt, from credentials to handshake. */
+  readonly attemptMs: number;
+  readonly clock: Clock;
+  /** Like Math.random. */
+  readonly random: () => number;
+}
+
+/** A `connect` that has not settled. */
+interface Waiter {
+  resolve(): void;
+  reject(error: FramewireError): void;
+}
+
+export class Lifecycle {
+  readonly #settings: LifecycleSettings;
+  readonly #hooks: LifecycleHooks;
+  readonly #backoff: Backoff;
+  #state: ClientState = "disconnected";
+  /** Steps taken: whoever calls out can see whether a listener has moved on meanwhile. */
+  #steps = 0;
+  #attempt: AbortController | undefined;
+  /** The one timer of the state: the attempt's deadline, the wait for the next, or the time until a connection has lasted. */
+  #timer: Timer | undefined;
+  #spreadMs = 0;
+  #closedBy: FramewireError | undefined;
+  #waiters: Waiter[] = [];
+
+  constructor(settings: LifecycleSettings, hooks: LifecycleHooks) {
+    this.#settings = settings;
+    this.#hooks = hooks;
+    this.#backoff = new Backoff(settings.reconnect, settings.random);
+  }
+
+  get state(): ClientState {
+    return this.#state;
+  }
+
+  /** Connects, or tries again at once. Resolves when connected; rejects when it gives up or was closed. */
+  connect(): Promise<void> {
+    if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy);
+    if (this.#state === "connected") return Promise.resolve();
+    const connected = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
+    if (this.#state === "disconnected") this.#backoff.reset();
+    else if (this.#state === "retry-pending") this.#backoff.cutShort();
+    this.#move("connect", { reason: "connect was called" });
+    return connected;
+  }
+
+  /** The attempt under way has a connection. */
+  opened(resumed: boolean): void {
+    this.#move("opened", { reason: resumed ? "connected, the session goes on" : "connected with a new session", resumed });
+  }
+
+  /** The attempt under way has failed, or the connection has ended. */
+  ended({ final, ...detail }: Ending): void {
+    const spreadMs = this.#spreadMs;
+    this.#spreadMs = 0;
+    if (final) return this.#move("give-up", detail);
+    // Events that mean nothing in this state must not use up a retry.
+    if (CLIENT_TRANSITIONS[this.#state].retry === undefined) return;
+    const delayMs = spreadMs > 0 ? this.#backoff.afterGoaway(spreadMs) : this.#backoff.afterFailure();
+    const { retries } = this.#backoff;
+    if (delayMs === undefined) this.#move("give-up", { ...detail, reason: `${detail.reason}; gave up after ${retries} retries` });
+    else this.#move("retry", { ...detail, delayMs, retries });
+  }
+
+  /** The server will close the connection and wants its clients to come back spread over `spreadMs`. */
+  goaway(spreadMs: number): void {
+    this.#spreadMs = spreadMs;
+  }
+
+  /** The platform says that the network may have changed: a connection is probed, a wait is over. */
+  wake(reason: string): void {
+    if (this.#state === "connected") return this.#hooks.probe();
+    if (this.#state === "retry-pending") this.#backoff.cutShort();
+    this.#move("wake", { reason });
+  }
+
+  /** Ends it for good: `connect` rejects with `error` from here. */
+  close(error: FramewireError): void {
+    if (this.#closedBy !== undefined) return;
+    this.#closedBy = error;
+    this.#move("close", { reason: error.message, error });
+  }
+
+  /** One step through the table; events that mean nothing in the state are ignored. */
+  #move(transition: ClientTransition, detail: StateDetail): void {
+    const next = CLIENT_TRANSITIONS[this.#state][transition];
+    if (next === undefined) return;
+    const step = ++this.#steps;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    this.#state = next;
+    if (next !== "connected") attempt?.abort(detail.error ?? new FramewireError("connection-closed", detail.reason));
+    this.#hooks.moved(next, detail);
+    // A listener may have closed the client, or told it to connect: what follows belongs to a state that is over.
+    if (step === this.#steps) this.#enter(next, detail);
+  }
+
+  #enter(state: ClientState, detail: StateDetail): void {
+    const { clock, attemptMs, reconnect } = this.#settings;
+    switch (state) {
+      case "connecting": {
+        const attempt = new AbortController();
+        this.#attempt = attempt;
+        this.#timer = clock.setTimer(attemptMs, () => {
+          const error = new FramewireError("handshake-timeout", `no connection within ${attemptMs} ms`);
+          this.ended({ reason: error.message, error, final: false });
+        });
+        return this.#hooks.begin(attempt.signal);
+      }
+      case "connected":
+        this.#spreadMs = 0;
+        this.#timer = clock.setTimer(reconnect.resetAfterMs, () => this.#backoff.reset());
+        return this.#release((waiter) => waiter.resolve());
+      case "retry-pending":
+        this.#timer = clock.setTimer(detail.delayMs as number, () => this.#move("due", { reason: "the delay is over" }));
+        return;
+      case "disconnected": {
+        const error = detail.error ?? new FramewireError("connection-closed", detail.reason);
+        return this.#release((waiter) => waiter.reject(error));
+      }
+    }
+  }
+
+  #release(settle: (waiter: Waiter) => void): void {
+    for (const waiter of this.#waiters.splice(0)) settle(waiter);
+  }
+}
