@@ -27,3 +27,28 @@ export function message(sequence: number, attachment: Uint8Array): EchoRequest {
 export function serialised(bytes: number): Buffer {
   return Buffer.from(EchoRequestCodec.encode(message(0, attachmentFor(bytes))).finish());
 }
+
+/** What a typed peer answers with. */
+type Reply = Pick<EchoRequest, "id" | "attachment">;
+
+/** A lane of the echo benchmark for calls that give a promise. Wrong answers end the process. */
+export function typedLane(echo: (request: EchoRequest) => Promise<Reply>, replied: () => void) {
+  let attachment: Uint8Array = NO_ATTACHMENT;
+  let sequence = 0;
+  const call = async () => {
+    const request = message(sequence++, attachment);
+    const reply = await echo(request);
+    if (reply.id !== request.id || reply.attachment.length !== attachment.length) throw new Error("the answer is not what was sent");
+    replied();
+  };
+  const failed = (error: unknown) => {
+    console.error(error);
+    process.exit(1);
+  };
+  return {
+    prepare: (bytes: number) => {
+      attachment = attachmentFor(bytes);
+    },
+    send: () => void call().catch(failed),
+  };
+}

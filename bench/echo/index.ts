@@ -39,7 +39,7 @@ async function run(settings: Settings): Promise<Section[]> {
       progress(`echo: ${subject.name} warms up`);
       const worker = await startPair(subject, settings.profile);
       workers.set(subject, worker);
-      for (const work of [...WORKS].reverse()) await worker.ask("sample", { work, ms: quick ? 200 : 500 }, 60_000);
+      for (const work of [...WORKS].reverse()) await worker.ask("sample", { work, ms: quick ? 400 : 1000 }, 60_000);
     }
     for (const work of WORKS) {
       const samples = new Map<EchoSubject, Sample[]>(chosen.map((subject) => [subject, []]));

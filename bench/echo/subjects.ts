@@ -14,25 +14,29 @@ export interface EchoSubject {
 /** The contestant that all ratios refer to: ws as it comes when installed alone. */
 export const BASE = "ws";
 
+const ws = (corked: boolean) => async () => (await import("./peers/ws.js")).webSocket({ corked });
+const net = (corked: boolean) => async () => (await import("./peers/net.js")).tcp({ corked });
+const rsocket = (over: "ws" | "tcp") => async () => (await import("./peers/rsocket.js")).rsocket({ over });
+const framewire = (over: "ws" | "tcp") => async () => (await import("./peers/framewire.js")).framewire({ over });
+
+/** Takes bufferutil away from ws. */
+const PLAIN = { WS_NO_BUFFER_UTIL: "1" };
+
 export const SUBJECTS: readonly EchoSubject[] = [
-  {
-    name: BASE,
-    from: ["ws"],
-    env: { WS_NO_BUFFER_UTIL: "1" },
-    load: async () => (await import("./peers/ws.js")).webSocket({ corked: false }),
-  },
-  { name: "ws, bufferutil", from: ["ws", "bufferutil"], load: async () => (await import("./peers/ws.js")).webSocket({ corked: false }) },
-  {
-    name: "ws, bufferutil, corked",
-    from: ["ws", "bufferutil"],
-    load: async () => (await import("./peers/ws.js")).webSocket({ corked: true }),
-  },
-  { name: "net", from: [], load: async () => (await import("./peers/net.js")).tcp({ corked: false }) },
-  { name: "net, corked", from: [], load: async () => (await import("./peers/net.js")).tcp({ corked: true }) },
+  { name: BASE, from: ["ws"], env: PLAIN, load: ws(false) },
+  { name: "ws, bufferutil", from: ["bufferutil"], load: ws(false) },
+  { name: "ws, bufferutil, corked", from: [], load: ws(true) },
+  { name: "net", from: [], load: net(false) },
+  { name: "net, corked", from: [], load: net(true) },
   { name: "socket.io", from: ["socket.io", "socket.io-client"], load: async () => (await import("./peers/socket-io.js")).socketIo },
   { name: "grpc-js bidi", from: ["@grpc/grpc-js"], load: async () => (await import("./peers/grpc.js")).grpcJs },
-  { name: "framewire ws", from: [], load: async () => (await import("./peers/framewire.js")).framewire({ over: "ws" }) },
-  { name: "framewire tcp", from: [], load: async () => (await import("./peers/framewire.js")).framewire({ over: "tcp" }) },
+  { name: "nice-grpc", from: ["nice-grpc"], load: async () => (await import("./peers/nice-grpc.js")).niceGrpc },
+  { name: "connect-node bidi", from: ["@connectrpc/connect-node"], load: async () => (await import("./peers/connect.js")).connectNode },
+  { name: "rsocket ws", from: ["rsocket-core", "rsocket-websocket-client"], load: rsocket("ws") },
+  { name: "rsocket tcp", from: ["rsocket-tcp-client"], load: rsocket("tcp") },
+  { name: "framewire ws", from: [], load: framewire("ws") },
+  { name: "framewire ws, no bufferutil", from: [], env: PLAIN, load: framewire("ws") },
+  { name: "framewire tcp", from: [], load: framewire("tcp") },
 ];
 
 /** @throws Error if there is none of that name */

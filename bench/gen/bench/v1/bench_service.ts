@@ -165,10 +165,10 @@ export const EchoRequest: MessageFns<EchoRequest> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<EchoRequest>, I>>(base?: I): EchoRequest {
-    return EchoRequest.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<EchoRequest>): EchoRequest {
+    return EchoRequest.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<EchoRequest>, I>>(object: I): EchoRequest {
+  fromPartial(object: DeepPartial<EchoRequest>): EchoRequest {
     const message = createBaseEchoRequest();
     message.id = object.id ?? 0;
     message.sentAtMs = (object.sentAtMs !== undefined && object.sentAtMs !== null) ? BigInt(object.sentAtMs) : 0n;
@@ -271,10 +271,10 @@ export const EchoResponse: MessageFns<EchoResponse> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<EchoResponse>, I>>(base?: I): EchoResponse {
-    return EchoResponse.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<EchoResponse>): EchoResponse {
+    return EchoResponse.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<EchoResponse>, I>>(object: I): EchoResponse {
+  fromPartial(object: DeepPartial<EchoResponse>): EchoResponse {
     const message = createBaseEchoResponse();
     message.id = object.id ?? 0;
     message.sentAtMs = (object.sentAtMs !== undefined && object.sentAtMs !== null) ? BigInt(object.sentAtMs) : 0n;
@@ -330,10 +330,10 @@ export const EchoStreamRequest: MessageFns<EchoStreamRequest> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<EchoStreamRequest>, I>>(base?: I): EchoStreamRequest {
-    return EchoStreamRequest.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<EchoStreamRequest>): EchoStreamRequest {
+    return EchoStreamRequest.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<EchoStreamRequest>, I>>(object: I): EchoStreamRequest {
+  fromPartial(object: DeepPartial<EchoStreamRequest>): EchoStreamRequest {
     const message = createBaseEchoStreamRequest();
     message.message = (object.message !== undefined && object.message !== null)
       ? EchoRequest.fromPartial(object.message)
@@ -387,10 +387,10 @@ export const EchoStreamResponse: MessageFns<EchoStreamResponse> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<EchoStreamResponse>, I>>(base?: I): EchoStreamResponse {
-    return EchoStreamResponse.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<EchoStreamResponse>): EchoStreamResponse {
+    return EchoStreamResponse.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<EchoStreamResponse>, I>>(object: I): EchoStreamResponse {
+  fromPartial(object: DeepPartial<EchoStreamResponse>): EchoStreamResponse {
     const message = createBaseEchoStreamResponse();
     message.message = (object.message !== undefined && object.message !== null)
       ? EchoResponse.fromPartial(object.message)
@@ -444,10 +444,10 @@ export const NewsRequest: MessageFns<NewsRequest> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<NewsRequest>, I>>(base?: I): NewsRequest {
-    return NewsRequest.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<NewsRequest>): NewsRequest {
+    return NewsRequest.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<NewsRequest>, I>>(object: I): NewsRequest {
+  fromPartial(object: DeepPartial<NewsRequest>): NewsRequest {
     const message = createBaseNewsRequest();
     message.message = (object.message !== undefined && object.message !== null)
       ? EchoResponse.fromPartial(object.message)
@@ -490,10 +490,10 @@ export const NewsResponse: MessageFns<NewsResponse> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<NewsResponse>, I>>(base?: I): NewsResponse {
-    return NewsResponse.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<NewsResponse>): NewsResponse {
+    return NewsResponse.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<NewsResponse>, I>>(_: I): NewsResponse {
+  fromPartial(_: DeepPartial<NewsResponse>): NewsResponse {
     const message = createBaseNewsResponse();
     return message;
   },
@@ -544,10 +544,10 @@ export const FlashRequest: MessageFns<FlashRequest> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<FlashRequest>, I>>(base?: I): FlashRequest {
-    return FlashRequest.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<FlashRequest>): FlashRequest {
+    return FlashRequest.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<FlashRequest>, I>>(object: I): FlashRequest {
+  fromPartial(object: DeepPartial<FlashRequest>): FlashRequest {
     const message = createBaseFlashRequest();
     message.message = (object.message !== undefined && object.message !== null)
       ? EchoResponse.fromPartial(object.message)
@@ -590,10 +590,10 @@ export const FlashResponse: MessageFns<FlashResponse> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<FlashResponse>, I>>(base?: I): FlashResponse {
-    return FlashResponse.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<FlashResponse>): FlashResponse {
+    return FlashResponse.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<FlashResponse>, I>>(_: I): FlashResponse {
+  fromPartial(_: DeepPartial<FlashResponse>): FlashResponse {
     const message = createBaseFlashResponse();
     return message;
   },
@@ -652,13 +652,9 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-type KeysOfUnion<T> = T extends T ? keyof T : never;
-export type Exact<P, I extends P> = P extends Builtin ? P
-  : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
-
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
-  create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
-  fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
+  create(base?: DeepPartial<T>): T;
+  fromPartial(object: DeepPartial<T>): T;
 }

@@ -1,0 +1,10 @@
+/** The benchmarks' protos as descriptors, for libraries that work from these. */
+import { execFileSync } from "node:child_process";
+import { createFileRegistry, type FileRegistry, fromBinary } from "@bufbuild/protobuf";
+import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+
+/** Reads `bench/proto` with buf. Works from the repository's root, where npm starts scripts. */
+export function benchRegistry(): FileRegistry {
+  const bytes = execFileSync("node_modules/.bin/buf", ["build", "bench/proto", "--as-file-descriptor-set", "-o", "-"]);
+  return createFileRegistry(fromBinary(FileDescriptorSetSchema, bytes));
+}
