@@ -3,9 +3,10 @@ import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { decodeBenchmark } from "./decode/index.js";
 import { echoBenchmark } from "./echo/index.js";
+import { fanoutBenchmark } from "./fanout/index.js";
 import { type Benchmark, machine, renderSection, type Section, versionsOf } from "./report.js";
 
-const BENCHMARKS: readonly Benchmark[] = [decodeBenchmark, echoBenchmark];
+const BENCHMARKS: readonly Benchmark[] = [decodeBenchmark, echoBenchmark, fanoutBenchmark];
 
 interface Flags {
   readonly json?: true;

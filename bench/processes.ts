@@ -16,9 +16,10 @@ export function endWithParent(): void {
 /** What a process can be asked. */
 export type Answers = Readonly<Record<string, (question: never) => unknown>>;
 
-/** Answers the questions of the process that started this one. */
+/** Answers the questions of the process that started this one, and takes what it is told. */
 export function answerParent(answers: Answers): void {
-  process.on("message", async ({ id, name, question }: { id: number; name: string; question: unknown }) => {
+  process.on("message", async ({ id, name, question }: { id?: number; name: string; question: unknown }) => {
+    if (id === undefined) return void answers[name]!(question as never);
     try {
       process.send?.({ id, answer: await answers[name]!(question as never) });
     } catch (error) {
@@ -73,6 +74,11 @@ export class Worker {
     const answer = this.#answer(id, withinMs);
     this.#child.send({ id, name, question });
     return answer as Promise<T>;
+  }
+
+  /** Says something that has no answer. */
+  tell(name: string, question?: unknown): void {
+    this.#child.send({ name, question });
   }
 
   /** Ends the process. */
