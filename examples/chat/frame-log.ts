@@ -1,7 +1,6 @@
 /** One line for each frame: when, direction, transport, version, peer, command, bytes and the payload as JSON. */
 import { styleText } from "node:util";
 import { ChatEventsServiceDefinition, ChatServiceDefinition } from "./gen/chat/v1/chat.js";
-import { Credit, Goaway, Hello, Welcome } from "./gen/framewire/v1/session.js";
 
 /** A frame as the server shows it. */
 export interface SeenFrame {
@@ -21,16 +20,8 @@ interface Message {
 }
 
 const RESPONSE = 2;
-const CONTROL: Readonly<Record<number, readonly [name: string, message?: Message]>> = {
-  5: ["credit", Credit],
-  6: ["cancel"],
-  7: ["hello", Hello],
-  8: ["welcome", Welcome],
-  9: ["ping"],
-  10: ["pong"],
-  11: ["ack"],
-  12: ["goaway", Goaway],
-};
+/** Frames of the protocol itself, which travel with cmd 0. */
+const CONTROL: Readonly<Record<number, string>> = { 5: "credit", 6: "cancel", 9: "ping", 10: "pong", 11: "ack", 12: "goaway" };
 
 const { send, history } = ChatServiceDefinition.methods;
 const { posted, presence } = ChatEventsServiceDefinition.methods;
@@ -61,7 +52,7 @@ function now(): string {
 
 function describe({ cmd, kind, version, direction }: SeenFrame): { name: string; message: Message | undefined } {
   const control = cmd === 0 ? CONTROL[kind] : undefined;
-  if (control !== undefined) return { name: control[0], message: control[1] };
+  if (control !== undefined) return { name: control, message: undefined };
   const command = COMMANDS.get(cmd);
   if (command === undefined) return { name: `cmd ${cmd}`, message: undefined };
   // A version 1 reply has no kind; it is told by its direction, as peers answer none of the server's commands.
