@@ -29,7 +29,7 @@ export class Random {
   }
 
   bytes(count: number): Uint8Array {
-    return Uint8Array.from({ length: count }, () => this.uint32() & 0xff);
+    return new Uint8Array(count).map(() => this.uint32() & 0xff);
   }
 }
 

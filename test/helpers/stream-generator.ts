@@ -283,11 +283,16 @@ function spansByOrigin(received: Received, sent: readonly Uint8Array[]): Span[] 
 export function spansByValue(bytes: Uint8Array, sent: readonly Uint8Array[]): Span[] {
   const spans: Span[] = [];
   for (let start = bytes.indexOf(0x08); start >= 0; ) {
-    const found = sent.find((frame) => frame.every((byte, i) => bytes[start + i] === byte));
+    const found = sent.find((frame) => standsAt(frame, bytes, start));
     if (found !== undefined) spans.push({ start, end: start + found.length });
     start = bytes.indexOf(0x08, start + (found?.length ?? 1));
   }
   return spans;
+}
+
+function standsAt(frame: Uint8Array, bytes: Uint8Array, start: number): boolean {
+  for (let i = 0; i < frame.length; i++) if (bytes[start + i] !== frame[i]) return false;
+  return true;
 }
 
 function sameSpans(a: readonly Span[], b: readonly Span[]): boolean {

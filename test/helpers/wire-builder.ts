@@ -34,6 +34,7 @@ export function cat(...parts: readonly Bytes[]): Uint8Array {
 
 /** A minimal varint; negative values in their ten bytes. */
 export function varint(value: number | bigint): Uint8Array {
+  if (value >= 0 && value < 128) return Uint8Array.of(Number(value));
   let rest = BigInt.asUintN(64, BigInt(value));
   const bytes: number[] = [];
   while (rest > 127n) {
