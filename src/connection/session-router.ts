@@ -27,6 +27,9 @@ export interface RouterParts {
 /** An ack frame with this status asks for everything after its ack again. */
 const DATA_LOSS = statusOf("data-loss");
 
+/** Largest payload of a ping, in bytes: what WebSocket allows its own (RFC 6455 section 5.5). */
+const PING_PAYLOAD = 125;
+
 export class SessionRouter {
   readonly #parts: RouterParts;
   /** Parity of the calls that this side opens. */
@@ -70,6 +73,7 @@ export class SessionRouter {
       case FrameKind.FRAME_KIND_CANCEL:
         return served.onCancel(callId);
       case FrameKind.FRAME_KIND_PING:
+        if (frame.payloadEnd - frame.payloadStart > PING_PAYLOAD) return link.fail("protocol-violation", "a ping with too large a payload");
         return sender.control(FrameKind.FRAME_KIND_PONG, frame.payload.slice());
       case FrameKind.FRAME_KIND_ACK:
         if (frame.status === DATA_LOSS) this.#resend(link, frame.ackNumber);
