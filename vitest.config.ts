@@ -18,7 +18,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: INTEGRATION, pool: "threads" },
+        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: INTEGRATION, pool: "threads", testTimeout: 20_000 },
       },
       {
         extends: true,
