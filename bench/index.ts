@@ -1,12 +1,13 @@
 /** `npm run bench -- NAME [--json] [--quick] [--rounds N]`: runs one benchmark and prints its report. */
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
+import { codecBenchmark } from "./codec/index.js";
 import { decodeBenchmark } from "./decode/index.js";
 import { echoBenchmark } from "./echo/index.js";
 import { fanoutBenchmark } from "./fanout/index.js";
 import { type Benchmark, machine, renderSection, type Section, versionsOf } from "./report.js";
 
-const BENCHMARKS: readonly Benchmark[] = [decodeBenchmark, echoBenchmark, fanoutBenchmark];
+const BENCHMARKS: readonly Benchmark[] = [decodeBenchmark, codecBenchmark, echoBenchmark, fanoutBenchmark];
 
 interface Flags {
   readonly json?: true;

@@ -1,0 +1,45 @@
+import { MessageWriter } from "../../../src/codec/index.js";
+import { readerOver } from "../../../src/connection/message-reader.js";
+import { Order } from "../../gen/bench/v1/order.js";
+import type { Order as PlainOrder } from "../orders.js";
+import type { OrderCodec } from "./codec.js";
+
+const common = {
+  message: (order: PlainOrder) => Order.fromPartial({ ...order, placedAtMs: BigInt(order.placedAtMs) } as never),
+  bytes: (message: unknown) => Order.encode(message as Order).finish(),
+  plain: (message: unknown) => ({ ...(message as Order), placedAtMs: Number((message as Order).placedAtMs) }) as unknown as PlainOrder,
+};
+
+/** ts-proto's generated code with the writer and reader of @bufbuild/protobuf that it comes with. */
+export const stock: OrderCodec = {
+  ...common,
+  encode: (message) => Order.encode(message as Order).finish().length,
+  decode: (bytes) => Order.decode(bytes),
+};
+
+/** ts-proto's generated code with framewire's writer, the bytes left where they will be sent from, and framewire's reader. */
+export function inPlace(): OrderCodec {
+  const writer = new MessageWriter();
+  return {
+    ...common,
+    encode: (message) => {
+      writer.begin(writer.buffer, 0);
+      Order.encode(message as Order, writer as never);
+      return writer.position;
+    },
+    decode: (bytes) => Order.decode(readerOver(bytes, 0, bytes.length)),
+  };
+}
+
+/** The same, but each message gets bytes of its own. */
+export function ownBytes(): OrderCodec {
+  const writer = new MessageWriter();
+  return {
+    ...inPlace(),
+    encode: (message) => {
+      writer.begin(writer.buffer, 0);
+      Order.encode(message as Order, writer as never);
+      return writer.finish().length;
+    },
+  };
+}
