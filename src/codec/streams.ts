@@ -2,7 +2,7 @@
 
 import type { Frame, FrameInit } from "./frame.js";
 import { FrameDecoder, type FrameDecoderOptions } from "./frame-decoder.js";
-import { type EncoderOptions, encodeFrame } from "./frame-encoder.js";
+import { type EncoderOptions, FrameEncoder } from "./frame-encoder.js";
 
 /**
  * Chunks in, frames out. Each frame is a copy that owns its bytes; chunks are cut anywhere. The end of the readable side
@@ -28,9 +28,12 @@ export class FrameDecoderStream extends TransformStream<Uint8Array, Frame> {
 export class FrameEncoderStream extends TransformStream<FrameInit, Uint8Array> {
   /** @throws FramewireError `invalid-option` */
   constructor(options: EncoderOptions = {}) {
+    const encoder = new FrameEncoder(options);
     super({
       transform(frame, controller) {
-        controller.enqueue(encodeFrame(frame, options));
+        encoder.append(frame);
+        // A copy: whoever gets a chunk may transfer its buffer, which the encoder shares.
+        controller.enqueue(encoder.take().slice());
       },
     });
   }
