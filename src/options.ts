@@ -101,6 +101,10 @@ export interface ServerLimits {
   readonly maxFramesPerSecond?: number;
   /** Bytes that one connection may send in a second. A burst may hold a whole second's worth, and at least 8 MiB or four of the largest frames. Default 1 GiB. */
   readonly maxBytesPerSecond?: number;
+  /** Sessions kept for clients that are away; when there is one more, the one that has been away longest is dropped. Default 10,000. */
+  readonly maxSessions?: number;
+  /** Bytes of frames kept for all clients that are away; beyond it the sessions of those away longest are dropped. Default 64 MiB. */
+  readonly maxSessionBytes?: number;
 }
 
 /** Options of a client's reconnects. */
@@ -150,6 +154,8 @@ export const DEFAULTS = {
   maxHandshakes: 4096,
   maxFramesPerSecond: 250_000,
   maxBytesPerSecond: 1024 * 1024 * 1024,
+  maxSessions: 10_000,
+  maxSessionBytes: 64 * 1024 * 1024,
   baseMs: 1_000,
   maxMs: 60_000,
   jitter: "added",
@@ -210,6 +216,8 @@ const RANGES: Readonly<Record<string, Range>> = {
   maxHandshakes: { min: 1, max: Number.POSITIVE_INFINITY },
   maxFramesPerSecond: { min: 1, max: Number.POSITIVE_INFINITY },
   maxBytesPerSecond: { min: 1, max: Number.POSITIVE_INFINITY },
+  maxSessions: { min: 0, max: Number.POSITIVE_INFINITY },
+  maxSessionBytes: { min: 0, max: Number.POSITIVE_INFINITY },
   retries: { min: 0, max: Number.POSITIVE_INFINITY },
 };
 

@@ -38,6 +38,8 @@ export interface ConnectionEvents {
   gap: [GapEvent];
   /** A handler failed, or a frame asked for what is not there. */
   failure: [HandlerFailure];
+  /** A frame waits for the next link. */
+  queued: [];
   /** The link is gone; the session may go on. */
   detach: [LinkEnd];
   /** The peer will close soon. */

@@ -92,6 +92,7 @@ export class FrameSender {
     }
     this.#queue.push(frame, this.#clock.now());
     this.#watchExpiry();
+    if (this.#link === undefined) this.#events.emit("queued");
   }
 
   /** Sends a frame of the protocol itself: it has no sequence, passes everything that waits, and is lost without a link. */

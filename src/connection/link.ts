@@ -20,6 +20,8 @@ export interface LinkEnd {
   readonly reason: string;
   /** Set if this side ended it, or the transport failed. */
   readonly error?: Error;
+  /** The peer said so in a frame of its own. */
+  readonly announced?: true;
 }
 
 /** Who gets what a link brings. */
@@ -276,7 +278,7 @@ export class Link implements TransportReceiver {
   /** The peer said, in a frame, that it closes: its last word on a transport without close codes. */
   endedByPeer(closeCode: number, reason: string): void {
     if (!this.open) return;
-    this.#end({ closeCode, reason });
+    this.#end({ closeCode, reason, announced: true });
     this.#closeTransport(1000, "");
   }
 

@@ -21,13 +21,20 @@ import { type BareHandler, handleCommand, implementService } from "../connection
 import type { HandlerFailure } from "../connection/served-calls.js";
 import type { Transport, TransportInfo } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
-import { type Hello, type ResumeRequest, ResumeVerdict, type Welcome } from "../gen/framewire/v1/session.js";
-import { type ConnectionOptions, type PeerDescription, type ResolvedConnectionOptions, resolveConnectionOptions } from "../options.js";
+import type { Hello, ResumeRequest, Welcome } from "../gen/framewire/v1/session.js";
+import {
+  type ConnectionOptions,
+  type PeerDescription,
+  type ResolvedServerOptions,
+  resolveServerOptions,
+  type ServerLimits,
+} from "../options.js";
 import { Acceptance, type AcceptTarget } from "./accept.js";
 import { type ListenAddresses, Listeners, type ListenOptions } from "./listen.js";
+import { newSession, type Resumption, resume } from "./resume.js";
 import { Rooms } from "./rooms.js";
 import { ServerConnection } from "./server-connection.js";
-import { newToken, SessionTable } from "./sessions.js";
+import { MemorySessionStore, newToken, type SessionCounts, type SessionDrop, type SessionStore, type StoredSession } from "./sessions.js";
 
 /** What an `authenticate` hook gets to decide by. */
 export interface AuthenticationRequest {
@@ -40,7 +47,7 @@ export interface AuthenticationRequest {
 }
 
 /** Options of a server. */
-export interface ServerOptions extends ConnectionOptions {
+export interface ServerOptions extends ConnectionOptions, ServerLimits {
   /**
    * Decides who may connect; what it returns is `connection.identity`. Throwing refuses the client with close code
    * 4416; the text reaches the client only if it is a FramewireError `unauthenticated`.
@@ -65,6 +72,8 @@ export interface ServerEvents {
   connection: [ServerConnection];
   /** A client's session is over. */
   disconnection: [ServerConnection, FramewireError];
+  /** The session of a client that was away is dropped before its time, for lack of room. Its `disconnection` follows. */
+  eviction: [ServerConnection];
   /** A link ended before its handshake was done. */
   refused: [LinkEnd, TransportInfo];
   /** A handler failed, or a frame asked for what is not there: for the log. */
@@ -82,21 +91,26 @@ export interface Broadcaster {
 /** The context of a server's handlers. */
 export type ServerContext = CallContext<ServerConnection>;
 
-interface Session {
+interface Session extends StoredSession {
   readonly connection: Connection;
   readonly facade: ServerConnection;
   /** Seed of all that this server sends in the session: replayed frames keep their checksums. */
   readonly seed: number;
-  readonly token: Uint8Array;
 }
 
+/** What `disconnection` tells of a session that its store dropped. */
+const DROPPED: Readonly<Record<SessionDrop, string>> = {
+  expired: "the session was not resumed in time",
+  evicted: "the session was dropped: too many or too large ones wait for their clients",
+};
+
 export class Server implements AcceptTarget {
-  readonly #options: ResolvedConnectionOptions & ServerOptions;
+  readonly #options: ResolvedServerOptions & ServerOptions;
   readonly #clock: Clock;
   readonly #dispatcher = new Dispatcher();
   readonly #events = new Emitter<ServerEvents>();
   readonly #rooms = new Rooms();
-  readonly #sessions = new SessionTable();
+  readonly #sessions: SessionStore<Session>;
   readonly #live = new Map<Connection, Session>();
   readonly #handshakes = new Set<Link>();
   readonly #listeners: Listeners;
@@ -105,8 +119,9 @@ export class Server implements AcceptTarget {
 
   /** @throws FramewireError `invalid-option` */
   constructor(options: ServerOptions = {}) {
-    this.#options = { ...options, ...resolveConnectionOptions(options) };
+    this.#options = { ...options, ...resolveServerOptions(options) };
     this.#clock = options.clock ?? systemClock;
+    this.#sessions = new MemorySessionStore(this.#options, this.#clock, (session, why) => this.#dropped(session, why));
     this.#listeners = new Listeners((transport) => this.accept(transport), this.#options);
   }
 
@@ -138,6 +153,11 @@ export class Server implements AcceptTarget {
   /** The clients, those whose session waits to be resumed included. */
   get connections(): ServerConnection[] {
     return [...this.#live.values()].map(({ facade }) => facade);
+  }
+
+  /** How many sessions there are, and what those hold whose client is away. */
+  get sessions(): SessionCounts {
+    return this.#sessions.counts;
   }
 
   /** Starts to listen; resolves with the addresses once all of them are open. Rejects if one is taken. */
@@ -205,7 +225,8 @@ export class Server implements AcceptTarget {
   acceptV1(link: Link): void | Promise<void> {
     if (this.#options.minVersion === 2) throw new FramewireError("version-unsupported", "this server speaks version 2 only");
     return this.#authenticated({ credentials: new Uint8Array(0), peer: {}, transport: link.info, version: 1 }, (identity) => {
-      this.#welcome(link, {}, identity).connection.attach(link, versionOneAgreement(this.#options));
+      // Who has left while the server was still thinking is nobody's connection.
+      if (link.open) this.#welcome(link, {}, identity).connection.attach(link, versionOneAgreement(this.#options));
     });
   }
 
@@ -213,7 +234,12 @@ export class Server implements AcceptTarget {
   acceptHello(link: Link, hello: Hello): void | Promise<void> {
     const peer: PeerDescription = hello.peer ?? {};
     return this.#authenticated({ credentials: hello.credentials, peer, transport: link.info, version: 2 }, (identity) => {
-      if (hello.resume === undefined || !this.#resume(link, hello, hello.resume)) this.#begin(link, hello, peer, identity);
+      const found = hello.resume && this.#sessions.find(hello.resume.token);
+      const place = (session: Session | undefined) => {
+        if (!link.open) return;
+        if (session === undefined || !this.#resume(session, link, hello)) this.#begin(link, hello, peer, identity);
+      };
+      return found instanceof Promise ? found.then(place) : place(found);
     });
   }
 
@@ -223,54 +249,30 @@ export class Server implements AcceptTarget {
     this.#events.emit("refused", end, link.info);
   }
 
-  #authenticated(request: AuthenticationRequest, then: (identity: unknown) => void): void | Promise<void> {
+  #authenticated(request: AuthenticationRequest, then: (identity: unknown) => void | Promise<void>): void | Promise<void> {
     const identity = this.#options.authenticate?.(request);
-    if (identity instanceof Promise) return identity.then(then);
-    then(identity);
+    return identity instanceof Promise ? identity.then(then) : then(identity);
   }
 
   /** Opens a new session. */
   #begin(link: Link, hello: Hello, peer: PeerDescription, identity: unknown): void {
     const session = this.#welcome(link, peer, identity);
-    const rejected = hello.resume !== undefined;
-    sendWelcome(link, {
-      ...this.#welcomeFor(session),
-      verdict: rejected ? ResumeVerdict.RESUME_VERDICT_REJECTED : ResumeVerdict.RESUME_VERDICT_UNSPECIFIED,
-      received: 0n,
-      toClient: undefined,
-      toServer: undefined,
-    });
+    sendWelcome(link, { ...this.#welcomeFor(session), ...newSession(hello.resume !== undefined) });
     this.#attach(session, link, hello);
   }
 
-  /** Goes on with an interrupted session. False if there is none. */
-  #resume(link: Link, hello: Hello, resume: ResumeRequest): boolean {
-    const connection = this.#sessions.find(resume.token);
-    const session = connection && this.#live.get(connection);
-    if (connection === undefined || session === undefined) return false;
-    const peerReceived = Number(resume.received);
-    const oldest = Number(resume.oldest);
-    if (!(peerReceived < connection.replay.next) || !(oldest >= 1 && oldest <= Number.MAX_SAFE_INTEGER)) return false;
-    const lostOut = connection.replay.missingAfter(peerReceived);
-    const lostIn = oldest > connection.received + 1 ? { from: connection.received + 1, to: oldest - 1 } : undefined;
-    const evicted = "evicted";
-    sendWelcome(link, {
-      ...this.#welcomeFor(session),
-      verdict: lostIn || lostOut ? ResumeVerdict.RESUME_VERDICT_GAP : ResumeVerdict.RESUME_VERDICT_RESUMED,
-      received: BigInt(lostIn?.to ?? connection.received),
-      toClient: lostOut && { from: BigInt(lostOut.from), to: BigInt(lostOut.to), reason: evicted },
-      toServer: lostIn && { from: BigInt(lostIn.from), to: BigInt(lostIn.to), reason: evicted },
-    });
-    this.#attach(session, link, hello, {
-      peerReceived: lostOut?.to ?? peerReceived,
-      lostIn: lostIn && { direction: "in", ...lostIn, reason: evicted },
-      lostOut: lostOut && { direction: "out", ...lostOut, reason: evicted },
-    });
+  /** Goes on with a session. False if what the client says of it cannot be. */
+  #resume(session: Session, link: Link, hello: Hello): boolean {
+    const resumption = resume(session.connection, hello.resume as ResumeRequest);
+    if (resumption === undefined) return false;
+    sendWelcome(link, { ...this.#welcomeFor(session), ...resumption.welcome });
+    this.#attach(session, link, hello, resumption.resumed);
     return true;
   }
 
-  #attach(session: Session, link: Link, hello: Hello, resumed?: Parameters<Connection["attach"]>[1]["resumed"]): void {
+  #attach(session: Session, link: Link, hello: Hello, resumed?: Resumption["resumed"]): void {
     this.#handshakes.delete(link);
+    this.#sessions.resumed(session);
     link.batching = hello.capabilities?.batching === true;
     session.connection.attach(link, {
       version: 2,
@@ -286,40 +288,49 @@ export class Server implements AcceptTarget {
     const facts = { id: String(this.#nextId++), peer, identity };
     const facade = new ServerConnection(facts, link.info, () => connection, this.#rooms);
     const connection = new Connection("server", this.#dispatcher, facade, this.#options, this.#clock);
-    const session: Session = { connection, facade, seed: randomSeed(), token: newToken() };
+    const session: Session = {
+      connection,
+      facade,
+      seed: randomSeed(),
+      token: newToken(),
+      get heldBytes() {
+        return connection.heldBytes;
+      },
+    };
     this.#live.set(connection, session);
-    this.#sessions.add(session.token, connection);
+    this.#sessions.add(session);
     this.#watch(session);
     this.#events.emit("connection", facade);
     return session;
   }
 
-  #watch({ connection, facade, token }: Session): void {
+  #watch(session: Session): void {
+    const { connection, facade } = session;
     const { events } = connection;
     events.on("failure", (failure) => this.#events.emit("failure", failure, facade));
     if (this.#events.has("frame")) events.on("frame", (frame) => this.#events.emit("frame", { ...frame, connection: facade }));
     events.on("detach", (end) => {
-      const windowMs = connection.version === 2 ? this.#options.resumeWindowMs : 0;
-      if (windowMs === 0)
-        return connection.close(
-          end.closeCode,
-          end.reason || "the connection broke",
-          end.error instanceof FramewireError ? end.error : undefined,
-        );
-      const timer = this.#clock.setTimer(windowMs, () => {
-        if (connection.link === undefined) connection.close(1006, "the session was not resumed in time");
-      });
-      events.on("close", () => timer.cancel());
+      if (connection.version === 2 && this.#options.resumeWindowMs > 0 && !saidGoodbye(end, facade.transport)) {
+        return this.#sessions.interrupted(session);
+      }
+      const error = end.error instanceof FramewireError ? end.error : undefined;
+      connection.close(end.closeCode, end.reason || "the connection broke", error);
     });
+    events.on("queued", () => this.#sessions.grown(session));
     events.on("close", (error) => {
       this.#live.delete(connection);
-      this.#sessions.remove(token);
+      this.#sessions.remove(session);
       this.#rooms.leaveAll(facade);
       this.#events.emit("disconnection", facade, error);
     });
   }
 
-  #welcomeFor(session: Session): Omit<Welcome, "verdict" | "received" | "toClient" | "toServer"> {
+  #dropped({ connection, facade }: Session, why: SessionDrop): void {
+    if (why === "evicted") this.#events.emit("eviction", facade);
+    connection.close(1006, DROPPED[why]);
+  }
+
+  #welcomeFor(session: Session): Omit<Welcome, keyof Resumption["welcome"]> {
     const { peer, resumeWindowMs, heartbeatIntervalMs, heartbeatTimeoutMs } = this.#options;
     return {
       version: WIRE_VERSION,
@@ -334,6 +345,11 @@ export class Server implements AcceptTarget {
       heartbeatTimeoutMs,
     };
   }
+}
+
+/** Whether the client left for good. The end of a TCP stream alone does not say so: a process that is killed ends it too. */
+function saidGoodbye({ closeCode, announced }: LinkEnd, { kind }: TransportInfo): boolean {
+  return closeCode === 1000 && (kind === "ws" || announced === true);
 }
 
 /** A server; `listen` opens it. @throws FramewireError `invalid-option` */

@@ -1,43 +1,176 @@
-/** The sessions of a server: found by the token that a reconnecting client shows. */
-import type { Connection } from "../connection/connection.js";
+/** The sessions of a server: found by the token that a reconnecting client shows, bounded while their clients are away. */
+import type { Clock, Timer } from "../connection/clock.js";
+import type { Awaitable } from "../connection/definition.js";
 
 const ID_LENGTH = 16;
 const TOKEN_LENGTH = 32;
-
-interface StoredSession {
-  readonly token: Uint8Array;
-  readonly connection: Connection;
-}
 
 /** A fresh token: 16 bytes that find the session, 16 that prove the right to it. */
 export function newToken(): Uint8Array {
   return crypto.getRandomValues(new Uint8Array(TOKEN_LENGTH));
 }
 
-/** Live and interrupted sessions, in memory. */
-export class SessionTable {
-  readonly #sessions = new Map<string, StoredSession>();
+/** A session as its store sees it. */
+export interface StoredSession {
+  readonly token: Uint8Array;
+  /** Bytes of frames that are kept for its client. */
+  readonly heldBytes: number;
+}
 
-  get size(): number {
-    return this.#sessions.size;
+/** How many sessions there are, and what they hold. */
+export interface SessionCounts {
+  /** All sessions, with and without a connected client. */
+  readonly sessions: number;
+  /** Those whose client is away and may come back. */
+  readonly interrupted: number;
+  /** Bytes of frames kept for them. */
+  readonly interruptedBytes: number;
+  /** Interrupted sessions dropped before their time, since the start. */
+  readonly evicted: number;
+}
+
+/**
+ * Where a server keeps its sessions. The server tells what happens to each of them; the store decides how long one is
+ * kept. `find` may take its time: a store that shares sessions between servers can ask the others there, and gets to
+ * write them down in `interrupted` and `grown`.
+ */
+export interface SessionStore<S extends StoredSession> {
+  readonly counts: SessionCounts;
+  /** A new session. Its client is connected. */
+  add(session: S): void;
+  /** The session of `token`, for a client that wants to go on with it; `undefined` if there is none, or none any more. */
+  find(token: Uint8Array): Awaitable<S | undefined>;
+  /** The client is away. From now on the session may be dropped. */
+  interrupted(session: S): void;
+  /** More is kept for a client that is away. */
+  grown(session: S): void;
+  /** The client is back. */
+  resumed(session: S): void;
+  /** The session is over. */
+  remove(session: S): void;
+}
+
+/** How long, how many and how much a store keeps for clients that are away. */
+export interface SessionLimits {
+  readonly resumeWindowMs: number;
+  readonly maxSessions: number;
+  readonly maxSessionBytes: number;
+}
+
+/** Why a store dropped a session. */
+export type SessionDrop = "expired" | "evicted";
+
+interface Absence {
+  readonly since: number;
+  readonly bytes: number;
+}
+
+/** Sessions in the memory of this process: a restarted server has none. */
+export class MemorySessionStore<S extends StoredSession> implements SessionStore<S> {
+  readonly #limits: SessionLimits;
+  readonly #clock: Clock;
+  readonly #drop: (session: S, why: SessionDrop) => void;
+  readonly #sessions = new Map<string, S>();
+  /** Sessions whose client is away, the longest away first. */
+  readonly #absences = new Map<S, Absence>();
+  #bytes = 0;
+  #evicted = 0;
+  #timer: Timer | undefined;
+
+  /** `drop` ends a session that is kept no longer; it is not in the store any more. */
+  constructor(limits: SessionLimits, clock: Clock, drop: (session: S, why: SessionDrop) => void) {
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#drop = drop;
   }
 
-  add(token: Uint8Array, connection: Connection): void {
-    this.#sessions.set(idOf(token), { token, connection });
+  get counts(): SessionCounts {
+    return {
+      sessions: this.#sessions.size,
+      interrupted: this.#absences.size,
+      interruptedBytes: this.#bytes,
+      evicted: this.#evicted,
+    };
   }
 
-  /** The session of `token`. Its secret half is compared in constant time. */
-  find(token: Uint8Array): Connection | undefined {
+  add(session: S): void {
+    this.#sessions.set(idOf(session.token), session);
+  }
+
+  /** The secret half of the token is compared in constant time. */
+  find(token: Uint8Array): S | undefined {
     if (token.length !== TOKEN_LENGTH) return undefined;
-    const stored = this.#sessions.get(idOf(token));
-    if (stored === undefined) return undefined;
+    const session = this.#sessions.get(idOf(token));
+    if (session === undefined) return undefined;
     let difference = 0;
-    for (let i = 0; i < TOKEN_LENGTH; i++) difference |= stored.token[i]! ^ token[i]!;
-    return difference === 0 ? stored.connection : undefined;
+    for (let i = 0; i < TOKEN_LENGTH; i++) difference |= session.token[i]! ^ token[i]!;
+    return difference === 0 ? session : undefined;
   }
 
-  remove(token: Uint8Array): void {
-    this.#sessions.delete(idOf(token));
+  interrupted(session: S): void {
+    this.resumed(session);
+    const bytes = session.heldBytes;
+    this.#absences.set(session, { since: this.#clock.now(), bytes });
+    this.#bytes += bytes;
+    this.#evict();
+    this.#watch();
+  }
+
+  grown(session: S): void {
+    const absence = this.#absences.get(session);
+    if (absence === undefined) return;
+    const bytes = session.heldBytes;
+    // A Map keeps the place of a key that is set again.
+    this.#absences.set(session, { since: absence.since, bytes });
+    this.#bytes += bytes - absence.bytes;
+    this.#evict();
+  }
+
+  resumed(session: S): void {
+    const absence = this.#absences.get(session);
+    if (absence === undefined) return;
+    this.#absences.delete(session);
+    this.#bytes -= absence.bytes;
+  }
+
+  remove(session: S): void {
+    this.resumed(session);
+    this.#sessions.delete(idOf(session.token));
+    if (this.#absences.size > 0) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #evict(): void {
+    const { maxSessions, maxSessionBytes } = this.#limits;
+    for (const session of this.#absences.keys()) {
+      if (this.#absences.size <= maxSessions && this.#bytes <= maxSessionBytes) return;
+      this.#evicted++;
+      this.remove(session);
+      this.#drop(session, "evicted");
+    }
+  }
+
+  /** One timer for all: whoever has been away longest is the first whose time is over. */
+  #watch(): void {
+    if (this.#timer !== undefined) return;
+    const [longest] = this.#absences.values();
+    if (longest === undefined) return;
+    const delayMs = longest.since + this.#limits.resumeWindowMs - this.#clock.now();
+    this.#timer = this.#clock.setTimer(Math.max(0, delayMs), () => {
+      this.#timer = undefined;
+      this.#expire();
+      this.#watch();
+    });
+  }
+
+  #expire(): void {
+    const over = this.#clock.now() - this.#limits.resumeWindowMs;
+    for (const [session, { since }] of this.#absences) {
+      if (since > over) return;
+      this.remove(session);
+      this.#drop(session, "expired");
+    }
   }
 }
 

@@ -197,7 +197,7 @@ export function stage(
     await client.close();
     await server.close();
     // What is still under way, such as the close itself, arrives.
-    await clock.advance(1_000);
+    await clock.advance(5_000);
   };
   return { clock, network, server, client, atServer, atClient, gaps, sessions, end };
 }

@@ -1,0 +1,52 @@
+/** What becomes of a client's wish to go on with its session. docs/wire.md section 5.7. */
+import type { Agreement } from "../connection/connection.js";
+import type { ReplayBuffer, SequenceRange } from "../connection/delivery.js";
+import { type Gap, type ResumeRequest, ResumeVerdict, type Welcome } from "../gen/framewire/v1/session.js";
+
+/** What the server has of the session. */
+export interface SessionState {
+  /** Highest sequence received with none missing before it. */
+  readonly received: number;
+  /** What was sent and is not acknowledged. */
+  readonly replay: ReplayBuffer;
+}
+
+/** What the welcome says of it, and what this side goes on with. */
+export interface Resumption {
+  readonly welcome: Pick<Welcome, "verdict" | "received" | "toClient" | "toServer">;
+  readonly resumed: NonNullable<Agreement["resumed"]>;
+}
+
+/** The part of a welcome that opens a new session. */
+export function newSession(wished: boolean): Resumption["welcome"] {
+  const verdict = wished ? ResumeVerdict.RESUME_VERDICT_REJECTED : ResumeVerdict.RESUME_VERDICT_UNSPECIFIED;
+  return { verdict, received: 0n, toClient: undefined, toServer: undefined };
+}
+
+/** Compares what both sides have. `undefined` if the client's numbers cannot be: a session is not gone on with on such ground. */
+export function resume({ received, replay }: SessionState, wish: ResumeRequest): Resumption | undefined {
+  const peerReceived = Number(wish.received);
+  const oldest = Number(wish.oldest);
+  if (!(peerReceived < replay.next) || !(oldest >= 1 && oldest <= Number.MAX_SAFE_INTEGER)) return undefined;
+  const lostOut = replay.missingAfter(peerReceived);
+  const lostIn = oldest > received + 1 ? { from: received + 1, to: oldest - 1 } : undefined;
+  return {
+    welcome: {
+      verdict: lostIn || lostOut ? ResumeVerdict.RESUME_VERDICT_GAP : ResumeVerdict.RESUME_VERDICT_RESUMED,
+      received: BigInt(lostIn?.to ?? received),
+      toClient: lostOut && gap(lostOut),
+      toServer: lostIn && gap(lostIn),
+    },
+    resumed: {
+      peerReceived: lostOut?.to ?? peerReceived,
+      lostIn: lostIn && { direction: "in", ...lostIn, reason: EVICTED },
+      lostOut: lostOut && { direction: "out", ...lostOut, reason: EVICTED },
+    },
+  };
+}
+
+const EVICTED = "evicted";
+
+function gap({ from, to }: SequenceRange): Gap {
+  return { from: BigInt(from), to: BigInt(to), reason: EVICTED };
+}
