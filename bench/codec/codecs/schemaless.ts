@@ -27,6 +27,6 @@ export const json: OrderCodec = {
   message: (order) => order,
   encode: (message) => Buffer.from(JSON.stringify(message)).length,
   bytes: (message) => Buffer.from(JSON.stringify(message)),
-  decode: (bytes) => JSON.parse((bytes as Buffer).toString()),
+  decode: ({ buffer, byteOffset, length }) => JSON.parse(Buffer.from(buffer, byteOffset, length).toString()),
   plain: (message) => message as Order,
 };

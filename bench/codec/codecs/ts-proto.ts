@@ -20,6 +20,7 @@ export const stock: OrderCodec = {
 /** ts-proto's generated code with framewire's writer, the bytes left where they will be sent from, and framewire's reader. */
 export function inPlace(): OrderCodec {
   const writer = new MessageWriter();
+  let received = new Uint8Array(0);
   return {
     ...common,
     encode: (message) => {
@@ -27,7 +28,11 @@ export function inPlace(): OrderCodec {
       Order.encode(message as Order, writer as never);
       return writer.position;
     },
-    decode: (bytes) => Order.decode(readerOver(bytes, 0, bytes.length)),
+    decode: ({ buffer, byteOffset, length }) => {
+      // As in a connection: the buffer stays the same, offsets say where the message is.
+      if (received.buffer !== buffer) received = new Uint8Array(buffer as ArrayBuffer);
+      return Order.decode(readerOver(received, byteOffset, byteOffset + length));
+    },
   };
 }
 
