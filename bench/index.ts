@@ -5,9 +5,18 @@ import { codecBenchmark } from "./codec/index.js";
 import { decodeBenchmark } from "./decode/index.js";
 import { echoBenchmark } from "./echo/index.js";
 import { fanoutBenchmark } from "./fanout/index.js";
+import { memoryBenchmark } from "./memory/index.js";
 import { type Benchmark, machine, renderSection, type Section, versionsOf } from "./report.js";
+import { startupBenchmark } from "./startup/index.js";
 
-const BENCHMARKS: readonly Benchmark[] = [decodeBenchmark, codecBenchmark, echoBenchmark, fanoutBenchmark];
+const BENCHMARKS: readonly Benchmark[] = [
+  decodeBenchmark,
+  codecBenchmark,
+  echoBenchmark,
+  fanoutBenchmark,
+  memoryBenchmark,
+  startupBenchmark,
+];
 
 interface Flags {
   readonly json?: true;
