@@ -1,4 +1,4 @@
-/** `npm run bench -- NAME [--json] [--quick] [--rounds N]`: runs one benchmark and prints its report. */
+/** `npm run bench -- NAME [--json] [--quick] [--rounds N]`: runs one benchmark, or all, and prints the report. */
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { codecBenchmark } from "./codec/index.js";
@@ -6,7 +6,9 @@ import { decodeBenchmark } from "./decode/index.js";
 import { echoBenchmark } from "./echo/index.js";
 import { fanoutBenchmark } from "./fanout/index.js";
 import { memoryBenchmark } from "./memory/index.js";
-import { type Benchmark, machine, renderSection, type Section, versionsOf } from "./report.js";
+import { writePage } from "./page/index.js";
+import type { Benchmark } from "./report.js";
+import { keepResult, keptResult, type Result, renderTable, resultOf } from "./result.js";
 import { startupBenchmark } from "./startup/index.js";
 
 const BENCHMARKS: readonly Benchmark[] = [
@@ -24,65 +26,75 @@ interface Flags {
   readonly rounds?: number;
   readonly only?: string;
   readonly profile?: string;
+  readonly write?: true;
 }
 
 const program = new Command("bench").description("Measures framewire side by side with its peers").showHelpAfterError();
 for (const benchmark of BENCHMARKS) {
-  program
-    .command(benchmark.name)
-    .description(benchmark.summary)
-    .option("--json", "print one JSON document instead of tables")
-    .option("--quick", "fewer and smaller samples: a look, not a figure to quote")
-    .option("--rounds <n>", "rounds for each case", positive)
+  common(program.command(benchmark.name).description(benchmark.summary))
     .option("--only <text>", "only contestants whose name has this in it, and the one they are compared with")
     .option("--profile <folder>", "write CPU profiles of the processes that are started")
-    .action((flags: Flags) => report(benchmark, flags));
+    .action((flags: Flags) => report([benchmark], flags));
 }
+common(program.command("all").description("all of them, one after the other"))
+  .option("--write", "write docs/benchmarks.md and its plots from the results")
+  .action((flags: Flags) => report(BENCHMARKS, flags));
+program
+  .command("page")
+  .description("writes docs/benchmarks.md and its plots from the last full run of each benchmark")
+  .action(() => page(BENCHMARKS.map(({ name }) => keptResult(name))));
 await program.parseAsync();
 
-async function report(benchmark: Benchmark, flags: Flags): Promise<void> {
-  const here = machine();
-  const started = performance.now();
-  const sections = await benchmark.run({
-    quick: flags.quick === true,
-    ...(flags.rounds === undefined ? {} : { rounds: flags.rounds }),
-    ...(flags.only === undefined ? {} : { only: flags.only }),
-    ...(flags.profile === undefined ? {} : { profile: resolve(flags.profile) }),
-    progress: (text) => {
-      if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
-    },
-  });
-  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
-  const seconds = Math.round((performance.now() - started) / 1000);
-  const versions = versionsOf(benchmark.packages);
-  if (flags.json === true) {
-    const document = {
-      benchmark: benchmark.name,
+function common(command: Command): Command {
+  return command
+    .option("--json", "print one JSON document instead of tables")
+    .option("--quick", "fewer and smaller samples: a look, not a figure to quote")
+    .option("--rounds <n>", "rounds for each case", positive);
+}
+
+async function report(benchmarks: readonly Benchmark[], flags: Flags): Promise<void> {
+  const results: Result[] = [];
+  for (const benchmark of benchmarks) {
+    const result = await resultOf(benchmark, {
       quick: flags.quick === true,
-      seconds,
-      machine: here,
-      versions,
-      sections: sections.map(bare),
-    };
-    process.stdout.write(`${JSON.stringify(document, null, 1)}\n`);
-    return;
+      ...(flags.rounds === undefined ? {} : { rounds: flags.rounds }),
+      ...(flags.only === undefined ? {} : { only: flags.only }),
+      ...(flags.profile === undefined ? {} : { profile: resolve(flags.profile) }),
+      progress: (text) => {
+        if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+      },
+    });
+    if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+    results.push(result);
+    // A part of a run, or one that is slowed by its own profile, is not what a page should show.
+    if (flags.only === undefined && flags.profile === undefined && flags.quick !== true) keepResult(result);
+    if (flags.json !== true) print(result);
   }
+  if (flags.json === true) {
+    const documents = results.map(documentOf);
+    process.stdout.write(`${JSON.stringify(documents.length === 1 ? documents[0] : documents, null, 1)}\n`);
+  }
+  if (flags.write === true) page(results);
+}
+
+function page(results: readonly Result[]): void {
+  for (const file of writePage(BENCHMARKS, results)) process.stderr.write(`${file}\n`);
+}
+
+function print({ machine, versions, seconds, quick, tables }: Result): void {
   const packages = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   const lines = [
-    `${here.cpu}, ${here.cores} cores, ${here.memoryGiB} GiB, ${here.platform}, Node ${here.node} (V8 ${here.v8}), load ${here.load} before`,
+    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.platform}, Node ${machine.node} (V8 ${machine.v8}), load ${machine.load} before`,
     packages.join(", "),
-    `${seconds} s${flags.quick === true ? ", --quick: a look, not a figure to quote" : ""}`,
+    `${seconds} s${quick ? ", --quick: a look, not a figure to quote" : ""}`,
   ];
-  process.stdout.write(`${lines.filter((line) => line !== "").join("\n")}\n\n${sections.filter(printed).map(renderSection).join("\n")}`);
+  // A table without columns is there for the JSON alone.
+  const shown = tables.filter(({ head }) => head.length > 0).map(renderTable);
+  process.stdout.write(`${lines.filter((line) => line !== "").join("\n")}\n\n${shown.join("\n")}\n`);
 }
 
-/** A section without columns is there for the JSON alone. */
-function printed({ columns }: Section): boolean {
-  return columns.length > 0;
-}
-
-function bare({ title, note, rows }: Section) {
-  return { title, ...(note === undefined ? {} : { note }), rows };
+function documentOf({ tables, ...rest }: Result) {
+  return { ...rest, sections: tables.map(({ title, note, rows }) => ({ title, ...(note === undefined ? {} : { note }), rows })) };
 }
 
 function positive(text: string): number {

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { cpus, loadavg, totalmem } from "node:os";
+import type { Plot } from "./page/svg.js";
 
 /** A value of a row: numbers stay numbers in the JSON. */
 export type Cell = string | number | boolean | null;
@@ -23,6 +24,8 @@ export interface Section {
   readonly columns: readonly Column[];
   /** May hold more than the columns show; the JSON has all of it. */
   readonly rows: readonly Readonly<Record<string, Cell>>[];
+  /** Charts of the page. Default: none. */
+  readonly plots?: readonly Plot[];
 }
 
 /** What a benchmark is started with. */
@@ -43,6 +46,8 @@ export interface Settings {
 export interface Benchmark {
   readonly name: string;
   readonly summary: string;
+  /** What is measured and how, in Markdown: the text above its tables on the page. */
+  readonly about?: string;
   /** npm packages that take part; their versions go into the report. */
   readonly packages: readonly string[];
   readonly run: (settings: Settings) => Promise<Section[]>;
@@ -86,15 +91,14 @@ export function versionsOf(packages: readonly string[]): Record<string, string> 
   return versions;
 }
 
-/** A section as text, columns aligned, numbers to the right. */
-export function renderSection(section: Section): string {
-  const cells = section.rows.map((row) => section.columns.map((column) => show(column, row[column.key] ?? null)));
-  const titles = section.columns.map((column) => column.title);
-  const widths = titles.map((title, i) => Math.max(title.length, ...cells.map((row) => row[i]!.length)));
-  const left = section.columns.map((column) => section.rows.every((row) => typeof row[column.key] === "string"));
-  const line = (row: readonly string[]) => row.map((text, i) => (left[i] ? text.padEnd(widths[i]!) : text.padStart(widths[i]!))).join("  ");
-  const rule = widths.map((width) => "-".repeat(width)).join("  ");
-  return [section.title, ...(section.note === undefined ? [] : [section.note]), "", line(titles), rule, ...cells.map(line), ""].join("\n");
+/** What people see of each row. */
+export function cellsOf({ columns, rows }: Section): string[][] {
+  return rows.map((row) => columns.map((column) => show(column, row[column.key] ?? null)));
+}
+
+/** Whether a column has values other than text, and so stands to the right. */
+export function isNumeric({ rows }: Section, { key }: Column): boolean {
+  return !rows.every((row) => typeof row[key] === "string");
 }
 
 /** 1234567 as `1.23 M`, 1234 as `1.23 k`. */

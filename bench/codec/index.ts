@@ -97,5 +97,13 @@ function sectionOf(size: string, rows: Section["rows"]): Section {
       { key: "decodeRatio", title: "to stock", format: times },
     ],
     rows,
+    plots: (["encode", "decode"] as const).map((half) => ({
+      title: `Messages ${half}d per second, about ${size}`,
+      bars: rows.map((row) => ({
+        label: String(row.subject),
+        value: Number(row[`${half}PerSecond`]),
+        text: `${short(row[`${half}PerSecond`] ?? null)}/s  ${times(row[`${half}Ratio`] ?? null)}`,
+      })),
+    })),
   };
 }

@@ -86,6 +86,7 @@ function rowsOf(work: Work, samples: ReadonlyMap<EchoSubject, readonly Sample[]>
 
 function sectionOf(work: Work, rows: readonly Row[]): Section {
   const micros = (value: unknown) => (value as number).toFixed(1);
+  const here = rows.filter((row) => row.work === work.name);
   return {
     title: `Echo: ${work.name}`,
     columns: [
@@ -96,7 +97,17 @@ function sectionOf(work: Work, rows: readonly Row[]): Section {
       { key: "clientMicros", title: "client CPU, µs", format: micros },
       { key: "serverMicros", title: "server CPU, µs", format: micros },
     ],
-    rows: rows.filter((row) => row.work === work.name),
+    rows: here,
+    plots: [
+      {
+        title: `Round trips per second: ${work.name}`,
+        bars: here.map(({ subject, messagesPerSecond, ratio }) => ({
+          label: subject,
+          value: messagesPerSecond,
+          text: `${short(messagesPerSecond)}/s  ${times(ratio)}`,
+        })),
+      },
+    ],
   };
 }
 

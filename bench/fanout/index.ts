@@ -89,6 +89,7 @@ function rowsOf(burst: number, samples: ReadonlyMap<FanoutSubject, readonly Samp
 
 function sectionOf(burst: number, rows: readonly Row[]): Section {
   const micros = (value: unknown) => (value as number).toFixed(2);
+  const here = rows.filter((row) => row.burst === burst);
   return {
     title: `Fan-out: ${BYTES} B to ${RECEIVERS} receivers, ${burst === 1 ? "one broadcast" : `${burst} broadcasts`} in a turn of the event loop`,
     note: `Asked of framewire: ${TARGETS.ws} times ws over WebSocket, ${TARGETS.tcp} times over TCP.`,
@@ -100,6 +101,16 @@ function sectionOf(burst: number, rows: readonly Row[]): Section {
       { key: "serverMicros", title: "server CPU, µs", format: micros },
       { key: "receiversMicros", title: "receiver CPU, µs", format: micros },
     ],
-    rows: rows.filter((row) => row.burst === burst),
+    rows: here,
+    plots: [
+      {
+        title: `Deliveries per second to ${RECEIVERS} receivers, ${burst === 1 ? "one broadcast" : `${burst} broadcasts`} in a turn`,
+        bars: here.map(({ subject, deliveriesPerSecond, ratio }) => ({
+          label: subject,
+          value: deliveriesPerSecond,
+          text: `${short(deliveriesPerSecond)}/s  ${times(ratio)}`,
+        })),
+      },
+    ],
   };
 }

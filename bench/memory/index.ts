@@ -3,7 +3,7 @@ import { type EchoSubject, subjectNamed } from "../echo/subjects.js";
 import { median } from "../harness.js";
 import { Worker } from "../processes.js";
 import type { Benchmark, Section, Settings } from "../report.js";
-import { times } from "../report.js";
+import { short, times } from "../report.js";
 import type { Sides } from "./client-process.js";
 import type { Memory } from "./settled.js";
 
@@ -108,5 +108,15 @@ function sectionOf(count: number, chosen: readonly EchoSubject[], costs: Readonl
       { key: "clientHeap", title: "client, heap" },
     ],
     rows: rows.map((row) => ({ ...row, ratio: row.serverResident / base.serverResident })),
+    plots: [
+      {
+        title: `Resident bytes of the server for each of ${count.toLocaleString("en")} idle connections (less is better)`,
+        bars: rows.map(({ subject, serverResident }) => ({
+          label: subject,
+          value: serverResident,
+          text: `${short(serverResident)}B  ${times(serverResident / base.serverResident)}`,
+        })),
+      },
+    ],
   };
 }

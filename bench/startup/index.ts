@@ -96,6 +96,14 @@ async function run(settings: Settings): Promise<Section[]> {
         { key: "spread", title: "±", format: percent },
       ],
       rows,
+      plots: [
+        {
+          title: "Milliseconds that an import adds to the start (less is better)",
+          bars: rows.flatMap(({ subject, addedMs }) =>
+            addedMs === null ? [] : { label: subject, value: addedMs, text: `${addedMs.toFixed(1)} ms` },
+          ),
+        },
+      ],
     },
   ];
 }
