@@ -54,9 +54,11 @@ abstract class OpenCall implements FrameOwner {
     return this.request.callId as number;
   }
 
-  /** The request will never go out. */
+  /** The request will never go out, nor anything behind it. */
   frameSettled(error?: FramewireError): void {
-    if (error !== undefined) this.#table.settle(this, error);
+    if (error === undefined) return;
+    this.#table.settle(this, error);
+    this.#table.withdraw(this);
   }
 
   abstract item(message: unknown, cost: number): void;
@@ -135,6 +137,11 @@ export class CallTable {
   /** Calls that have not settled. */
   get size(): number {
     return this.#calls.size;
+  }
+
+  /** Whether the call is open. */
+  has(callId: number): boolean {
+    return this.#calls.has(callId);
   }
 
   /** A call with one request and one reply. Rejects with a FramewireError that carries a google.rpc.Code. */
@@ -324,11 +331,16 @@ export class CallTable {
     if (bytes > 0 && this.#calls.has(call.id)) this.#post(call, FrameKind.FRAME_KIND_CREDIT, Credit.encode({ bytes }).finish());
   }
 
+  /** @internal Takes the frames of a call that still wait back. */
+  withdraw({ id }: OpenCall): void {
+    this.#host.withdraw(({ callId }) => callId === id);
+  }
+
   /** @internal Gives the call up on this side and tells the peer, unless the peer never heard of it. */
   cancel(call: OpenCall, error: FramewireError): void {
     if (!this.#calls.has(call.id)) return;
     this.settle(call, error);
-    this.#host.withdraw(call.id);
+    this.withdraw(call);
     if (!call.request.sent) return;
     try {
       this.#post(call, FrameKind.FRAME_KIND_CANCEL, undefined);

@@ -64,12 +64,19 @@ export class Connection implements Caller, CallHost, LinkOwner {
   #paused = false;
   #onIdle: (() => void) | undefined;
 
-  /** `facade` is what handlers see as `context.connection`. */
-  constructor(side: "client" | "server", dispatcher: Dispatcher, facade: unknown, options: ResolvedConnectionOptions, clock: Clock) {
+  /** `facade` is what handlers see as `context.connection`; `version` is expected until the first handshake. */
+  constructor(
+    side: "client" | "server",
+    dispatcher: Dispatcher,
+    facade: unknown,
+    options: ResolvedConnectionOptions,
+    clock: Clock,
+    version: 1 | 2 = 2,
+  ) {
     this.#side = side;
     this.options = options;
     this.clock = clock;
-    this.#agreement = { version: 2, maxPayload: options.maxPayload, initialCredit: options.initialCredit, resumable: false };
+    this.#agreement = { version, maxPayload: options.maxPayload, initialCredit: options.initialCredit, resumable: false };
     const { events } = this;
     const failed = (failure: HandlerFailure) => events.emit("failure", failure);
     const received = this.#received;
@@ -92,7 +99,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
     return this.#state.tag === "closed";
   }
 
-  /** Wire version agreed on; 2 until there was a handshake. */
+  /** Wire version agreed on, or expected until there was a handshake. */
   get version(): 1 | 2 {
     return this.#agreement.version;
   }
@@ -189,6 +196,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
       this.#sender.replay.ack(resumed.peerReceived);
       this.#sender.resend(resumed.peerReceived);
     }
+    if (agreement.version === 1) this.#dropNumberedCalls();
     this.#flush();
   }
 
@@ -241,8 +249,8 @@ export class Connection implements Caller, CallHost, LinkOwner {
     }
   }
 
-  withdraw(callId: number): void {
-    this.#sender.withdraw(callId);
+  withdraw(match: (frame: Outgoing) => boolean): void {
+    this.#sender.withdraw(match);
   }
 
   whenWritable(): Promise<void> | undefined {
@@ -355,7 +363,15 @@ export class Connection implements Caller, CallHost, LinkOwner {
     this.#received.restart();
     this.#calls.failWhere((request) => request.sent, "unavailable", reason);
     this.#served.abortWhere(() => true, reason);
+    // What still waits for calls of the old session must not meet calls of the new one that have their numbers.
+    this.#sender.withdraw(({ callId }) => callId !== undefined && !this.#calls.has(callId));
     if (lost !== undefined) this.events.emit("gap", { direction: "out", ...lost, reason });
+  }
+
+  /** The peer turned out to speak version 1: its replies have no numbers. Calls that wait were opened the other way. */
+  #dropNumberedCalls(): void {
+    this.#sender.withdraw((frame) => frame.callId !== undefined);
+    this.#calls.failWhere(() => true, "unavailable", "the peer speaks version 1 only; call again");
   }
 
   /** Frames are lost for good. Nobody knows any more whose they were: every call that may have been among them fails. */

@@ -143,9 +143,9 @@ export class FrameSender {
     return this.#writable.promise;
   }
 
-  /** Takes the frames of a call that still wait back. */
-  withdraw(callId: number): void {
-    if (this.#queue.length > 0) this.#queue.remove((frame) => frame.callId === callId);
+  /** Takes frames that still wait back; their owners hear nothing. */
+  withdraw(match: (frame: Outgoing) => boolean): void {
+    if (this.#queue.length > 0) this.#queue.remove(match);
   }
 
   /** Ends everything that waits with `error`. */
@@ -212,8 +212,10 @@ export class FrameSender {
   }
 
   #watchExpiry(): void {
-    if (this.#expiryTimer !== undefined || this.#queue.length === 0) return;
-    this.#expiryTimer = this.#clock.setTimer(Math.max(0, this.#queue.expiresAt - this.#clock.now()), () => {
+    if (this.#expiryTimer !== undefined) return;
+    const { expiresAt } = this.#queue;
+    if (expiresAt === Number.POSITIVE_INFINITY) return;
+    this.#expiryTimer = this.#clock.setTimer(Math.max(0, expiresAt - this.#clock.now()), () => {
       this.#expiryTimer = undefined;
       for (const frame of this.#queue.expire(this.#clock.now())) {
         frame.owner?.frameSettled(

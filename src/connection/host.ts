@@ -12,8 +12,8 @@ export interface CallHost {
   post(frame: Outgoing): void;
   /** The same for frames that answer the peer: one that does not take its answers loses the connection. Never throws. */
   answer(frame: Outgoing): void;
-  /** Takes the frames of a call that still wait back out of the queue. */
-  withdraw(callId: number): void;
+  /** Takes frames that still wait back out of the queue; their owners hear nothing. */
+  withdraw(match: (frame: Outgoing) => boolean): void;
   /** Resolves when the link takes bulk data; `undefined` = now. */
   whenWritable(): Promise<void> | undefined;
   /** A call of either direction has settled. */

@@ -66,6 +66,14 @@ function costOf(frame: Outgoing): number {
   return FRAME_OVERHEAD + (frame.payload?.length ?? 0) + (frame.ext?.length ?? 0);
 }
 
+/**
+ * Whether a frame may be given up: its sender would hear of it. Items, replies and the like belong to something that the
+ * peer knows of already; taking one out of the middle would be a loss that nobody is told of.
+ */
+function expires(frame: Outgoing): boolean {
+  return frame.owner !== undefined;
+}
+
 interface Waiting {
   readonly frame: Outgoing;
   readonly since: number;
@@ -89,10 +97,10 @@ export class SendQueue {
     return this.#bytes;
   }
 
-  /** When the oldest frame stops waiting. */
+  /** When the first frame has waited too long. */
   get expiresAt(): number {
-    const oldest = this.#waiting.peek();
-    return oldest === undefined ? Number.POSITIVE_INFINITY : oldest.since + this.#options.maxQueuedMs;
+    for (const { frame, since } of this.#waiting) if (expires(frame)) return since + this.#options.maxQueuedMs;
+    return Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -126,21 +134,23 @@ export class SendQueue {
 
   /** Takes out the frames that have waited too long. */
   expire(now: number): Outgoing[] {
-    const expired: Outgoing[] = [];
-    while (this.expiresAt <= now) expired.push(this.shift() as Outgoing);
-    return expired;
+    return this.#takeOut(({ frame, since }) => expires(frame) && since + this.#options.maxQueuedMs <= now);
   }
 
   /** Takes out every frame that `match` names. */
   remove(match: (frame: Outgoing) => boolean): Outgoing[] {
-    const removed = this.#waiting.remove((waiting) => match(waiting.frame));
-    for (const { frame } of removed) this.#bytes -= costOf(frame);
-    return removed.map(({ frame }) => frame);
+    return this.#takeOut(({ frame }) => match(frame));
   }
 
   /** Drops every frame that `match` names; for their senders they count as sent. */
   dropWhere(match: (frame: Outgoing) => boolean): void {
     for (const frame of this.remove(match)) frame.owner?.frameSettled();
+  }
+
+  #takeOut(match: (waiting: Waiting) => boolean): Outgoing[] {
+    const removed = this.#waiting.remove(match);
+    for (const { frame } of removed) this.#bytes -= costOf(frame);
+    return removed.map(({ frame }) => frame);
   }
 
   #dropOldest(cmd: number): boolean {

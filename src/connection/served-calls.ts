@@ -142,7 +142,7 @@ export class ServedCalls {
   onCancel(callId: number): void {
     const call = this.#calls.get(callId);
     if (call === undefined) return;
-    this.#host.withdraw(callId);
+    this.#host.withdraw((frame) => frame.callId === callId);
     this.#drop(call, new FramewireError("cancelled", "the caller gave the call up", { fault: "remote" }));
   }
 

@@ -99,7 +99,12 @@ export class V1Exchange {
         return;
       }
       let timer: Timer | undefined;
-      const onAbort = () => pending.settle?.(new FramewireError("cancelled", `${command.name} was cancelled`, { cause: signal?.reason }));
+      const frame = message(command.cmd, encodeMessage(command.request, request), true);
+      const giveUp = (error: FramewireError) => {
+        pending.settle?.(error);
+        if (!frame.sent) this.#host.withdraw((waiting) => waiting === frame);
+      };
+      const onAbort = () => giveUp(new FramewireError("cancelled", `${command.name} was cancelled`, { cause: signal?.reason }));
       const pending: PendingRequest = {
         command,
         settle: (error, reply) => {
@@ -110,8 +115,10 @@ export class V1Exchange {
           else reject(error);
         },
       };
+      // Replies come in the order of the requests on the wire: a request has no place there before it went out.
+      frame.owner = { frameSettled: (error) => (error === undefined ? this.#awaitReply(pending) : pending.settle?.(error)) };
       try {
-        this.#host.post(message(command.cmd, encodeMessage(command.request, request)));
+        this.#host.post(frame);
       } catch (error) {
         reject(error);
         return;
@@ -119,13 +126,10 @@ export class V1Exchange {
       const timeoutMs = options.timeoutMs ?? this.#host.options.timeoutMs;
       if (timeoutMs > 0) {
         timer = this.#host.clock.setTimer(timeoutMs, () =>
-          pending.settle?.(new FramewireError("deadline-exceeded", `${command.name} took longer than ${timeoutMs} ms`)),
+          giveUp(new FramewireError("deadline-exceeded", `${command.name} took longer than ${timeoutMs} ms`)),
         );
       }
       signal?.addEventListener("abort", onAbort, { once: true });
-      let queue = this.#pending.get(command.cmd);
-      if (queue === undefined) this.#pending.set(command.cmd, (queue = new Deque()));
-      queue.push(pending);
     });
   }
 
@@ -135,6 +139,13 @@ export class V1Exchange {
     const pending = [...this.#pending.values()].flatMap((queue) => [...queue]);
     this.#pending.clear();
     for (const request of pending) request.settle?.(new FramewireError("unavailable", `${request.command.name}: ${message}`));
+  }
+
+  #awaitReply(request: PendingRequest): void {
+    const { cmd } = request.command;
+    let queue = this.#pending.get(cmd);
+    if (queue === undefined) this.#pending.set(cmd, (queue = new Deque()));
+    queue.push(request);
   }
 
   #onReply(request: PendingRequest, frame: FrameView): void {
@@ -151,14 +162,15 @@ export class V1Exchange {
   #reply(): void {
     for (let slot = this.#slots.peek(); slot !== undefined && slot.state !== "running"; slot = this.#slots.peek()) {
       this.#slots.shift();
-      if (slot.state === "ready") this.#host.answer(message(slot.cmd, slot.payload));
+      if (slot.state === "ready") this.#host.answer(message(slot.cmd, slot.payload, false));
       this.#host.callSettled();
     }
   }
 }
 
-function message(cmd: number, payload: Uint8Array | undefined): Outgoing {
-  const frame = new Outgoing(cmd, undefined, undefined, false);
+/** `waits`: without a link it waits for the next one. */
+function message(cmd: number, payload: Uint8Array | undefined, waits: boolean): Outgoing {
+  const frame = new Outgoing(cmd, undefined, undefined, waits);
   frame.payload = payload;
   return frame;
 }
