@@ -88,7 +88,7 @@ export interface ConnectionOptions extends FrameOptions {
 
 /** What a server lets its clients take. `Infinity` switches a limit off. */
 export interface ServerLimits {
-  /** Sockets that may be open at once, those in the handshake not counted. Default 20,000. */
+  /** Sockets that may be open at once. Default 20,000. */
   readonly maxConnections?: number;
   /** The same for each address. Behind a proxy all clients come from one: see `clientAddress`. Default 1,024. */
   readonly maxConnectionsPerAddress?: number;

@@ -120,6 +120,11 @@ export class FrameDecoder {
     };
   }
 
+  /** Why the discard that is still growing began, before `onDiscard` can tell where it ends; `undefined` if there is none. */
+  get openDiscard(): DiscardReason | undefined {
+    return this.#cursor > this.#open ? this.#openReason : undefined;
+  }
+
   /**
    * Decodes `chunk`, calling `onFrame` for each frame that its bytes complete. Reads the chunk in place and keeps a
    * copy of what is left undecided, so the caller may reuse it afterwards.

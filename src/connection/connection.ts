@@ -22,6 +22,7 @@ import { sayClosing } from "./handshake.js";
 import type { CallHost } from "./host.js";
 import type { Link, LinkEnd, LinkOwner } from "./link.js";
 import { encodeExt, Outgoing } from "./outgoing.js";
+import { USELESS_FRAME_WEIGHT } from "./rate-limit.js";
 import { type HandlerFailure, ServedCalls } from "./served-calls.js";
 import { SessionRouter } from "./session-router.js";
 import { V1Exchange } from "./v1-exchange.js";
@@ -62,6 +63,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
   #state: State = { tag: "detached" };
   #agreement: Agreement;
   #paused = false;
+  #draining = false;
   #onIdle: (() => void) | undefined;
 
   /** `facade` is what handlers see as `context.connection`; `version` is expected until the first handshake. */
@@ -106,6 +108,10 @@ export class Connection implements Caller, CallHost, LinkOwner {
 
   get peerCredit(): number {
     return this.#agreement.initialCredit;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
   }
 
   /** Calls and handlers of both directions that have not settled. */
@@ -225,9 +231,10 @@ export class Connection implements Caller, CallHost, LinkOwner {
     });
   }
 
-  /** Tells the peer that this side will close soon. */
+  /** Tells the peer that this side will close soon. New calls of the peer are refused from now on, save those of version 1, which could not be told. */
   goaway(reason: string, reconnectSpreadMs: number): void {
     if (this.version === 1) return;
+    this.#draining = true;
     this.#sender.control(FrameKind.FRAME_KIND_GOAWAY, Goaway.encode({ reason, reconnectSpreadMs, closeCode: 0 }).finish());
   }
 
@@ -260,6 +267,14 @@ export class Connection implements Caller, CallHost, LinkOwner {
   callSettled(): void {
     this.#unpause();
     if (this.#isIdle) this.#onIdle?.();
+  }
+
+  useless(): void {
+    this.link?.charge(USELESS_FRAME_WEIGHT);
+  }
+
+  limited(error: FramewireError): void {
+    this.events.emit("limit", error);
   }
 
   // LinkOwner

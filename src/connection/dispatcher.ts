@@ -1,4 +1,5 @@
 /** From a command number to its handler's result, through the middleware. */
+import { FramewireError } from "../errors.js";
 import { CommandRegistry, type Handler } from "./commands.js";
 import type { CallContext } from "./context.js";
 
@@ -11,6 +12,8 @@ export type Middleware<C = unknown> = (context: CallContext<C>, next: () => Prom
 /** The handlers and middleware of one server or client. */
 export class Dispatcher {
   readonly registry = new CommandRegistry();
+  /** Decides, before all middleware, whether a call may be made: returning false or throwing refuses it. */
+  authorize: ((context: CallContext) => unknown) | undefined;
   readonly #middleware: Middleware<never>[] = [];
 
   use(middleware: Middleware<never>): void {
@@ -19,6 +22,17 @@ export class Dispatcher {
 
   /** Runs a handler. The result may be a promise; what the handler throws is thrown or rejected. */
   run(handler: Handler, request: unknown, context: CallContext): unknown {
+    if (this.authorize === undefined) return this.#run(handler, request, context);
+    const verdict = this.authorize(context);
+    if (verdict === undefined || verdict === true) return this.#run(handler, request, context);
+    // Whatever else came back is waited for, so that no promise of any make is taken for a yes.
+    return Promise.resolve(verdict).then((allowed) => {
+      if (allowed === false) throw new FramewireError("permission-denied", `${context.command.name} is not for this caller`);
+      return this.#run(handler, request, context);
+    });
+  }
+
+  #run(handler: Handler, request: unknown, context: CallContext): unknown {
     if (this.#middleware.length === 0) return handler.run(request as never, context as never);
     const from = (index: number): unknown => {
       const middleware = this.#middleware[index];

@@ -40,6 +40,8 @@ export interface ConnectionEvents {
   failure: [HandlerFailure];
   /** A frame waits for the next link. */
   queued: [];
+  /** A limit refused what the peer asked for; this is what it was told. */
+  limit: [FramewireError];
   /** The link is gone; the session may go on. */
   detach: [LinkEnd];
   /** The peer will close soon. */

@@ -1,4 +1,5 @@
 /** What calls, served calls and version 1 exchanges need of their connection. */
+import type { FramewireError } from "../errors.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import type { Clock } from "./clock.js";
 import type { Outgoing } from "./outgoing.js";
@@ -8,6 +9,8 @@ export interface CallHost {
   readonly clock: Clock;
   /** Credit that the peer gives each stream to start with, in bytes. */
   readonly peerCredit: number;
+  /** This side is about to close: new calls of the peer are refused. */
+  readonly draining: boolean;
   /** Sends a frame now, or as soon as there is a connection and room. @throws FramewireError if it cannot wait. */
   post(frame: Outgoing): void;
   /** The same for frames that answer the peer: one that does not take its answers loses the connection. Never throws. */
@@ -18,4 +21,8 @@ export interface CallHost {
   whenWritable(): Promise<void> | undefined;
   /** A call of either direction has settled. */
   callSettled(): void;
+  /** The frame at hand was of no use here: it weighs more against the peer's rate. */
+  useless(): void;
+  /** A limit refused what the peer asked for. */
+  limited(error: FramewireError): void;
 }

@@ -40,6 +40,11 @@ export interface LinkOwner {
   onClosing(link: Link, closeCode: number, reason: string): void;
 }
 
+/** Hears of the end of a link, whoever owns it then. */
+export interface LinkObserver {
+  linkEnded(link: Link, end: LinkEnd): void;
+}
+
 /** How long a link works for one peer before it lets the others have their turn, in milliseconds. */
 const TURN_MS = 2;
 
@@ -64,6 +69,8 @@ export class Link implements TransportReceiver {
   readonly #damage: DamageMeter;
   readonly #rate: RateMeter | undefined;
   #owner: LinkOwner;
+  /** Told before the owner. */
+  observer: LinkObserver | undefined;
   #state: "open" | "closing" | "ended" = "open";
   #flushDue = false;
   /** Which frame is incomplete: its stream offset; -2 and below for a message, by its number; -1 = none. */
@@ -104,6 +111,11 @@ export class Link implements TransportReceiver {
 
   get info(): TransportInfo {
     return this.#transport.info;
+  }
+
+  /** Who gets what the link brings now. */
+  get owner(): LinkOwner {
+    return this.#owner;
   }
 
   /** Whether the link still takes frames. */
@@ -299,6 +311,7 @@ export class Link implements TransportReceiver {
     if (this.#state === "ended") return;
     this.#state = "ended";
     this.#timer?.cancel();
+    this.observer?.linkEnded(this, end);
     this.#owner.onEnd(this, end);
   }
 
@@ -323,6 +336,7 @@ export class Link implements TransportReceiver {
       return;
     }
     if (!this.open) return;
+    if (this.#decoder.openDiscard === "oversize") return this.#oversize();
     const exceeded = this.#rate?.settle(chunk.length, now);
     if (exceeded !== undefined) return this.fail("rate-exceeded", exceeded);
     this.#watchFrame(now);
@@ -423,12 +437,14 @@ export class Link implements TransportReceiver {
     return { magic, maxPayload, maxTrailer, recovery, minVersion: this.#transport.info.protocol === 2 ? 2 : 1 };
   }
 
+  /** What a refused frame holds is never searched for frames. */
+  #oversize(): void {
+    this.fail("frame-too-large", `a frame claims more than the limit of ${this.#options.maxPayload} bytes`);
+  }
+
   #discarded(discard: Discard): void {
     if (!this.open || this.#options.recovery === "close") return;
-    if (discard.reason === "oversize") {
-      this.fail("frame-too-large", `a frame claims more than the limit of ${this.#options.maxPayload} bytes`);
-      return;
-    }
+    if (discard.reason === "oversize") return this.#oversize();
     const now = this.#clock.now();
     this.#damage.bad(discard, now);
     this.#owner.onDamage(this, discard);

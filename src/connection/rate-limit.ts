@@ -6,6 +6,9 @@ const LEAST_BURST_FRAMES = 8192;
 /** The least burst, in bytes. */
 const LEAST_BURST_BYTES = 8 * 1024 * 1024;
 
+/** What sums of fractions may be off. */
+const ROUNDING_MS = 0.001;
+
 /** What a frame weighs that is of no use here, or that makes this side work for nothing; a plain frame weighs 1. */
 export const USELESS_FRAME_WEIGHT = 100;
 
@@ -30,7 +33,7 @@ export class RateLimit {
 
   /** Whether more was spent than the bucket holds. */
   exceeded(spentUntil: number, now: number): boolean {
-    return spentUntil - now > this.#burstMs;
+    return spentUntil - now > this.#burstMs + ROUNDING_MS;
   }
 }
 

@@ -69,7 +69,10 @@ export class ServedCalls {
   onMessage(frame: FrameView): void {
     const handler = this.#dispatcher.registry.get(frame.cmd);
     const failed = (error: unknown) => this.#failed({ command: handler?.command.name ?? cmdName(frame.cmd), error });
-    if (handler === undefined || handler.command.requestStream) return failed(unimplemented(frame.cmd));
+    if (handler === undefined || handler.command.requestStream) {
+      this.#host.useless();
+      return failed(unimplemented(frame.cmd));
+    }
     try {
       const request = decodeRequest(handler.command, frame);
       const context = new CallContext(this.#facade, handler.command, factsOf(frame), this.#host.clock);
@@ -81,6 +84,7 @@ export class ServedCalls {
         this.#host.callSettled();
       });
     } catch (error) {
+      if (isPeersFault(error)) this.#host.useless();
       failed(error);
     }
   }
@@ -92,16 +96,14 @@ export class ServedCalls {
     const cmd = frame.cmd;
     const handler = this.#dispatcher.registry.get(cmd);
     if (handler === undefined) {
+      this.#host.useless();
       this.#respondError(cmd, id, true, unimplemented(cmd));
       return true;
     }
     const { command } = handler;
-    if (this.#calls.size >= this.#host.options.maxCalls) {
-      const error = new FramewireError(
-        "resource-exhausted",
-        `more than ${this.#host.options.maxCalls} calls are in flight on this connection`,
-      );
-      this.#respondError(cmd, id, command.reliable, error);
+    const refusal = this.#refusal();
+    if (refusal !== undefined) {
+      this.#respondError(cmd, id, command.reliable, refusal);
       return true;
     }
     let facts: CallFacts;
@@ -110,11 +112,22 @@ export class ServedCalls {
       facts = factsOf(frame);
       request = command.requestStream ? undefined : decodeRequest(command, frame);
     } catch (error) {
+      this.#host.useless();
       this.#respondError(cmd, id, command.reliable, error);
       return true;
     }
     this.#start(id, handler, request, facts);
     return true;
+  }
+
+  /** Why no call can be served now. */
+  #refusal(): FramewireError | undefined {
+    const { draining, options } = this.#host;
+    if (draining) return new FramewireError("unavailable", "the server is closing; nothing of the call was done");
+    if (this.#calls.size < options.maxCalls) return undefined;
+    const error = new FramewireError("resource-exhausted", `more than ${options.maxCalls} calls are in flight on this connection`);
+    this.#host.limited(error);
+    return error;
   }
 
   /** False if the peer sent more than its credit. */
@@ -293,6 +306,11 @@ export function decodeRequest(command: Command, frame: FrameView): unknown {
   } catch (cause) {
     throw new FramewireError("invalid-argument", `the payload is not a valid request of ${command.name}`, { fault: "remote", cause });
   }
+}
+
+/** Whether what was thrown says that the peer sent what it should not have. */
+export function isPeersFault(error: unknown): boolean {
+  return error instanceof FramewireError && error.fault === "remote";
 }
 
 /** The error for a command that has no handler. */

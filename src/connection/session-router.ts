@@ -10,6 +10,7 @@ import type { Emitter } from "./emitter.js";
 import type { ConnectionEvents } from "./events.js";
 import type { FrameSender } from "./frame-sender.js";
 import type { Link } from "./link.js";
+import { USELESS_FRAME_WEIGHT } from "./rate-limit.js";
 import type { ServedCalls } from "./served-calls.js";
 
 /** The parts of a connection that a session routes between. */
@@ -71,13 +72,17 @@ export class SessionRouter {
         return credit && (this.#isOwn(callId) ? calls : served).onCredit(callId, credit.bytes);
       }
       case FrameKind.FRAME_KIND_CANCEL:
+        // Calls that are cancelled as fast as they are opened never count against the calls in flight, and cost as much.
+        link.charge(USELESS_FRAME_WEIGHT);
         return served.onCancel(callId);
       case FrameKind.FRAME_KIND_PING:
+        link.charge(USELESS_FRAME_WEIGHT);
         if (frame.payloadEnd - frame.payloadStart > PING_PAYLOAD) return link.fail("protocol-violation", "a ping with too large a payload");
         return sender.control(FrameKind.FRAME_KIND_PONG, frame.payload.slice());
       case FrameKind.FRAME_KIND_ACK:
-        if (frame.status === DATA_LOSS) this.#resend(link, frame.ackNumber);
-        return;
+        if (frame.status !== DATA_LOSS) return;
+        link.charge(USELESS_FRAME_WEIGHT);
+        return this.#resend(link, frame.ackNumber);
       case FrameKind.FRAME_KIND_GOAWAY: {
         const goaway = this.#read(link, frame, Goaway);
         if (goaway === undefined) return;

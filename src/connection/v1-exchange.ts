@@ -13,7 +13,7 @@ import type { Dispatcher } from "./dispatcher.js";
 import type { CallHost } from "./host.js";
 import { decodeMessage, encodeMessage } from "./messages.js";
 import { Outgoing } from "./outgoing.js";
-import { decodeRequest, type HandlerFailure, unimplemented } from "./served-calls.js";
+import { decodeRequest, type HandlerFailure, isPeersFault, unimplemented } from "./served-calls.js";
 
 /** A request whose reply has not gone back. Replies leave in request order. */
 interface ReplySlot {
@@ -54,7 +54,10 @@ export class V1Exchange {
     const pending = this.#pending.get(frame.cmd);
     if (pending !== undefined && pending.length > 0) return this.#onReply(pending.shift() as PendingRequest, frame);
     const handler = this.#dispatcher.registry.get(frame.cmd);
-    if (handler === undefined) return this.#failed({ command: cmdName(frame.cmd), error: unimplemented(frame.cmd) });
+    if (handler === undefined) {
+      this.#host.useless();
+      return this.#failed({ command: cmdName(frame.cmd), error: unimplemented(frame.cmd) });
+    }
     const { command } = handler;
     const failed = (error: unknown) => this.#failed({ command: command.name, error });
     if (command.requestStream || command.responseStream) {
@@ -72,6 +75,7 @@ export class V1Exchange {
       this.#reply();
     };
     const threw = (error: unknown) => {
+      if (isPeersFault(error)) this.#host.useless();
       failed(error);
       slot.state = "nothing";
       this.#reply();

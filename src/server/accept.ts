@@ -3,99 +3,164 @@ import type { FrameView } from "../codec/index.js";
 import type { Clock, Timer } from "../connection/clock.js";
 import { HANDSHAKE_DEFAULTS, readHandshake, sayClosing, WIRE_VERSION } from "../connection/handshake.js";
 import { Link, type LinkEnd, type LinkOwner } from "../connection/link.js";
+import type { Heartbeat } from "../connection/liveness.js";
+import type { RateLimits } from "../connection/rate-limit.js";
 import type { Transport } from "../connection/transport.js";
-import { FramewireError } from "../errors.js";
+import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
 import { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import { Hello } from "../gen/framewire/v1/session.js";
-import type { ResolvedConnectionOptions } from "../options.js";
+import type { ResolvedServerOptions } from "../options.js";
+import type { Newcomer } from "./waiting-room.js";
+
+/** The HTTP request that opened a WebSocket. */
+export interface UpgradeRequest {
+  /** Path and query. */
+  readonly url: string;
+  /** Names in lower case, as `node:http` gives them. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+}
+
+/** What is known of a link before its first frame. */
+export interface Arrival {
+  /** Present on a WebSocket. */
+  readonly upgrade?: UpgradeRequest;
+  /** When its socket was accepted, on the server's clock. Default: now. */
+  readonly since?: number | undefined;
+  /** Why it must go, if it must. */
+  readonly refusal?: FramewireError | undefined;
+}
 
 /** What the server does with a link that has shown what it is. */
 export interface AcceptTarget {
   /** A version 1 peer. Takes the link over, or throws. */
-  acceptV1(link: Link): void | Promise<void>;
+  acceptV1(link: Link, upgrade: UpgradeRequest | undefined): void | Promise<void>;
   /** A version 2 peer that said hello. Takes the link over, or throws. */
-  acceptHello(link: Link, hello: Hello): void | Promise<void>;
+  acceptHello(link: Link, hello: Hello, upgrade: UpgradeRequest | undefined): void | Promise<void>;
+  /** The handshake is over: the link has an owner. */
+  settled(acceptance: Acceptance): void;
   /** The link ended before it was anybody's. */
-  refused(link: Link, end: LinkEnd): void;
+  refused(acceptance: Acceptance, end: LinkEnd): void;
 }
 
+/** What all links of a server have in common. */
+export interface LinkSettings {
+  readonly options: ResolvedServerOptions;
+  readonly clock: Clock;
+  readonly heartbeat: Heartbeat;
+  readonly rates: RateLimits;
+}
+
+/** Codes that a link may be refused with; what else an `authenticate` hook throws is not for the peer. */
+const TOLD: ReadonlySet<string> = new Set<CloseErrorCode>([
+  "going-away",
+  "origin-refused",
+  "protocol-violation",
+  "too-many-connections",
+  "unauthenticated",
+  "version-unsupported",
+]);
+
 /** Owns a link until its handshake is done. */
-export class Acceptance implements LinkOwner {
+export class Acceptance implements LinkOwner, Newcomer {
   readonly onDamage = HANDSHAKE_DEFAULTS.onDamage;
   readonly onWritable = HANDSHAKE_DEFAULTS.onWritable;
   readonly onPing = HANDSHAKE_DEFAULTS.onPing;
   readonly onClosing = sayClosing;
   readonly link: Link;
   readonly #target: AcceptTarget;
+  readonly #arrival: Arrival;
   readonly #timer: Timer;
+  #idle = true;
 
-  constructor(transport: Transport, target: AcceptTarget, options: ResolvedConnectionOptions, clock: Clock) {
+  constructor(transport: Transport, arrival: Arrival, target: AcceptTarget, { options, clock, heartbeat, rates }: LinkSettings) {
     this.#target = target;
-    this.link = new Link(transport, this, options, clock, {
-      intervalMs: options.heartbeatIntervalMs,
-      timeoutMs: () => options.heartbeatTimeoutMs,
-    });
-    this.#timer = clock.setTimer(options.handshakeTimeoutMs, () =>
+    this.#arrival = arrival;
+    this.link = new Link(transport, this, options, clock, heartbeat, rates);
+    const left = options.handshakeTimeoutMs - (clock.now() - (arrival.since ?? clock.now()));
+    this.#timer = clock.setTimer(Math.max(0, left), () =>
       this.link.fail("handshake-timeout", `no handshake within ${options.handshakeTimeoutMs} ms`),
     );
   }
 
-  start(): void {
+  /** Whether the peer is to speak next; false while the server still thinks about its hello. */
+  get idle(): boolean {
+    return this.#idle;
+  }
+
+  /** Starts the handshake, or tells the peer why there is none. */
+  start(refusal: FramewireError | undefined): void {
     this.link.start();
+    if (refusal !== undefined) return this.refuse(refusal);
+    if (this.link.info.protocol !== 1) return;
     // Where version 1 was agreed on below us there is nothing to wait for: the peer may be one that only listens.
-    if (this.link.info.protocol === 1) this.#settle(this.#target.acceptV1(this.link));
+    this.#decide(() => this.#target.acceptV1(this.link, this.#arrival.upgrade));
+  }
+
+  /** Ends the link because of `error`, telling the peer as much as it may know. */
+  refuse(error: unknown): void {
+    const known = error instanceof FramewireError && TOLD.has(error.code);
+    const code = known ? (error.code as CloseErrorCode) : "unauthenticated";
+    const reason = known ? error.message : "the credentials were refused";
+    this.link.close(closeCodeOf(code), reason, known ? error : new FramewireError(code, reason, { fault: "remote", cause: error }));
+  }
+
+  sendAway(): void {
+    this.refuse(crowded());
   }
 
   onFrame(link: Link, frame: FrameView): void {
-    try {
-      if (frame.version === 1) {
-        this.#settle(this.#target.acceptV1(link));
-        link.redeliver(frame);
-      } else if (frame.kindNumber === FrameKind.FRAME_KIND_HELLO) {
-        const hello = readHandshake(frame, Hello, "hello");
-        if (hello.minVersion > WIRE_VERSION || hello.maxVersion < WIRE_VERSION) {
-          const spoken = `${hello.minVersion} to ${hello.maxVersion}`;
-          throw new FramewireError("version-unsupported", `the peer speaks versions ${spoken}; this server speaks up to ${WIRE_VERSION}`);
-        }
-        link.secureIncoming(hello.checksumSeed);
-        this.#settle(this.#target.acceptHello(link, hello));
-      } else {
-        throw new FramewireError("protocol-violation", "the first frame of a version 2 connection must be a hello");
-      }
-    } catch (error) {
-      this.#refuse(error);
+    if (frame.version === 1) {
+      this.#decide(() => this.#target.acceptV1(link, this.#arrival.upgrade));
+      return link.redeliver(frame);
     }
+    this.#decide(() => {
+      if (frame.kindNumber !== FrameKind.FRAME_KIND_HELLO) {
+        throw new FramewireError("protocol-violation", "the first frame of a version 2 connection must be a hello", { fault: "remote" });
+      }
+      const hello = readHandshake(frame, Hello, "hello");
+      if (hello.minVersion > WIRE_VERSION || hello.maxVersion < WIRE_VERSION) {
+        const spoken = `${hello.minVersion} to ${hello.maxVersion}`;
+        throw new FramewireError("version-unsupported", `the peer speaks versions ${spoken}; this server speaks up to ${WIRE_VERSION}`, {
+          fault: "remote",
+        });
+      }
+      link.secureIncoming(hello.checksumSeed);
+      return this.#target.acceptHello(link, hello, this.#arrival.upgrade);
+    });
   }
 
-  onEnd(link: Link, end: LinkEnd): void {
+  onEnd(_link: Link, end: LinkEnd): void {
     this.#timer.cancel();
-    this.#target.refused(link, end);
+    this.#target.refused(this, end);
   }
 
-  /** Frames that come right behind a hello wait while the server still thinks about it. */
-  #settle(accepting: void | Promise<void>): void {
-    if (accepting === undefined) return this.#timer.cancel();
+  /** Runs what takes the link over. Frames that come right behind a hello wait while the server still thinks about it. */
+  #decide(accept: () => void | Promise<void>): void {
+    let accepting: void | Promise<void>;
+    try {
+      accepting = accept();
+    } catch (error) {
+      return this.refuse(error);
+    }
+    if (accepting === undefined) return this.#settle();
+    this.#idle = false;
     this.link.hold();
     accepting.then(
       () => {
-        this.#timer.cancel();
+        this.#settle();
         this.link.release();
       },
-      (error) => this.#refuse(error),
+      (error) => this.refuse(error),
     );
   }
 
-  #refuse(error: unknown): void {
-    const known = error instanceof FramewireError ? error : undefined;
-    switch (known?.code) {
-      case "protocol-violation":
-      case "version-unsupported":
-      case "too-many-connections":
-      case "going-away":
-        return this.link.fail(known.code, known.message, error);
-      default:
-        // What an authenticate hook throws is for the server's log, not for the peer.
-        return this.link.fail("unauthenticated", known?.code === "unauthenticated" ? known.message : "the credentials were refused", error);
-    }
+  #settle(): void {
+    this.#timer.cancel();
+    this.#target.settled(this);
   }
+}
+
+/** Why a client goes for whom there is no room in the handshake. */
+export function crowded(): FramewireError {
+  return new FramewireError("too-many-connections", "too many clients are in their handshake; try again");
 }

@@ -10,8 +10,13 @@ export type { ConnectionEvents, FrameEvent, GapEvent } from "../connection/event
 export type { LinkEnd } from "../connection/link.js";
 export type { HandlerFailure } from "../connection/served-calls.js";
 export type { PeerCertificate, Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
-export type { ConnectionOptions, PeerDescription } from "../options.js";
+export type { ConnectionOptions, PeerDescription, ServerLimits } from "../options.js";
+export type { UpgradeRequest } from "./accept.js";
+export type { LimitCode, ServerStats } from "./counters.js";
 export type { ListenAddress, ListenAddresses, ListenOptions } from "./listen.js";
-export type { AuthenticationRequest, Broadcaster, ServerContext, ServerEvents, ServerFrameEvent, ServerOptions } from "./server.js";
+export type { Broadcaster } from "./server.js";
 export { createServer, Server } from "./server.js";
 export { ServerConnection } from "./server-connection.js";
+export type { LimitEvent, ServerEvents, ServerFrameEvent } from "./server-events.js";
+export type { AuthenticationRequest, ServerContext, ServerOptions } from "./server-options.js";
+export type { TlsReload } from "./tls.js";

@@ -1,17 +1,20 @@
 /** The sockets a server listens on. */
-import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage } from "node:http";
+import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, createServer as createTcpServer, type Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { createServer as createTlsServer, type TlsOptions } from "node:tls";
-import { WebSocketServer } from "ws";
+import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from "node:tls";
+import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import { protocolNames } from "../connection/handshake.js";
 import type { Transport } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import { TcpTransport } from "../transport/tcp.js";
 import { NodeWebSocketTransport } from "../transport/websocket-node.js";
-import { originAllowed } from "./origin.js";
+import type { Arrival, UpgradeRequest } from "./accept.js";
+import { Doorway, type DoorwayHost } from "./doorway.js";
+import { type AllowedOrigins, originAllowed } from "./origin.js";
+import { TlsListeners, type TlsReload } from "./tls.js";
 
 /** Where to listen. */
 export interface ListenOptions {
@@ -60,53 +63,77 @@ export function maxMessage(options: ResolvedConnectionOptions): number {
 }
 
 /** The server's options that matter here. */
-type ListenSettings = ResolvedConnectionOptions & { readonly allowedOrigins?: readonly string[] | "any" };
+export type ListenSettings = ResolvedConnectionOptions & {
+  readonly allowedOrigins?: AllowedOrigins;
+  readonly minVersion?: 1 | 2;
+  readonly clientAddress?: (upgrade: UpgradeRequest) => string | undefined;
+};
+
+/** Where an open socket goes. */
+export interface ListenTarget extends DoorwayHost {
+  accept(transport: Transport, arrival: Arrival): void;
+}
 
 export class Listeners {
-  readonly #accept: (transport: Transport) => void;
+  readonly #target: ListenTarget;
   readonly #options: ListenSettings;
-  readonly #closers: (() => Promise<void>)[] = [];
+  readonly #versions: readonly (1 | 2)[];
+  readonly #doorway: Doorway;
+  readonly #tls = new TlsListeners();
+  #closers: (() => Promise<void>)[] = [];
 
-  constructor(accept: (transport: Transport) => void, options: ListenSettings) {
-    this.#accept = accept;
+  constructor(target: ListenTarget, options: ListenSettings) {
+    this.#target = target;
     this.#options = options;
+    this.#versions = options.minVersion === 2 ? [2] : [2, 1];
+    this.#doorway = new Doorway(target);
   }
 
+  /** Opens all addresses or none. */
   async listen({ ws, tcp }: ListenOptions): Promise<ListenAddresses> {
-    const addresses: { ws?: ListenAddress; tcp?: ListenAddress } = {};
-    if (ws !== undefined) addresses.ws = await this.#listenWs(ws);
-    if (tcp !== undefined) addresses.tcp = await this.#listenTcp(tcp);
-    return addresses;
+    const before = this.#closers.length;
+    try {
+      const addresses: { ws?: ListenAddress; tcp?: ListenAddress } = {};
+      if (ws !== undefined) addresses.ws = await this.#listenWs(ws);
+      if (tcp !== undefined) addresses.tcp = await this.#listenTcp(tcp);
+      return addresses;
+    } catch (error) {
+      await Promise.all(this.#closers.splice(before).map((close) => close()));
+      throw error;
+    }
   }
 
-  /** Stops listening. Connections go on. */
+  /** Takes other certificates from now on. Connections go on with theirs. @throws FramewireError `invalid-option` */
+  reloadTls(certificates: TlsReload): void {
+    this.#tls.reload(certificates);
+  }
+
+  /** Stops listening and drops the sockets that are still at the door. Connections go on. */
   async close(): Promise<void> {
-    await Promise.all(this.#closers.splice(0).map((close) => close()));
+    const closed = this.#closers.splice(0).map((close) => close());
+    this.#doorway.close();
+    await Promise.all(closed);
   }
 
   async #listenWs(options: NonNullable<ListenOptions["ws"]>): Promise<ListenAddress> {
-    const upgrades = new WebSocketServer({
+    const settings: ServerOptions & { readonly closeTimeout: number } = {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
       maxPayload: maxMessage(this.#options),
-      handleProtocols: (offered) => protocolNames("ws").find((name) => offered.has(name)) ?? false,
-    });
+      closeTimeout: this.#options.closeTimeoutMs,
+      // A browser whose subprotocols are all unknown gets one of them, or it would never be told why it has to go.
+      handleProtocols: (offered) => this.#choose("ws", offered) ?? [...offered][0] ?? false,
+    };
+    const upgrades = new WebSocketServer(settings);
     const http = options.server ?? this.#ownHttpServer(options.tls);
     const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      if (options.path !== undefined && new URL(request.url ?? "/", "http://path.only").pathname !== options.path) {
+      if (options.path !== undefined && request.url?.split("?", 1)[0] !== options.path) {
         // With another listener it may be theirs; alone, nobody else would ever answer.
         if (http.listenerCount("upgrade") === 1) socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
         return;
       }
-      upgrades.handleUpgrade(request, socket, head, (webSocket) => {
-        // Browsers hide the status of a refused upgrade: a close code is the only word that reaches the page.
-        if (!originAllowed(request.headers.origin, request.headers.host, this.#options.allowedOrigins)) {
-          return webSocket.close(4404, "this origin may not connect");
-        }
-        webSocket.pause();
-        this.#accept(new NodeWebSocketTransport(webSocket, request.socket));
-      });
+      upgrades.handleUpgrade(request, socket, head, (webSocket) => this.#upgraded(request, webSocket));
     };
     http.on("upgrade", onUpgrade);
     if (options.server !== undefined) {
@@ -115,36 +142,88 @@ export class Listeners {
       if (address === null || typeof address === "string") return { host: "", port: 0, url: "" };
       return addressOf("ws", address);
     }
-    return this.#open(http, options.tls === undefined ? "ws" : "wss", options);
+    this.#doorway.watch(http);
+    return this.#open(http, options.tls === undefined ? "ws" : "wss", options, () => (http as HttpServer).closeAllConnections());
   }
 
   #ownHttpServer(tls: TlsOptions | undefined): HttpServer {
-    const refuse = (_request: IncomingMessage, response: import("node:http").ServerResponse) => {
-      response.writeHead(426, { "Content-Type": "text/plain", Upgrade: "websocket" });
+    const refuse = (_request: IncomingMessage, response: ServerResponse) => {
+      response.writeHead(426, { "Content-Type": "text/plain", Upgrade: "websocket", Connection: "close" });
       response.end("This port speaks WebSocket.\n");
     };
-    return tls === undefined ? createHttpServer(refuse) : createHttpsServer(tls, refuse);
+    if (tls === undefined) return createHttpServer(refuse);
+    const server = this.#tls.create("ws", tls, (settings) => createHttpsServer(settings, refuse));
+    return server as unknown as HttpServer;
+  }
+
+  #upgraded(request: IncomingMessage, webSocket: WebSocket): void {
+    const { origin, host } = request.headers;
+    const upgrade: UpgradeRequest = { url: request.url ?? "/", headers: request.headers };
+    // What arrives before the link listens would be lost.
+    webSocket.pause();
+    const transport = new NodeWebSocketTransport(webSocket, request.socket, this.#options.clientAddress?.(upgrade));
+    this.#target.accept(transport, {
+      upgrade,
+      since: this.#doorway.through(request.socket),
+      // Browsers hide the status of a refused upgrade: a close code is the only word that reaches the page.
+      refusal: originAllowed(origin, host, this.#options.allowedOrigins)
+        ? this.#unknown("ws", webSocket.protocol)
+        : new FramewireError("origin-refused", "this origin may not connect", { fault: "remote" }),
+    });
   }
 
   #listenTcp(options: NonNullable<ListenOptions["tcp"]>): Promise<ListenAddress> {
-    const accept = (socket: Socket) => this.#accept(new TcpTransport(socket));
-    if (options.tls === undefined) return this.#open(createTcpServer(accept), "tcp", options);
-    const server = createTlsServer({ ALPNProtocols: protocolNames("tls"), ...options.tls }, accept);
+    if (options.tls === undefined) {
+      const accept = (socket: Socket) => this.#target.accept(new TcpTransport(socket), {});
+      return this.#open(createTcpServer(accept), "tcp", options);
+    }
+    // Where the application chooses the ALPN names itself, the first frame decides.
+    const own = !("ALPNProtocols" in options.tls || "ALPNCallback" in options.tls);
+    const accept = (socket: TLSSocket) => {
+      const refusal = own ? this.#unknown("tls", socket.alpnProtocol) : undefined;
+      this.#target.accept(new TcpTransport(socket), { since: this.#doorway.through(socket), refusal });
+    };
+    // A callback in place of a list: with a list, a client that offers only what is unknown gets an alert and no reason.
+    const alpn: TlsOptions = { ALPNCallback: ({ protocols }) => this.#choose("tls", protocols) ?? protocols[0] };
+    const server = this.#tls.create("tcp", own ? { ...options.tls, ...alpn } : options.tls, (settings) =>
+      createTlsServer(settings, accept),
+    );
+    this.#doorway.watch(server);
     return this.#open(server, "tls", options);
+  }
+
+  /** The best of the names that a client offers. */
+  #choose(kind: "ws" | "tls", offered: Iterable<string>): string | undefined {
+    const all = new Set(offered);
+    return protocolNames(kind, this.#versions).find((name) => all.has(name));
+  }
+
+  /** A name that was agreed on for want of a better one. */
+  #unknown(kind: "ws" | "tls", name: string | false | null): FramewireError | undefined {
+    if (!name || protocolNames(kind, this.#versions).includes(name)) return undefined;
+    return new FramewireError("version-unsupported", `this server does not speak ${name}`, { fault: "remote" });
   }
 
   #open(
     server: NetServer,
     scheme: string,
     { port = 0, host = "127.0.0.1" }: { readonly port?: number; readonly host?: string },
+    closing: () => void = () => {},
   ): Promise<ListenAddress> {
     return new Promise((resolve, reject) => {
-      server.once("error", (cause: NodeJS.ErrnoException) => {
+      // Stays for good: an error of a listening server, such as too many open files, must not end the process.
+      server.on("error", (cause: NodeJS.ErrnoException) => {
         const why = cause.code === "EADDRINUSE" ? "the port is taken" : cause.message;
         reject(new FramewireError("connect-failed", `cannot listen on ${scheme}://${host}:${port}: ${why}`, { cause }));
       });
       server.listen(port, host, () => {
-        this.#closers.push(() => new Promise((done) => server.close(() => done())));
+        this.#closers.push(
+          () =>
+            new Promise((done) => {
+              server.close(() => done());
+              closing();
+            }),
+        );
         resolve(addressOf(scheme, server.address() as AddressInfo));
       });
     });

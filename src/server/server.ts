@@ -3,93 +3,36 @@ import { Broadcast } from "../connection/broadcast.js";
 import { type Clock, systemClock } from "../connection/clock.js";
 import { type Command, methodCommand } from "../connection/commands.js";
 import { Connection } from "../connection/connection.js";
-import type { CallContext } from "../connection/context.js";
-import type {
-  Awaitable,
-  InputOf,
-  MessageCodec,
-  MethodDefinition,
-  ServiceDefinition,
-  ServiceImplementation,
-} from "../connection/definition.js";
+import type { InputOf, MessageCodec, MethodDefinition, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
 import { Dispatcher, type Middleware } from "../connection/dispatcher.js";
 import { Emitter } from "../connection/emitter.js";
-import type { FrameEvent } from "../connection/events.js";
 import { agreedLimits, ownLimits, randomSeed, sendWelcome, versionOneAgreement, WIRE_VERSION } from "../connection/handshake.js";
-import type { Link, LinkEnd } from "../connection/link.js";
+import type { Link, LinkEnd, LinkObserver } from "../connection/link.js";
+import { rateLimits } from "../connection/rate-limit.js";
 import { type BareHandler, handleCommand, implementService } from "../connection/registration.js";
-import type { HandlerFailure } from "../connection/served-calls.js";
 import type { Transport, TransportInfo } from "../connection/transport.js";
-import { FramewireError } from "../errors.js";
+import { type ErrorCode, FramewireError } from "../errors.js";
 import type { Hello, ResumeRequest, Welcome } from "../gen/framewire/v1/session.js";
-import {
-  type ConnectionOptions,
-  type PeerDescription,
-  type ResolvedServerOptions,
-  resolveServerOptions,
-  type ServerLimits,
-} from "../options.js";
-import { Acceptance, type AcceptTarget } from "./accept.js";
-import { type ListenAddresses, Listeners, type ListenOptions } from "./listen.js";
+import { type PeerDescription, type ResolvedServerOptions, resolveServerOptions } from "../options.js";
+import { Acceptance, type AcceptTarget, type Arrival, crowded, type LinkSettings, type UpgradeRequest } from "./accept.js";
+import { Admission } from "./admission.js";
+import { Counters, type ServerStats } from "./counters.js";
+import { type ListenAddresses, Listeners, type ListenOptions, type ListenTarget } from "./listen.js";
+import { checkOrigins } from "./origin.js";
 import { newSession, type Resumption, resume } from "./resume.js";
 import { Rooms } from "./rooms.js";
 import { ServerConnection } from "./server-connection.js";
+import type { ServerEvents } from "./server-events.js";
+import type { AuthenticationRequest, ServerContext, ServerOptions } from "./server-options.js";
 import { MemorySessionStore, newToken, type SessionCounts, type SessionDrop, type SessionStore, type StoredSession } from "./sessions.js";
-
-/** What an `authenticate` hook gets to decide by. */
-export interface AuthenticationRequest {
-  /** What the client's `credentials` option gave; empty for version 1 peers. */
-  readonly credentials: Uint8Array;
-  readonly peer: PeerDescription;
-  /** Address, transport and certificate of the client. */
-  readonly transport: TransportInfo;
-  readonly version: 1 | 2;
-}
-
-/** Options of a server. */
-export interface ServerOptions extends ConnectionOptions, ServerLimits {
-  /**
-   * Decides who may connect; what it returns is `connection.identity`. Throwing refuses the client with close code
-   * 4416; the text reaches the client only if it is a FramewireError `unauthenticated`.
-   */
-  readonly authenticate?: (request: AuthenticationRequest) => Awaitable<unknown>;
-  /** Origins whose pages may connect, such as `https://app.example`; `"any"` for all. Default: the server's own. */
-  readonly allowedOrigins?: readonly string[] | "any";
-  /** Oldest wire version served. Default 1. */
-  readonly minVersion?: 1 | 2;
-  /** Where time comes from; a test hands in its own. */
-  readonly clock?: Clock;
-}
-
-/** A frame that passed, and whose it was. */
-export interface ServerFrameEvent extends FrameEvent {
-  readonly connection: ServerConnection;
-}
-
-/** What a server tells. */
-export interface ServerEvents {
-  /** A client is connected and its session new. */
-  connection: [ServerConnection];
-  /** A client's session is over. */
-  disconnection: [ServerConnection, FramewireError];
-  /** The session of a client that was away is dropped before its time, for lack of room. Its `disconnection` follows. */
-  eviction: [ServerConnection];
-  /** A link ended before its handshake was done. */
-  refused: [LinkEnd, TransportInfo];
-  /** A handler failed, or a frame asked for what is not there: for the log. */
-  failure: [HandlerFailure, ServerConnection];
-  /** Every frame, while anybody listens. */
-  frame: [ServerFrameEvent];
-}
+import type { TlsReload } from "./tls.js";
+import { WaitingRoom } from "./waiting-room.js";
 
 /** Sends to many. */
 export interface Broadcaster {
   /** Sends a one-way message to each member; it is encoded once. */
   send<M extends MethodDefinition>(method: M, message: InputOf<M["requestType"]>): void;
 }
-
-/** The context of a server's handlers. */
-export type ServerContext = CallContext<ServerConnection>;
 
 interface Session extends StoredSession {
   readonly connection: Connection;
@@ -104,7 +47,7 @@ const DROPPED: Readonly<Record<SessionDrop, string>> = {
   evicted: "the session was dropped: too many or too large ones wait for their clients",
 };
 
-export class Server implements AcceptTarget {
+export class Server implements AcceptTarget, LinkObserver {
   readonly #options: ResolvedServerOptions & ServerOptions;
   readonly #clock: Clock;
   readonly #dispatcher = new Dispatcher();
@@ -112,17 +55,35 @@ export class Server implements AcceptTarget {
   readonly #rooms = new Rooms();
   readonly #sessions: SessionStore<Session>;
   readonly #live = new Map<Connection, Session>();
-  readonly #handshakes = new Set<Link>();
+  readonly #admission: Admission;
+  readonly #room: WaitingRoom;
+  readonly #counters = new Counters();
+  readonly #links: LinkSettings;
   readonly #listeners: Listeners;
   #closing = false;
   #nextId = 1;
 
   /** @throws FramewireError `invalid-option` */
   constructor(options: ServerOptions = {}) {
-    this.#options = { ...options, ...resolveServerOptions(options) };
-    this.#clock = options.clock ?? systemClock;
-    this.#sessions = new MemorySessionStore(this.#options, this.#clock, (session, why) => this.#dropped(session, why));
-    this.#listeners = new Listeners((transport) => this.accept(transport), this.#options);
+    const resolved = { ...options, ...resolveServerOptions(options) };
+    checkOrigins(options.allowedOrigins);
+    const clock = options.clock ?? systemClock;
+    this.#options = resolved;
+    this.#clock = clock;
+    this.#sessions = new MemorySessionStore(resolved, clock, (session, why) => this.#dropped(session, why));
+    this.#admission = new Admission(resolved);
+    this.#room = new WaitingRoom(resolved.maxHandshakes);
+    this.#dispatcher.authorize = options.authorize as Dispatcher["authorize"];
+    const heartbeat = { intervalMs: resolved.heartbeatIntervalMs, timeoutMs: () => resolved.heartbeatTimeoutMs };
+    this.#links = { options: resolved, clock, heartbeat, rates: rateLimits(resolved) };
+    const target: ListenTarget = {
+      room: this.#room,
+      clock,
+      handshakeTimeoutMs: resolved.handshakeTimeoutMs,
+      accept: (transport, arrival) => this.accept(transport, arrival),
+      limited: (code, message, address) => this.#limited(code, message, address, undefined),
+    };
+    this.#listeners = new Listeners(target, resolved);
   }
 
   /** Serves the methods of a service. Call it once for each service, before `listen`. @throws FramewireError */
@@ -165,12 +126,36 @@ export class Server implements AcceptTarget {
     return this.#listeners.listen(options);
   }
 
+  /** How the server is doing: open sockets, sessions, and how often each limit was reached. */
+  get stats(): ServerStats {
+    const { accepted, limits, refusals } = this.#counters;
+    return {
+      sockets: this.#admission.open,
+      handshakes: this.#room.size,
+      sessions: this.#live.size,
+      accepted,
+      limits: { ...limits },
+      refusals: { ...refusals },
+    };
+  }
+
+  /**
+   * Takes other certificates for new connections; those that are open go on. Settings that are not given stay as they are.
+   * @throws FramewireError `invalid-option` if no such listener speaks TLS or Node refuses the certificates; then nothing has changed
+   */
+  reloadTls(certificates: TlsReload): void {
+    this.#listeners.reloadTls(certificates);
+  }
+
   /** Serves a socket from elsewhere: a memory pair, or a transport of your own. */
-  accept(transport: Transport): void {
-    const acceptance = new Acceptance(transport, this, this.#options, this.#clock);
-    this.#handshakes.add(acceptance.link);
-    acceptance.start();
-    if (this.#closing) acceptance.link.fail("going-away", "the server is closing");
+  accept(transport: Transport, arrival: Arrival = {}): void {
+    this.#counters.accepted++;
+    const full = this.#admission.enter(transport.info.remoteAddress);
+    const refusal = this.#closing ? new FramewireError("going-away", "the server is closing") : (full ?? arrival.refusal);
+    const acceptance = new Acceptance(transport, arrival, this, this.#links);
+    acceptance.link.observer = this;
+    if (refusal !== undefined) acceptance.start(refusal);
+    else acceptance.start(this.#room.enter(acceptance) ? undefined : crowded());
   }
 
   /** Sends a one-way message to every client; it is encoded once. */
@@ -196,7 +181,9 @@ export class Server implements AcceptTarget {
   async close({ drainMs = 0, reconnectSpreadMs = drainMs }: { drainMs?: number; reconnectSpreadMs?: number } = {}): Promise<void> {
     this.#closing = true;
     const closed = this.#listeners.close();
-    for (const link of [...this.#handshakes]) link.fail("going-away", "the server is closing");
+    for (const newcomer of this.#room) {
+      if (newcomer instanceof Acceptance) newcomer.refuse(new FramewireError("going-away", "the server is closing"));
+    }
     if (drainMs > 0) await this.#drain(drainMs, reconnectSpreadMs);
     for (const connection of [...this.#live.keys()]) connection.close(4509, "the server is closing");
     await closed;
@@ -222,18 +209,20 @@ export class Server implements AcceptTarget {
   // AcceptTarget
 
   /** @internal */
-  acceptV1(link: Link): void | Promise<void> {
+  acceptV1(link: Link, upgrade: UpgradeRequest | undefined): void | Promise<void> {
     if (this.#options.minVersion === 2) throw new FramewireError("version-unsupported", "this server speaks version 2 only");
-    return this.#authenticated({ credentials: new Uint8Array(0), peer: {}, transport: link.info, version: 1 }, (identity) => {
+    const request: AuthenticationRequest = { credentials: new Uint8Array(0), peer: {}, transport: link.info, version: 1, upgrade };
+    return this.#authenticated(request, (identity) => {
       // Who has left while the server was still thinking is nobody's connection.
       if (link.open) this.#welcome(link, {}, identity).connection.attach(link, versionOneAgreement(this.#options));
     });
   }
 
   /** @internal */
-  acceptHello(link: Link, hello: Hello): void | Promise<void> {
+  acceptHello(link: Link, hello: Hello, upgrade: UpgradeRequest | undefined): void | Promise<void> {
     const peer: PeerDescription = hello.peer ?? {};
-    return this.#authenticated({ credentials: hello.credentials, peer, transport: link.info, version: 2 }, (identity) => {
+    const request: AuthenticationRequest = { credentials: hello.credentials, peer, transport: link.info, version: 2, upgrade };
+    return this.#authenticated(request, (identity) => {
       const found = hello.resume && this.#sessions.find(hello.resume.token);
       const place = (session: Session | undefined) => {
         if (!link.open) return;
@@ -244,14 +233,35 @@ export class Server implements AcceptTarget {
   }
 
   /** @internal */
-  refused(link: Link, end: LinkEnd): void {
-    this.#handshakes.delete(link);
-    this.#events.emit("refused", end, link.info);
+  settled(acceptance: Acceptance): void {
+    this.#room.leave(acceptance);
+  }
+
+  /** @internal */
+  refused(acceptance: Acceptance, end: LinkEnd): void {
+    this.#room.leave(acceptance);
+    this.#events.emit("refused", end, acceptance.link.info);
+  }
+
+  // LinkObserver
+
+  /** @internal */
+  linkEnded(link: Link, { error }: LinkEnd): void {
+    const { remoteAddress } = link.info;
+    this.#admission.leave(remoteAddress);
+    if (!(error instanceof FramewireError)) return;
+    const session = link.owner instanceof Connection ? this.#live.get(link.owner) : undefined;
+    this.#limited(error.code, error.message, remoteAddress, session?.facade);
+  }
+
+  #limited(code: ErrorCode, message: string, address: string, connection: ServerConnection | undefined): void {
+    if (this.#counters.count(code)) this.#events.emit("limit", { code, message, address, connection });
   }
 
   #authenticated(request: AuthenticationRequest, then: (identity: unknown) => void | Promise<void>): void | Promise<void> {
     const identity = this.#options.authenticate?.(request);
-    return identity instanceof Promise ? identity.then(then) : then(identity);
+    // Not `instanceof Promise`: a promise of another make that is taken for an identity would let everybody in.
+    return isThenable(identity) ? Promise.resolve(identity).then(then) : then(identity);
   }
 
   /** Opens a new session. */
@@ -271,7 +281,6 @@ export class Server implements AcceptTarget {
   }
 
   #attach(session: Session, link: Link, hello: Hello, resumed?: Resumption["resumed"]): void {
-    this.#handshakes.delete(link);
     this.#sessions.resumed(session);
     link.batching = hello.capabilities?.batching === true;
     session.connection.attach(link, {
@@ -284,7 +293,6 @@ export class Server implements AcceptTarget {
 
   /** The connection and session of a new client. */
   #welcome(link: Link, peer: PeerDescription, identity: unknown): Session {
-    this.#handshakes.delete(link);
     const facts = { id: String(this.#nextId++), peer, identity };
     const facade = new ServerConnection(facts, link.info, () => connection, this.#rooms);
     const connection = new Connection("server", this.#dispatcher, facade, this.#options, this.#clock);
@@ -308,6 +316,7 @@ export class Server implements AcceptTarget {
     const { connection, facade } = session;
     const { events } = connection;
     events.on("failure", (failure) => this.#events.emit("failure", failure, facade));
+    events.on("limit", ({ code, message }) => this.#limited(code, message, facade.transport.remoteAddress, facade));
     if (this.#events.has("frame")) events.on("frame", (frame) => this.#events.emit("frame", { ...frame, connection: facade }));
     events.on("detach", (end) => {
       if (connection.version === 2 && this.#options.resumeWindowMs > 0 && !saidGoodbye(end, facade.transport)) {
@@ -350,6 +359,10 @@ export class Server implements AcceptTarget {
 /** Whether the client left for good. The end of a TCP stream alone does not say so: a process that is killed ends it too. */
 function saidGoodbye({ closeCode, announced }: LinkEnd, { kind }: TransportInfo): boolean {
   return closeCode === 1000 && (kind === "ws" || announced === true);
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | undefined)?.then === "function";
 }
 
 /** A server; `listen` opens it. @throws FramewireError `invalid-option` */

@@ -1,14 +1,10 @@
 /** TCP and TLS sockets of Node. */
 import { connect, type Socket } from "node:net";
-import {
-  type PeerCertificate as NodeCertificate,
-  type TLSSocket,
-  type ConnectionOptions as TlsConnectionOptions,
-  connect as tlsConnect,
-} from "node:tls";
+import { type TLSSocket, type ConnectionOptions as TlsConnectionOptions, connect as tlsConnect } from "node:tls";
 import { protocolNames, versionNamed } from "../connection/handshake.js";
-import type { PeerCertificate, Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
+import type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
+import { describeCertificate } from "./certificate.js";
 import { LINGER_BYTES } from "./linger.js";
 
 /**
@@ -86,16 +82,6 @@ export class TcpTransport implements Transport {
     this.#lingered = before + length;
     if (this.#lingered > LINGER_BYTES) this.#socket.destroy();
   }
-}
-
-/** Certificate facts for `authenticate` and `authorize`; `undefined` if the peer showed none. */
-export function describeCertificate(certificate: NodeCertificate): PeerCertificate | undefined {
-  if (certificate?.subject === undefined) return undefined;
-  const subjectAltName = certificate.subjectaltname ?? "";
-  const subject = Object.entries(certificate.subject)
-    .map(([name, value]) => `${name}=${Array.isArray(value) ? value.join("+") : value}`)
-    .join(",");
-  return { subject, subjectAltName, spiffeId: /(?:^|, )URI:(spiffe:\/\/[^,]+)/.exec(subjectAltName)?.[1] };
 }
 
 /** Connects to `tcp://host:port` or `tls://host:port`. Rejects with `connect-failed`. */

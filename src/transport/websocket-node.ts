@@ -6,9 +6,10 @@ import WebSocket, { type RawData } from "ws";
 import { protocolNames, versionNamed } from "../connection/handshake.js";
 import type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
+import { describeCertificate } from "./certificate.js";
 import { LINGER_BYTES } from "./linger.js";
 import { MessageBoundary } from "./message-boundary.js";
-import { describeCertificate, KEEPALIVE_MS } from "./tcp.js";
+import { KEEPALIVE_MS } from "./tcp.js";
 
 /** Codes that no close frame may carry, RFC 6455 section 7.4.1. */
 const UNSENDABLE = new Set([1004, 1005, 1006, 1015]);
@@ -34,8 +35,8 @@ export class NodeWebSocketTransport implements Transport {
   /** What broke the socket, for `onClose`. */
   failure: Error | undefined;
 
-  /** Takes over an open WebSocket. */
-  constructor(socket: WebSocket, raw: Socket | TLSSocket) {
+  /** Takes over an open WebSocket. `address`: the peer's, where that of the socket is a proxy's. */
+  constructor(socket: WebSocket, raw: Socket | TLSSocket, address?: string) {
     this.#socket = socket;
     this.#raw = raw;
     raw.setKeepAlive(true, KEEPALIVE_MS);
@@ -44,7 +45,7 @@ export class NodeWebSocketTransport implements Transport {
       kind: "ws",
       protocol: versionNamed("ws", socket.protocol),
       messages: true,
-      remoteAddress: raw.remoteAddress ?? "",
+      remoteAddress: address ?? raw.remoteAddress ?? "",
       ...(certificate === undefined ? {} : { certificate }),
     };
   }
@@ -145,12 +146,15 @@ function onRawData(this: unknown, chunk: Buffer): void {
   (this as Owned)[kTransport].received(chunk, (this as Owned)[kReceiver]);
 }
 
+/** The library closes by itself with 1009, 1002 or 1007; this is what it closes for. */
 function onError(this: unknown, error: Error & { readonly code?: string }): void {
-  // The library closes with 1009 by itself.
+  const { code = "" } = error;
   (this as Owned)[kTransport].failure =
-    error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH"
+    code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH"
       ? new FramewireError("frame-too-large", "a message is longer than the largest frame", { fault: "remote", cause: error })
-      : error;
+      : code.startsWith("WS_ERR_")
+        ? new FramewireError("protocol-violation", `not WebSocket: ${error.message}`, { fault: "remote", cause: error })
+        : error;
 }
 
 function onClose(this: unknown, closeCode: number, reason: Buffer): void {

@@ -286,6 +286,8 @@ export async function runSession(seed: number, load: Load = LOAD, links = 10): P
   for (const gap of [...act.gaps.client, ...act.gaps.server]) wrong.push(`gap ${JSON.stringify(gap)}`);
   const virtualMs = clock.now() - started;
   await act.end();
+  // A closing socket waits for its peer as long as its closeTimeoutMs.
+  await clock.advance(5_000);
   if (clock.pendingTimers > 0) wrong.push(`${clock.pendingTimers} timers were forgotten`);
   return {
     seed,

@@ -1,0 +1,42 @@
+/** What a server tells while it runs. */
+import type { FrameEvent } from "../connection/events.js";
+import type { LinkEnd } from "../connection/link.js";
+import type { HandlerFailure } from "../connection/served-calls.js";
+import type { TransportInfo } from "../connection/transport.js";
+import type { FramewireError } from "../errors.js";
+import type { LimitCode } from "./counters.js";
+import type { ServerConnection } from "./server-connection.js";
+
+/** A frame that passed, and whose it was. */
+export interface ServerFrameEvent extends FrameEvent {
+  readonly connection: ServerConnection;
+}
+
+/** A limit was reached. */
+export interface LimitEvent {
+  readonly code: LimitCode;
+  /** For people. */
+  readonly message: string;
+  /** Of the client, `""` where there is none to know. */
+  readonly address: string;
+  /** Absent if the handshake was not done. */
+  readonly connection: ServerConnection | undefined;
+}
+
+/** What a server tells. */
+export interface ServerEvents {
+  /** A client is connected and its session new. */
+  connection: [ServerConnection];
+  /** A client's session is over. */
+  disconnection: [ServerConnection, FramewireError];
+  /** The session of a client that was away is dropped before its time, for lack of room. Its `disconnection` follows. */
+  eviction: [ServerConnection];
+  /** A link ended before its handshake was done. */
+  refused: [LinkEnd, TransportInfo];
+  /** A limit closed a connection, or refused a call. */
+  limit: [LimitEvent];
+  /** A handler failed, or a frame asked for what is not there: for the log. */
+  failure: [HandlerFailure, ServerConnection];
+  /** Every frame, while anybody listens. */
+  frame: [ServerFrameEvent];
+}

@@ -1,0 +1,52 @@
+/** What a server is told when it is made. */
+
+import type { Clock } from "../connection/clock.js";
+import type { CallContext } from "../connection/context.js";
+import type { Awaitable } from "../connection/definition.js";
+import type { TransportInfo } from "../connection/transport.js";
+import type { ConnectionOptions, PeerDescription, ServerLimits } from "../options.js";
+import type { UpgradeRequest } from "./accept.js";
+import type { AllowedOrigins } from "./origin.js";
+import type { ServerConnection } from "./server-connection.js";
+
+/** The context of a server's handlers. */
+export type ServerContext = CallContext<ServerConnection>;
+
+/** What an `authenticate` hook gets to decide by. */
+export interface AuthenticationRequest {
+  /** What the client's `credentials` option gave; empty for version 1 peers. */
+  readonly credentials: Uint8Array;
+  readonly peer: PeerDescription;
+  /** Address, transport and certificate of the client. */
+  readonly transport: TransportInfo;
+  readonly version: 1 | 2;
+  /** The request that opened the WebSocket, with its cookies and path; absent on TCP and TLS. */
+  readonly upgrade: UpgradeRequest | undefined;
+}
+
+/** Options of a server. */
+export interface ServerOptions extends ConnectionOptions, ServerLimits {
+  /**
+   * Decides who may connect; what it returns is `connection.identity`. Asked once for each socket, when all there is
+   * to know is there: on the WebSocket upgrade of a version 1 peer, on the hello of a version 2 one. Throwing refuses
+   * the client with close code 4416; the text reaches the client only if it is a FramewireError `unauthenticated`.
+   */
+  readonly authenticate?: (request: AuthenticationRequest) => Awaitable<unknown>;
+  /**
+   * Decides who may call what, before the middleware and the handler of every command. Throwing refuses the call, as a
+   * handler that throws would: `throw new FramewireError("permission-denied", …)`. So does returning false.
+   */
+  // biome-ignore lint/suspicious/noConfusingVoidType: a hook without a return statement
+  readonly authorize?: (context: ServerContext) => Awaitable<boolean | void>;
+  /** Origins whose pages may connect, such as `https://app.example`; `"any"` for all. Default: the server's own. Checked before anything else. */
+  readonly allowedOrigins?: AllowedOrigins;
+  /**
+   * The address of a WebSocket client behind a proxy, from what the proxy wrote into the upgrade's headers; `undefined`
+   * = the socket's. Headers can be forged where there is no proxy that overwrites them.
+   */
+  readonly clientAddress?: (upgrade: UpgradeRequest) => string | undefined;
+  /** Oldest wire version served. Default 1. */
+  readonly minVersion?: 1 | 2;
+  /** Where time comes from; a test hands in its own. */
+  readonly clock?: Clock;
+}

@@ -1,0 +1,71 @@
+/** A link over a transport that does nothing by itself, with an owner that remembers. */
+import { encodeFrame, type FrameInit, type FrameView } from "../../src/codec/index.js";
+import { Link, type LinkEnd, type LinkOwner } from "../../src/connection/link.js";
+import { rateLimits } from "../../src/connection/rate-limit.js";
+import type { TransportInfo } from "../../src/connection/transport.js";
+import { FramewireError } from "../../src/errors.js";
+import { type ConnectionOptions, resolveServerOptions, type ServerLimits } from "../../src/options.js";
+import { VirtualClock } from "../../src/testing/virtual-clock.js";
+import { FakeTransport } from "./fake-transport.js";
+
+export class LinkBench implements LinkOwner {
+  readonly clock: VirtualClock;
+  readonly transport: FakeTransport;
+  readonly link: Link;
+  readonly frames: number[] = [];
+  /** When a ping was asked for. */
+  readonly pings: number[] = [];
+  end: LinkEnd | undefined;
+  endedAt = 0;
+  /** Runs for each frame. */
+  onFrameDo: (frame: FrameView, link: Link) => void = () => {};
+
+  constructor(
+    options: ConnectionOptions & ServerLimits = {},
+    info: Partial<TransportInfo> = {},
+    { timeoutMs, clock = new VirtualClock() }: { timeoutMs?: () => number; clock?: VirtualClock } = {},
+  ) {
+    const resolved = resolveServerOptions(options);
+    this.clock = clock;
+    this.transport = new FakeTransport(info);
+    const heartbeat = { intervalMs: resolved.heartbeatIntervalMs, timeoutMs: timeoutMs ?? (() => resolved.heartbeatTimeoutMs) };
+    this.link = new Link(this.transport, this, resolved, this.clock, heartbeat, rateLimits(resolved));
+    this.link.start();
+  }
+
+  /** The code that the link ended with, as this side means it. */
+  get code(): string | undefined {
+    const error = this.end?.error;
+    return error instanceof FramewireError ? error.code : error === undefined ? undefined : String(error);
+  }
+
+  receive(bytes: Uint8Array): void {
+    this.transport.receiver.onData(bytes);
+  }
+
+  receiveFrame(frame: Partial<FrameInit> = {}): void {
+    this.receive(encodeFrame({ version: 2, cmd: 1, ...frame }));
+  }
+
+  // LinkOwner
+
+  onFrame(link: Link, frame: FrameView): void {
+    this.frames.push(frame.cmd);
+    this.onFrameDo(frame, link);
+  }
+
+  onDamage(): void {}
+
+  onWritable(): void {}
+
+  onPing(): void {
+    this.pings.push(this.clock.now());
+  }
+
+  onClosing(): void {}
+
+  onEnd(_link: Link, end: LinkEnd): void {
+    this.end = end;
+    this.endedAt = this.clock.now();
+  }
+}
