@@ -9,6 +9,7 @@ import { memoryBenchmark } from "./memory/index.js";
 import { writePage } from "./page/index.js";
 import type { Benchmark } from "./report.js";
 import { keepResult, keptResult, type Result, renderTable, resultOf } from "./result.js";
+import { scalingBenchmark } from "./scaling/index.js";
 import { startupBenchmark } from "./startup/index.js";
 
 const BENCHMARKS: readonly Benchmark[] = [
@@ -18,6 +19,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   fanoutBenchmark,
   memoryBenchmark,
   startupBenchmark,
+  scalingBenchmark,
 ];
 
 interface Flags {
