@@ -2,6 +2,8 @@
 import type { FrameView } from "../codec/index.js";
 import type { Clock } from "../connection/clock.js";
 import type { Agreement } from "../connection/connection.js";
+import { type Gap, Goaway, type Hello, VERDICT_GAP, VERDICT_RESUMED, Welcome } from "../connection/control-messages.js";
+import { KIND_GOAWAY, KIND_WELCOME } from "../connection/frame-kind.js";
 import {
   agreedLimits,
   HANDSHAKE_DEFAULTS,
@@ -15,8 +17,6 @@ import {
 import { Link, type LinkEnd, type LinkOwner } from "../connection/link.js";
 import type { Transport } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
-import { FrameKind } from "../gen/framewire/v1/data_frame.js";
-import { type Gap, Goaway, type Hello, ResumeVerdict, Welcome } from "../gen/framewire/v1/session.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import { pageHidden } from "./wake.js";
 
@@ -60,11 +60,11 @@ class Handshake implements LinkOwner {
     let welcome: Welcome;
     let agreement: Agreement;
     try {
-      if (frame.kindNumber === FrameKind.FRAME_KIND_GOAWAY) {
+      if (frame.kindNumber === KIND_GOAWAY) {
         const { closeCode, reason } = readHandshake(frame, Goaway, "goaway");
         return link.endedByPeer(closeCode === 0 ? 4509 : closeCode, reason);
       }
-      if (frame.kindNumber !== FrameKind.FRAME_KIND_WELCOME) {
+      if (frame.kindNumber !== KIND_WELCOME) {
         throw new FramewireError("protocol-violation", "the first frame of the server must be a welcome");
       }
       welcome = readHandshake(frame, Welcome, "welcome");
@@ -131,7 +131,7 @@ function leave(link: Link, reason: unknown): void {
 function agreementOf(welcome: Welcome, memory: SessionMemory, options: ResolvedConnectionOptions): Agreement {
   const { verdict, token, limits, toClient, toServer } = welcome;
   const base: Agreement = { version: 2, ...agreedLimits(limits, options), resumable: token.length > 0 };
-  if (verdict !== ResumeVerdict.RESUME_VERDICT_RESUMED && verdict !== ResumeVerdict.RESUME_VERDICT_GAP) return base;
+  if (verdict !== VERDICT_RESUMED && verdict !== VERDICT_GAP) return base;
   const peerReceived = Number(welcome.received);
   const lostIn = toClient && gapEvent("in", toClient);
   const lostOut = toServer && gapEvent("out", toServer);

@@ -1,13 +1,15 @@
 /** The calls of one connection that this side opened: each settles exactly once, whatever happens to the link. */
+
 import type { FrameView } from "../codec/index.js";
 import { type CallErrorCode, codeOfStatus, FramewireError } from "../errors.js";
-import { FrameKind } from "../gen/framewire/v1/data_frame.js";
-import { Credit } from "../gen/framewire/v1/session.js";
+import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { Command } from "./commands.js";
 import type { CallContext } from "./context.js";
+import { Credit } from "./control-messages.js";
 import { ITEM_OVERHEAD, ReceiveCredit, SendCredit } from "./credit.js";
 import { Deadlines } from "./deadlines.js";
 import type { MessageSource } from "./definition.js";
+import { KIND_CANCEL, KIND_CREDIT, KIND_END, KIND_ITEM, KIND_REQUEST } from "./frame-kind.js";
 import type { CallHost } from "./host.js";
 import { ItemQueue } from "./item-queue.js";
 import { decodeMessage, encodeMessage } from "./messages.js";
@@ -242,7 +244,7 @@ export class CallTable {
       }
     }
     const timeoutMs = timeoutOf(ownTimeoutMs, parent);
-    const frame = new Outgoing(command.cmd, FrameKind.FRAME_KIND_REQUEST, this.#takeId(), command.reliable);
+    const frame = new Outgoing(command.cmd, KIND_REQUEST, this.#takeId(), command.reliable);
     call.request = frame;
     frame.owner = call;
     if (timeoutMs > 0) frame.timeoutMs = timeoutMs;
@@ -305,12 +307,12 @@ export class CallTable {
       whenWritable: () => this.#host.whenWritable(),
       send: (message) => {
         const payload = encodeMessage(call.command.request, message);
-        this.#post(call, FrameKind.FRAME_KIND_ITEM, payload);
+        this.#post(call, KIND_ITEM, payload);
         return payload.length;
       },
     });
     call.pump.done.then(
-      () => this.#calls.has(call.id) && this.#post(call, FrameKind.FRAME_KIND_END, undefined),
+      () => this.#calls.has(call.id) && this.#post(call, KIND_END, undefined),
       (error) =>
         this.cancel(
           call,
@@ -328,7 +330,7 @@ export class CallTable {
   /** @internal The reader took items that had cost this much credit. */
   consumed(call: OpenCall, cost: number): void {
     const bytes = call.receiveCredit?.consume(cost) ?? 0;
-    if (bytes > 0 && this.#calls.has(call.id)) this.#post(call, FrameKind.FRAME_KIND_CREDIT, Credit.encode({ bytes }).finish());
+    if (bytes > 0 && this.#calls.has(call.id)) this.#post(call, KIND_CREDIT, Credit.encode({ bytes }));
   }
 
   /** @internal Takes the frames of a call that still wait back. */
@@ -343,7 +345,7 @@ export class CallTable {
     this.withdraw(call);
     if (!call.request.sent) return;
     try {
-      this.#post(call, FrameKind.FRAME_KIND_CANCEL, undefined);
+      this.#post(call, KIND_CANCEL, undefined);
     } catch {
       // No room for the cancel: the call's deadline or the end of the connection ends it over there.
     }

@@ -1,7 +1,7 @@
 /** Commands: what a method or a bare number is on the wire, and the registry that finds its handler. */
-import { BinaryReader } from "@bufbuild/protobuf/wire";
 import { FramewireError } from "../errors.js";
-import { CommandOptions, Delivery, SlowConsumer } from "../gen/framewire/v1/command.js";
+import type { Delivery } from "../gen/framewire/v1/command.js";
+import { MethodOption } from "./control-messages.js";
 import type { MessageCodec, MethodDefinition } from "./definition.js";
 
 /** Field 50311 of google.protobuf.MethodOptions, length-delimited, as ts-proto keys unknown fields. */
@@ -27,13 +27,13 @@ export interface Command {
   readonly response: MessageCodec;
 }
 
-const POLICIES: Readonly<Record<number, SlowConsumerPolicy>> = {
-  [SlowConsumer.SLOW_CONSUMER_UNSPECIFIED]: "close",
-  [SlowConsumer.SLOW_CONSUMER_CLOSE]: "close",
-  [SlowConsumer.SLOW_CONSUMER_DROP_NEWEST]: "drop-newest",
-  [SlowConsumer.SLOW_CONSUMER_DROP_OLDEST]: "drop-oldest",
-  [SlowConsumer.SLOW_CONSUMER_KEEP_LATEST]: "keep-latest",
-};
+/** In the order of the schema's SlowConsumer. */
+const POLICIES: readonly SlowConsumerPolicy[] = ["close", "close", "drop-newest", "drop-oldest", "keep-latest"];
+
+const AT_MOST_ONCE = 2 satisfies Delivery;
+
+/** The tag of field 1, length-delimited. */
+const FIRST_FIELD_TAG = 0x0a;
 
 const commandOfMethod = new WeakMap<MethodDefinition, Command>();
 
@@ -49,12 +49,12 @@ export function methodCommand(service: string, method: MethodDefinition): Comman
   if (bytes === undefined) {
     throw new FramewireError("invalid-option", `${name} has no (framewire.v1.command) option; give it one, such as { cmd: 257 }`);
   }
-  const reader = new BinaryReader(bytes);
-  const options = CommandOptions.decode(reader, reader.uint32());
+  // The bytes are a length and the message, as they stood behind the extension's own tag.
+  const { command: options } = MethodOption.decode(Uint8Array.of(FIRST_FIELD_TAG, ...bytes));
   const command: Command = {
     cmd: checkCmd(options.cmd, name),
     name,
-    reliable: options.delivery !== Delivery.DELIVERY_AT_MOST_ONCE,
+    reliable: options.delivery !== AT_MOST_ONCE,
     slowConsumer: POLICIES[options.slowConsumer] ?? "close",
     oneWay: options.oneWay,
     requestStream: method.requestStream,

@@ -2,21 +2,23 @@
  * A connection as its users see it: commands in and out, over one link after another. The same on both ends; the
  * server's accept and the client's connect do the handshake and hand it a link that is ready.
  */
+
 import type { Discard, FrameView } from "../codec/index.js";
 import { closeCodeOf, FramewireError, statusOf } from "../errors.js";
-import { FrameKind } from "../gen/framewire/v1/data_frame.js";
-import { Goaway } from "../gen/framewire/v1/session.js";
+import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import type { Broadcast } from "./broadcast.js";
 import type { Caller } from "./caller.js";
 import { type CallOptions, CallTable } from "./calls.js";
 import type { Clock } from "./clock.js";
 import { type Command, cmdName } from "./commands.js";
+import { Goaway } from "./control-messages.js";
 import type { MessageSource } from "./definition.js";
 import { ReceivedSequence, type ReplayBuffer } from "./delivery.js";
 import type { Dispatcher } from "./dispatcher.js";
 import { Emitter } from "./emitter.js";
 import type { ConnectionEvents, GapEvent } from "./events.js";
+import { KIND_GOAWAY, KIND_PING, KIND_RESPONSE } from "./frame-kind.js";
 import { FrameSender } from "./frame-sender.js";
 import { sayClosing } from "./handshake.js";
 import type { CallHost } from "./host.js";
@@ -235,7 +237,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
   goaway(reason: string, reconnectSpreadMs: number): void {
     if (this.version === 1) return;
     this.#draining = true;
-    this.#sender.control(FrameKind.FRAME_KIND_GOAWAY, Goaway.encode({ reason, reconnectSpreadMs, closeCode: 0 }).finish());
+    this.#sender.control(KIND_GOAWAY, Goaway.encode({ reason, reconnectSpreadMs, closeCode: 0 }));
   }
 
   // CallHost
@@ -306,7 +308,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
 
   onPing(link: Link): void {
     this.#sender.shrink();
-    if (this.version === 2) this.#sender.control(FrameKind.FRAME_KIND_PING);
+    if (this.version === 2) this.#sender.control(KIND_PING);
     else link.probeTransport();
   }
 
@@ -360,7 +362,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
     this.events.emit("failure", { command: cmdName(frame.cmd), error });
     if (this.version === 1 || frame.callId === undefined) return;
     const tooLarge = error instanceof FramewireError && error.code === "frame-too-large";
-    const refusal = new Outgoing(frame.cmd, FrameKind.FRAME_KIND_RESPONSE, frame.callId, frame.reliable);
+    const refusal = new Outgoing(frame.cmd, KIND_RESPONSE, frame.callId, frame.reliable);
     refusal.status = statusOf(tooLarge ? "resource-exhausted" : "internal");
     refusal.ext = encodeExt(undefined, tooLarge ? error.message : "the reply could not be encoded");
     this.answer(refusal);

@@ -1,10 +1,11 @@
 /** Hello and welcome: what both ends say about themselves, built and read in one place. docs/wire.md section 5. */
+
 import type { FrameView } from "../codec/index.js";
 import { FramewireError } from "../errors.js";
-import { FrameKind } from "../gen/framewire/v1/data_frame.js";
-import { Goaway, Hello, type Limits, Welcome } from "../gen/framewire/v1/session.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import type { Agreement } from "./connection.js";
+import { Goaway, Hello, type Limits, Welcome } from "./control-messages.js";
+import { KIND_GOAWAY, KIND_HELLO, KIND_WELCOME } from "./frame-kind.js";
 import type { Link, LinkOwner } from "./link.js";
 
 /** The newest wire version spoken here. */
@@ -48,12 +49,12 @@ export function versionOneAgreement(options: ResolvedConnectionOptions): Agreeme
 
 /** Writes a hello or welcome and seals everything after it. */
 export function sendHello(link: Link, hello: Hello): void {
-  link.write({ version: WIRE_VERSION, cmd: 0, kind: FrameKind.FRAME_KIND_HELLO, payload: Hello.encode(hello).finish() });
+  link.write({ version: WIRE_VERSION, cmd: 0, kind: KIND_HELLO, payload: Hello.encode(hello) });
   link.secureOutgoing(hello.checksumSeed);
 }
 
 export function sendWelcome(link: Link, welcome: Welcome): void {
-  link.write({ version: WIRE_VERSION, cmd: 0, kind: FrameKind.FRAME_KIND_WELCOME, payload: Welcome.encode(welcome).finish() });
+  link.write({ version: WIRE_VERSION, cmd: 0, kind: KIND_WELCOME, payload: Welcome.encode(welcome) });
   link.secureOutgoing(welcome.checksumSeed);
 }
 
@@ -69,8 +70,8 @@ export function readHandshake<T>(frame: FrameView, codec: { decode(bytes: Uint8A
 /** Tells a peer that is still in its handshake why its link closes, where the transport has no close codes. */
 export function sayClosing(link: Link, closeCode: number, reason: string): void {
   if (link.info.kind === "ws") return;
-  const goaway = Goaway.encode({ reason, reconnectSpreadMs: 0, closeCode }).finish();
-  link.write({ version: WIRE_VERSION, cmd: 0, kind: FrameKind.FRAME_KIND_GOAWAY, payload: goaway });
+  const goaway = Goaway.encode({ reason, reconnectSpreadMs: 0, closeCode });
+  link.write({ version: WIRE_VERSION, cmd: 0, kind: KIND_GOAWAY, payload: goaway });
 }
 
 /** What every owner of a link does the same while the handshake lasts. */

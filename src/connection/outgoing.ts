@@ -1,9 +1,11 @@
 /** Frames on their way out: what a connection sends before it has a sequence, and the queue where such frames wait. */
+
 import { FramewireError } from "../errors.js";
-import { FrameExt, type FrameKind } from "../gen/framewire/v1/data_frame.js";
+import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import type { Broadcast } from "./broadcast.js";
 import type { SlowConsumerPolicy } from "./commands.js";
+import { FrameExt } from "./control-messages.js";
 import type { MessageCodec } from "./definition.js";
 import { Deque } from "./deque.js";
 import { encodeMessage } from "./messages.js";
@@ -171,7 +173,7 @@ export class SendQueue {
 /** A serialised FrameExt; `undefined` if there is nothing to say. */
 export function encodeExt(metadata: Readonly<Record<string, string>> | undefined, message?: string): Uint8Array | undefined {
   if (message === undefined && (metadata === undefined || Object.keys(metadata).length === 0)) return undefined;
-  return FrameExt.encode({ metadata: metadata ?? {}, message: message ?? "" }).finish();
+  return FrameExt.encode({ metadata: metadata ?? {}, message: message ?? "" });
 }
 
 /** Reads a FrameExt that may be absent. @throws Error if the bytes are not one. */

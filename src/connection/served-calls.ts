@@ -1,14 +1,16 @@
 /** The calls and messages of one connection that the peer sent: decoded, run, answered exactly once. */
+
 import type { FrameView } from "../codec/index.js";
 import { codeOfStatus, FramewireError, isCallErrorCode, statusOf } from "../errors.js";
-import { FrameKind } from "../gen/framewire/v1/data_frame.js";
-import { Credit } from "../gen/framewire/v1/session.js";
+import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import { type Command, cmdName, type Handler } from "./commands.js";
 import { CallContext, type CallFacts } from "./context.js";
+import { Credit } from "./control-messages.js";
 import { ITEM_OVERHEAD, ReceiveCredit, SendCredit } from "./credit.js";
 import { Deadlines } from "./deadlines.js";
 import type { MessageCodec } from "./definition.js";
 import type { Dispatcher } from "./dispatcher.js";
+import { KIND_CREDIT, KIND_ITEM, KIND_RESPONSE } from "./frame-kind.js";
 import type { CallHost } from "./host.js";
 import { ItemQueue } from "./item-queue.js";
 import { decodeMessage, encodeMessage } from "./messages.js";
@@ -217,7 +219,7 @@ export class ServedCalls {
       whenWritable: () => this.#host.whenWritable(),
       send: (message) => {
         const payload = encodeMessage(command.response, message);
-        this.#send(call, FrameKind.FRAME_KIND_ITEM, payload);
+        this.#send(call, KIND_ITEM, payload);
         return payload.length;
       },
     });
@@ -229,7 +231,7 @@ export class ServedCalls {
 
   #grant(call: ServedCall, cost: number): void {
     const bytes = call.receiveCredit?.consume(cost) ?? 0;
-    if (bytes > 0 && this.#calls.has(call.id)) this.#send(call, FrameKind.FRAME_KIND_CREDIT, Credit.encode({ bytes }).finish());
+    if (bytes > 0 && this.#calls.has(call.id)) this.#send(call, KIND_CREDIT, Credit.encode({ bytes }));
   }
 
   #send(call: ServedCall, kind: FrameKind, payload: Uint8Array): void {
@@ -242,7 +244,7 @@ export class ServedCalls {
   #respond(call: ServedCall, codec: MessageCodec | undefined, message: unknown): void {
     if (!this.#calls.has(call.id)) return;
     this.#forget(call);
-    const frame = new Outgoing(call.command.cmd, FrameKind.FRAME_KIND_RESPONSE, call.id, call.command.reliable);
+    const frame = new Outgoing(call.command.cmd, KIND_RESPONSE, call.id, call.command.reliable);
     frame.codec = codec;
     frame.message = message;
     frame.ext = encodeExt(call.context.responseMetadata);
@@ -277,7 +279,7 @@ export class ServedCalls {
     const status = meant ? statusOf(error.code as Parameters<typeof statusOf>[0]) : statusOf("internal");
     if (!meant) this.#failed({ command: this.#dispatcher.registry.get(cmd)?.command.name ?? cmdName(cmd), error });
     const told = meant ? { ...metadata, ...error.metadata } : metadata;
-    const frame = new Outgoing(cmd, FrameKind.FRAME_KIND_RESPONSE, callId, reliable);
+    const frame = new Outgoing(cmd, KIND_RESPONSE, callId, reliable);
     frame.status = status;
     frame.ext = encodeExt(told, meant ? error.message : `the handler failed (${codeOfStatus(status)})`);
     this.#host.answer(frame);

@@ -1,13 +1,28 @@
 /** The receiving half of a version 2 session: order, acknowledgements, and every kind of frame to where it belongs. */
+
 import type { FrameView } from "../codec/index.js";
 import { statusOf } from "../errors.js";
-import { FrameKind } from "../gen/framewire/v1/data_frame.js";
-import { Credit, Goaway } from "../gen/framewire/v1/session.js";
 import type { CallTable } from "./calls.js";
 import type { Clock, Timer } from "./clock.js";
+import { Credit, Goaway } from "./control-messages.js";
 import type { ReceivedSequence } from "./delivery.js";
 import type { Emitter } from "./emitter.js";
 import type { ConnectionEvents } from "./events.js";
+import {
+  KIND_ACK,
+  KIND_CANCEL,
+  KIND_CREDIT,
+  KIND_END,
+  KIND_GOAWAY,
+  KIND_HELLO,
+  KIND_ITEM,
+  KIND_MESSAGE,
+  KIND_PING,
+  KIND_PONG,
+  KIND_REQUEST,
+  KIND_RESPONSE,
+  KIND_WELCOME,
+} from "./frame-kind.js";
 import type { FrameSender } from "./frame-sender.js";
 import type { Link } from "./link.js";
 import { USELESS_FRAME_WEIGHT } from "./rate-limit.js";
@@ -51,47 +66,47 @@ export class SessionRouter {
     if (frame.sequenceNumber > 0 && !this.#accept(link, frame.sequenceNumber)) return;
     const callId = frame.callIdNumber;
     switch (frame.kindNumber) {
-      case FrameKind.FRAME_KIND_MESSAGE:
+      case KIND_MESSAGE:
         return served.onMessage(frame);
-      case FrameKind.FRAME_KIND_REQUEST:
+      case KIND_REQUEST:
         if (this.#isOwn(callId) || !served.onRequest(frame)) {
           link.fail("protocol-violation", `the call id ${callId} is in use, or not the peer's to give`);
         }
         return;
-      case FrameKind.FRAME_KIND_RESPONSE:
+      case KIND_RESPONSE:
         return calls.onResponse(frame);
-      case FrameKind.FRAME_KIND_ITEM:
+      case KIND_ITEM:
         if (!(this.#isOwn(callId) ? calls : served).onItem(frame)) {
           link.fail("protocol-violation", "the peer sent more items than its credit allows");
         }
         return;
-      case FrameKind.FRAME_KIND_END:
+      case KIND_END:
         return served.onEnd(callId);
-      case FrameKind.FRAME_KIND_CREDIT: {
+      case KIND_CREDIT: {
         const credit = this.#read(link, frame, Credit);
         return credit && (this.#isOwn(callId) ? calls : served).onCredit(callId, credit.bytes);
       }
-      case FrameKind.FRAME_KIND_CANCEL:
+      case KIND_CANCEL:
         // Calls that are cancelled as fast as they are opened never count against the calls in flight, and cost as much.
         link.charge(USELESS_FRAME_WEIGHT);
         return served.onCancel(callId);
-      case FrameKind.FRAME_KIND_PING:
+      case KIND_PING:
         link.charge(USELESS_FRAME_WEIGHT);
         if (frame.payloadEnd - frame.payloadStart > PING_PAYLOAD) return link.fail("protocol-violation", "a ping with too large a payload");
-        return sender.control(FrameKind.FRAME_KIND_PONG, frame.payload.slice());
-      case FrameKind.FRAME_KIND_ACK:
+        return sender.control(KIND_PONG, frame.payload.slice());
+      case KIND_ACK:
         if (frame.status !== DATA_LOSS) return;
         link.charge(USELESS_FRAME_WEIGHT);
         return this.#resend(link, frame.ackNumber);
-      case FrameKind.FRAME_KIND_GOAWAY: {
+      case KIND_GOAWAY: {
         const goaway = this.#read(link, frame, Goaway);
         if (goaway === undefined) return;
         if (goaway.closeCode !== 0) link.endedByPeer(goaway.closeCode, goaway.reason);
         else this.#parts.events.emit("goaway", goaway);
         return;
       }
-      case FrameKind.FRAME_KIND_HELLO:
-      case FrameKind.FRAME_KIND_WELCOME:
+      case KIND_HELLO:
+      case KIND_WELCOME:
         return link.fail("protocol-violation", "a second handshake on one connection");
       default:
       // A pong was counted as a sign of life when its bytes came; a kind from the future means nothing to us.
@@ -100,7 +115,7 @@ export class SessionRouter {
 
   /** Bytes were damaged, and with them perhaps reliable frames: asks for everything after the last good one. */
   askAgain(): void {
-    this.#parts.sender.control(FrameKind.FRAME_KIND_ACK, undefined, DATA_LOSS);
+    this.#parts.sender.control(KIND_ACK, undefined, DATA_LOSS);
   }
 
   /** The link is gone: nothing is owed on it any more. */
@@ -122,7 +137,7 @@ export class SessionRouter {
       case "duplicate":
         this.#ackTimer ??= clock.setTimer(ackDelayMs, () => {
           this.#ackTimer = undefined;
-          if (received.owesAck) sender.control(FrameKind.FRAME_KIND_ACK);
+          if (received.owesAck) sender.control(KIND_ACK);
         });
         return acceptance === "deliver";
       case "gap":

@@ -1,14 +1,15 @@
 /** A new link on a server: its first frame decides what it is. docs/wire.md section 5, negotiation. */
+
 import type { FrameView } from "../codec/index.js";
 import type { Clock, Timer } from "../connection/clock.js";
+import { Hello } from "../connection/control-messages.js";
+import { KIND_HELLO } from "../connection/frame-kind.js";
 import { HANDSHAKE_DEFAULTS, readHandshake, sayClosing, WIRE_VERSION } from "../connection/handshake.js";
 import { Link, type LinkEnd, type LinkOwner } from "../connection/link.js";
 import type { Heartbeat } from "../connection/liveness.js";
 import type { RateLimits } from "../connection/rate-limit.js";
 import type { Transport } from "../connection/transport.js";
 import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
-import { FrameKind } from "../gen/framewire/v1/data_frame.js";
-import { Hello } from "../gen/framewire/v1/session.js";
 import type { ResolvedServerOptions } from "../options.js";
 import type { Newcomer } from "./waiting-room.js";
 
@@ -114,7 +115,7 @@ export class Acceptance implements LinkOwner, Newcomer {
       return link.redeliver(frame);
     }
     this.#decide(() => {
-      if (frame.kindNumber !== FrameKind.FRAME_KIND_HELLO) {
+      if (frame.kindNumber !== KIND_HELLO) {
         throw new FramewireError("protocol-violation", "the first frame of a version 2 connection must be a hello", { fault: "remote" });
       }
       const hello = readHandshake(frame, Hello, "hello");
