@@ -2,6 +2,7 @@
  * CRC-32 of IEEE 802.3 (zlib, gzip, PNG). Slicing-by-16 tables in JavaScript; on Node, long runs go to zlib's native
  * routine. Both give the same values, so nothing else in the codec knows which one ran.
  */
+import type { ByteSource } from "./byte-source.js";
 
 const POLYNOMIAL = 0xedb8_8320;
 
@@ -80,9 +81,10 @@ export function crcUpdate(bytes: Uint8Array, start: number, end: number, crc: nu
   return native(new Uint8Array(bytes.buffer, bytes.byteOffset + start, count), crc >>> 0) | 0;
 }
 
-/** As {@link crcUpdate}, where a view of the same `bytes` is at hand. */
-export function crcOfChunk(bytes: Uint8Array, data: DataView, start: number, end: number, crc: number): number {
-  return end - start < NATIVE_FROM || native === undefined ? crcOfView(data, start, end, crc) : crcUpdate(bytes, start, end, crc);
+/** As {@link crcUpdate}, of bytes that views are cheap of. */
+export function crcOfSource(source: ByteSource, start: number, end: number, crc: number): number {
+  if (end - start < NATIVE_FROM || native === undefined) return crcOfView(source.data, start, end, crc);
+  return native(source.view(start, end - start), crc >>> 0) | 0;
 }
 
 /** By tables, eight bytes at a time. */

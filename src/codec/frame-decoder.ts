@@ -7,7 +7,8 @@
  */
 import { FramewireError } from "../errors.js";
 import { DEFAULTS, type DecoderOptions, type Recovery, resolveOptions } from "../options.js";
-import { crcOfChunk, crcOfSeed, crcUpdate } from "./crc32.js";
+import { ByteSource } from "./byte-source.js";
+import { crcOfSeed, crcOfSource, crcUpdate } from "./crc32.js";
 import type { Discard, DiscardReason } from "./frame.js";
 import { FAILED, FrameParser, PLAIN_HEADER, READY, WAIT } from "./frame-parser.js";
 import { FrameCursor, type FrameView } from "./frame-view.js";
@@ -49,6 +50,8 @@ type State = "scan" | "candidate" | "swallow";
 
 const TAG_PAYLOAD = 0x2a;
 const IN_PLACE = -1;
+/** Up to this many bytes are copied one by one. */
+const FEW = 48;
 // Imported constants are looked up at each use; those of the module itself are part of the code.
 const SHORTEST = PLAIN_HEADER;
 
@@ -59,6 +62,8 @@ export class FrameDecoder {
   readonly #frame = new FrameCursor();
   readonly #parser = new FrameParser(this.#frame);
   readonly #ring = new RingBuffer();
+  /** The chunk, for the time of a push. */
+  readonly #chunk = new ByteSource();
   /** Made for the first candidate that starts before W. */
   #checksums: PrefixCrc | undefined;
   /** CRC of the seed's four bytes, 0 without a seed. */
@@ -140,18 +145,24 @@ export class FrameDecoder {
     const ring = this.#ring;
     this.#bytes += chunk.length;
     if (ring.length > 0 && ring.length + chunk.length < this.#need) {
-      ring.append(chunk, 0, chunk.length);
+      if (chunk.length <= FEW) {
+        ring.appendBytes(chunk);
+      } else {
+        this.#chunk.set(chunk);
+        ring.append(this.#chunk, 0, chunk.length);
+        this.#chunk.set();
+      }
       this.#rebase(ring.head);
       return;
     }
     this.#busy = true;
+    this.#chunk.set(chunk);
     try {
-      if (ring.length === 0 || this.#joinInRing(chunk, onFrame)) {
-        this.#run(chunk, IN_PLACE, chunk.length, chunk.length, false, onFrame);
+      if (ring.length === 0 || this.#joinInRing(chunk.length, onFrame)) {
+        this.#run(this.#chunk, IN_PLACE, chunk.length, chunk.length, false, onFrame);
       }
     } finally {
-      this.#busy = false;
-      this.#keepRest(chunk);
+      this.#keepRest();
     }
   }
 
@@ -168,12 +179,11 @@ export class FrameDecoder {
     this.#busy = true;
     try {
       const end = ring.head + ring.length;
-      this.#run(ring.bytes, ring.mask, end, end, true, onFrame);
+      this.#run(ring.source, ring.mask, end, end, true, onFrame);
       this.#closeGap(this.#cursor, "garbage");
       this.#state = "scan";
     } finally {
-      this.#busy = false;
-      this.#keepRest(ring.bytes);
+      this.#keepRest();
     }
   }
 
@@ -227,25 +237,25 @@ export class FrameDecoder {
   }
 
   /**
-   * Feeds the ring from `chunk` no more than the candidate in it needs, until all that is undecided lies in the chunk.
+   * Feeds the ring from the chunk, of `length` bytes, no more than the candidate in it needs, until all that is undecided lies in the chunk.
    * Then drops the ring, moves to the chunk's coordinates and returns true; false if the whole chunk went into the ring.
    */
-  #joinInRing(chunk: Uint8Array, onFrame: FrameHandler): boolean {
+  #joinInRing(length: number, onFrame: FrameHandler): boolean {
     const ring = this.#ring;
     let taken = 0;
     ring.unpark();
     for (;;) {
       const lacking = this.#need - ring.length;
       if (lacking > 0) {
-        const count = Math.min(lacking, chunk.length - taken);
-        ring.append(chunk, taken, taken + count);
+        const count = Math.min(lacking, length - taken);
+        ring.append(this.#chunk, taken, taken + count);
         this.#rebase(ring.head);
         taken += count;
         if (count < lacking) return false;
       }
       const end = ring.head + ring.length;
       const chunkStart = end - taken;
-      this.#run(ring.bytes, ring.mask, end, chunkStart, false, onFrame);
+      this.#run(ring.source, ring.mask, end, chunkStart, false, onFrame);
       if (this.#cursor >= chunkStart) {
         ring.release();
         this.#rebase(this.#cursor - chunkStart);
@@ -256,32 +266,34 @@ export class FrameDecoder {
     }
   }
 
-  /** Leaves in the ring what is undecided, of which the end may still lie in `chunk` only; also after a handler threw. */
-  #keepRest(chunk: Uint8Array): void {
+  /** Leaves in the ring what is undecided, of which the end may still lie in the chunk only; also after a handler threw. */
+  #keepRest(): void {
     const ring = this.#ring;
-    this.#frame.letGo();
+    const chunk = this.#chunk;
     if (ring.length > 0) ring.drop(this.#cursor - ring.head);
     const missing = this.#bytes - (this.#base + this.#cursor) - ring.length;
-    if (missing > 0) ring.hold(chunk, chunk.length - missing, chunk.length);
-    ring.shrink();
+    if (missing > 0) ring.hold(chunk, chunk.bytes.length - missing, chunk.bytes.length);
+    else ring.shrink();
+    chunk.set();
+    this.#frame.letGo();
     if (this.#base + this.#cursor >= this.#failedCheckEnd) this.#checksums = undefined;
     this.#rebase(ring.head);
+    this.#busy = false;
   }
 
   /**
    * Decodes from the cursor on, in the bytes before `end`, until they cannot decide more or the cursor has reached
    * `stop` with no candidate. `final`: there will be no more bytes.
    */
-  #run(buffer: Uint8Array, mask: number, end: number, stop: number, final: boolean, onFrame: FrameHandler): void {
+  #run(source: ByteSource, mask: number, end: number, stop: number, final: boolean, onFrame: FrameHandler): void {
     const parser = this.#parser;
     const frame = this.#frame;
-    const data =
-      mask === IN_PLACE && end - this.#cursor >= SHORTEST ? new DataView(buffer.buffer, buffer.byteOffset, buffer.length) : undefined;
-    frame.moveTo(buffer, this.#base);
+    const buffer = source.bytes;
+    frame.moveTo(source, this.#base);
     this.#need = 1;
     for (;;) {
       if (this.#state !== "candidate") {
-        if (data !== undefined) this.#runPlain(buffer, data, onFrame);
+        if (mask === IN_PLACE && this.#cursor + SHORTEST <= end) this.#runPlain(source, onFrame);
         if (this.#cursor >= stop) return;
         if (this.#state === "swallow" && !this.#swallow(buffer, mask, end, final)) return;
         if (!this.#seek(buffer, mask, end, final)) return;
@@ -313,9 +325,11 @@ export class FrameDecoder {
           frame.base = this.#base + start - from;
           this.#deliver(start, from, onFrame);
         } else {
-          frame.moveTo(this.#ring.copyOut(from, frame.endOffset), this.#base + start);
+          const unwrapped = new ByteSource();
+          unwrapped.set(this.#ring.copyOut(from, frame.endOffset));
+          frame.moveTo(unwrapped, this.#base + start);
           this.#deliver(start, 0, onFrame);
-          frame.moveTo(buffer, this.#base);
+          frame.moveTo(source, this.#base);
         }
       } else {
         if (this.#recovery === "close") this.#die(start, start + parser.failedAt, parser.reason);
@@ -326,21 +340,22 @@ export class FrameDecoder {
   }
 
   /** The loop that a good stream spends its time in: frames that follow each other, whole, in the chunk. */
-  #runPlain(chunk: Uint8Array, data: DataView, onFrame: FrameHandler): void {
+  #runPlain(chunk: ByteSource, onFrame: FrameHandler): void {
     const parser = this.#parser;
     const frame = this.#frame;
     const { head, tail } = this.#prefix;
-    const end = chunk.length;
+    const { bytes, data } = chunk;
+    const end = bytes.length;
     const last = end - SHORTEST;
     for (;;) {
       const start = this.#cursor;
       if (start > last || start !== this.#open) return;
       if (data.getInt32(start, true) !== head || data.getInt32(start + 3, true) !== tail) return;
-      if (!parser.parsePlain(chunk, data, start, end)) return;
+      if (!parser.parsePlain(bytes, data, start, end)) return;
       if (frame.version !== 1) {
         if (this.#base + start < this.#failedCheckEnd) return;
         const checksumAt = start + frame.checksumOffset;
-        if (crcOfChunk(chunk, data, start + PREFIX_LENGTH, checksumAt, this.#prefixCrc) !== data.getInt32(checksumAt + 1, true)) return;
+        if (crcOfSource(chunk, start + PREFIX_LENGTH, checksumAt, this.#prefixCrc) !== data.getInt32(checksumAt + 1, true)) return;
       }
       if (this.#state !== "scan") this.#state = "scan";
       this.#deliver(start, start, onFrame);

@@ -1,4 +1,5 @@
 /** A frame in the decoder's buffer: what a frame handler gets, without a copy or an allocation. */
+import { ByteSource } from "./byte-source.js";
 import type { Frame } from "./frame.js";
 
 /**
@@ -51,7 +52,7 @@ export interface FrameView {
 }
 
 const TWO_32 = 0x1_0000_0000;
-const EMPTY = new Uint8Array(0);
+const NOWHERE = new ByteSource();
 const NONE = new Int32Array(0);
 /** A byte order mark at the front is a character like any other; the default would drop it. */
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -73,8 +74,8 @@ export class FrameCursor implements FrameView {
   version = 1;
   cmd = 0;
   afterGap = 0;
-  buffer: Uint8Array = EMPTY;
 
+  #source = NOWHERE;
   /** Stream offset of `buffer[0]`. */
   base = 0;
   /** Position of the frame in the buffer; the rest counts from there, as it is found before the frame has its place. */
@@ -85,8 +86,6 @@ export class FrameCursor implements FrameView {
   checksumOffset = 0;
   endOffset = 0;
 
-  #arrayBuffer: ArrayBufferLike = EMPTY.buffer;
-  #byteOffset = 0;
   #payload: Uint8Array | undefined;
   #trailerRead = false;
   /** Bit n: trailer field n is there, with the wire type it has today; one of another type is a later protocol's. */
@@ -95,17 +94,15 @@ export class FrameCursor implements FrameView {
   #low = NONE;
   #high = NONE;
 
-  /** Sets the buffer that frames are in from now on, and the stream offset of its first byte. */
-  moveTo(buffer: Uint8Array, base: number): void {
-    this.buffer = buffer;
+  /** Sets the bytes that frames are in from now on, and the stream offset of the first of them. */
+  moveTo(source: ByteSource, base: number): void {
+    this.#source = source;
     this.base = base;
-    this.#arrayBuffer = buffer.buffer;
-    this.#byteOffset = buffer.byteOffset;
   }
 
-  /** Holds no buffer any longer: between pushes the bytes are the caller's alone. */
+  /** Holds no bytes any longer: between pushes they are the caller's alone. */
   letGo(): void {
-    this.moveTo(EMPTY, 0);
+    this.#source = NOWHERE;
     this.#payload = undefined;
   }
 
@@ -115,6 +112,10 @@ export class FrameCursor implements FrameView {
     this.afterGap = afterGap;
     this.#payload = undefined;
     this.#trailerRead = false;
+  }
+
+  get buffer(): Uint8Array {
+    return this.#source.bytes;
   }
 
   get start(): number {
@@ -134,7 +135,7 @@ export class FrameCursor implements FrameView {
   }
 
   get payload(): Uint8Array {
-    this.#payload ??= this.#view(this.payloadStart, this.payloadEndOffset - this.payloadOffset);
+    this.#payload ??= this.#source.view(this.payloadStart, this.payloadEndOffset - this.payloadOffset);
     return this.#payload;
   }
 
@@ -193,7 +194,7 @@ export class FrameCursor implements FrameView {
 
   bytes(): Uint8Array {
     // Not buffer.slice: on a Node Buffer that would be another view.
-    return this.#view(this.position, this.endOffset).slice();
+    return this.#source.view(this.position, this.endOffset).slice();
   }
 
   copy(): Frame {
@@ -232,11 +233,7 @@ export class FrameCursor implements FrameView {
   }
 
   #bytes(field: number): Uint8Array | undefined {
-    return this.#has(field) ? this.#view(this.#low[field]!, this.#high[field]!) : undefined;
-  }
-
-  #view(position: number, length: number): Uint8Array {
-    return new Uint8Array(this.#arrayBuffer, this.#byteOffset + position, length);
+    return this.#has(field) ? this.#source.view(this.#low[field]!, this.#high[field]!) : undefined;
   }
 
   /** The parser has checked every length and varint here. */

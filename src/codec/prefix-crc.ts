@@ -97,7 +97,7 @@ export class PrefixCrc {
   }
 }
 
-/** {@link crcUpdate} over positions of a buffer that may be a ring. */
+/** As {@link crcUpdate}, over positions of a buffer that may be a ring. */
 export function crcOfRange(buffer: Uint8Array, mask: number, start: number, end: number, crc: number): number {
   const from = start & mask;
   const count = end - start;

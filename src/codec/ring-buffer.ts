@@ -3,22 +3,39 @@
  * from the front is an index move. It grows by doubling to what arrived, and holds nothing when it is empty.
  */
 import { FramewireError } from "../errors.js";
+import { ByteSource } from "./byte-source.js";
 
-const EMPTY = new Uint8Array(0);
 const SMALLEST = 64;
 const LARGEST = 2 ** 31;
 
-/** A buffer of this size is handed on from one emptied ring to the next one filled, instead of to the collector. */
-const SPARE_SIZE = 2048;
-let spare: Uint8Array | undefined;
+/**
+ * Storage that a ring has given back waits here for the next one, one buffer of each size, by the number of zeros in
+ * front of the size: fresh memory would have to be cleared and mapped page by page each time, at several times the cost of
+ * filling it. Half a MiB for the whole program.
+ */
+const spares: (Uint8Array | undefined)[] = new Array(32).fill(undefined);
+const LARGEST_SPARE = 256 * 1024;
+/** Whoever needs less takes this one if it is there, and is spared the growing. */
+const USUAL = 2048;
+
+function acquire(size: number): Uint8Array {
+  const index = Math.clz32(size < USUAL && spares[Math.clz32(USUAL)] !== undefined ? USUAL : size);
+  const spare = spares[index];
+  spares[index] = undefined;
+  return spare ?? new Uint8Array(size);
+}
+
+function giveBack(bytes: Uint8Array): void {
+  if (bytes.length <= LARGEST_SPARE) spares[Math.clz32(bytes.length)] = bytes;
+}
 
 /** Up to this many bytes are parked; a header that waits for its payload is shorter. */
 const PARKED = 32;
 
 export class RingBuffer {
-  /** The storage; byte `i` of the ring is `bytes[(head + i) & mask]`. */
-  bytes: Uint8Array = EMPTY;
-  /** Capacity - 1. */
+  /** The storage; byte `i` of the ring is `source.bytes[(head + i) & mask]`. */
+  readonly source = new ByteSource();
+  /** Capacity - 1; -1 without storage. */
   mask = -1;
   /** Index of the first byte held, 0 to capacity - 1. */
   head = 0;
@@ -31,15 +48,16 @@ export class RingBuffer {
    */
   #parked: number[] | undefined;
 
-  /** Appends `source` from `start` to `end` for a longer time: a few bytes are parked. */
-  hold(source: Uint8Array, start: number, end: number): void {
+  /** Appends those of `from` from position `start` up to `end`, for a longer time: a few bytes are parked. */
+  hold(from: ByteSource, start: number, end: number): void {
     if (this.length > 0 || end - start > PARKED) {
-      this.append(source, start, end);
+      this.append(from, start, end);
       return;
     }
+    const { bytes } = from;
     this.length = end - start;
     const words = new Array<number>((this.length + 3) >> 2).fill(0);
-    for (let i = start; i < end; i++) words[(i - start) >> 2]! |= source[i]! << (8 * (i - start));
+    for (let i = start; i < end; i++) words[(i - start) >> 2]! |= bytes[i]! << (8 * (i - start));
     this.#parked = words;
   }
 
@@ -51,29 +69,33 @@ export class RingBuffer {
     this.#parked = undefined;
     this.length = 0;
     this.#resize(count);
-    for (let i = 0; i < count; i++) this.bytes[i] = words[i >> 2]! >>> (8 * i);
+    const { bytes } = this.source;
+    for (let i = 0; i < count; i++) bytes[i] = words[i >> 2]! >>> (8 * i);
     this.length = count;
   }
 
-  /** Appends `source` from `start` to `end`. */
-  append(source: Uint8Array, start: number, end: number): void {
+  /** Appends one byte or a few. */
+  appendBytes(from: Uint8Array): void {
     if (this.#parked !== undefined) this.unpark();
-    const count = end - start;
-    const length = this.length + count;
-    if (length > this.bytes.length) this.#resize(length);
-    const at = (this.head + this.length) & this.mask;
+    const length = this.length + from.length;
+    if (length > this.mask + 1) this.#resize(length);
+    const { bytes } = this.source;
+    const at = this.head + this.length;
+    for (let i = 0; i < from.length; i++) bytes[(at + i) & this.mask] = from[i]!;
     this.length = length;
-    if (count === 1) {
-      this.bytes[at] = source[start]!;
-      return;
-    }
-    const room = this.bytes.length - at;
-    if (count <= room) {
-      copy(source, start, end, this.bytes, at);
-    } else {
-      copy(source, start, start + room, this.bytes, at);
-      copy(source, start + room, end, this.bytes, 0);
-    }
+  }
+
+  /** Appends those of `from` from position `start` up to `end`. */
+  append(from: ByteSource, start: number, end: number): void {
+    if (this.#parked !== undefined) this.unpark();
+    const length = this.length + end - start;
+    if (length > this.mask + 1) this.#resize(length);
+    const { bytes } = this.source;
+    const at = (this.head + this.length) & this.mask;
+    const middle = Math.min(end, start + bytes.length - at);
+    from.copyTo(bytes, at, start, middle);
+    if (middle < end) from.copyTo(bytes, 0, middle, end);
+    this.length = length;
   }
 
   /** Forgets the first `count` bytes. */
@@ -85,13 +107,14 @@ export class RingBuffer {
 
   /** Gives storage back that the bytes held fill to less than an eighth. */
   shrink(): void {
-    if (this.bytes.length > SPARE_SIZE && this.length * 8 < this.bytes.length) this.#resize(this.length);
+    if (this.mask >= USUAL && this.length * 8 < this.mask) this.#resize(this.length);
   }
 
   /** Forgets everything and holds no storage. */
   release(): void {
-    if (this.bytes.length === SPARE_SIZE) spare = this.bytes;
-    this.bytes = EMPTY;
+    if (this.mask >= 0) giveBack(this.source.bytes);
+    this.source.set();
+    this.#parked = undefined;
     this.mask = -1;
     this.head = 0;
     this.length = 0;
@@ -99,40 +122,28 @@ export class RingBuffer {
 
   /** A copy of `count` bytes from position `start` (counted as `head` is, wrapped or not). */
   copyOut(start: number, count: number): Uint8Array {
-    const from = start & this.mask;
     const out = new Uint8Array(count);
-    const room = Math.min(count, this.bytes.length - from);
-    copy(this.bytes, from, from + room, out, 0);
-    copy(this.bytes, 0, count - room, out, room);
+    this.#copyTo(out, start & this.mask, count);
     return out;
+  }
+
+  #copyTo(target: Uint8Array, from: number, count: number): void {
+    const room = Math.min(count, this.mask + 1 - from);
+    this.source.copyTo(target, 0, from, from + room);
+    this.source.copyTo(target, room, 0, count - room);
   }
 
   #resize(length: number): void {
     if (length > LARGEST) throw new FramewireError("resource-exhausted", `${length} undecided bytes; at most ${LARGEST} can be held`);
     let capacity = SMALLEST;
     while (capacity < length) capacity *= 2;
-    let bytes: Uint8Array;
-    if (capacity <= SPARE_SIZE && spare !== undefined && this.bytes.length < SPARE_SIZE) {
-      bytes = spare;
-      spare = undefined;
-    } else {
-      bytes = new Uint8Array(capacity);
+    const bytes = acquire(capacity);
+    if (this.mask >= 0) {
+      this.#copyTo(bytes, this.head, this.length);
+      giveBack(this.source.bytes);
     }
-    const room = Math.min(this.length, this.bytes.length - this.head);
-    copy(this.bytes, this.head, this.head + room, bytes, 0);
-    copy(this.bytes, 0, this.length - room, bytes, room);
-    this.bytes = bytes;
+    this.source.set(bytes);
     this.mask = bytes.length - 1;
     this.head = 0;
-  }
-}
-
-/** Copies `source[start, end)` to `target` at `at`; a loop beats the view that `set` needs for short runs. */
-function copy(source: Uint8Array, start: number, end: number, target: Uint8Array, at: number): void {
-  const count = end - start;
-  if (count > 48) {
-    target.set(new Uint8Array(source.buffer, source.byteOffset + start, count), at);
-  } else {
-    for (let i = 0; i < count; i++) target[at + i] = source[start + i]!;
   }
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { encodeFrame, FrameDecoder, type FrameDecoderOptions, type FrameView } from "../../src/codec/index.js";
 import { FramewireError } from "../../src/errors.js";
 import { chunksAt, chunksOf, runDecoder } from "../helpers/decoder-run.js";
+import { heldBytes } from "../helpers/memory.js";
 import { cat, fill, hex, v1, v2 } from "../helpers/wire-builder.js";
 
 const none = (): void => {};
@@ -108,6 +109,22 @@ describe("the view of a frame", () => {
     const [view, ...others] = [...views];
     expect(others).toEqual([]);
     expect(view!.buffer.length).toBe(0);
+  });
+
+  it("keeps no chunk alive, nor a payload's view into one", async () => {
+    const decoder = new FrameDecoder();
+    const feed = (rest: Uint8Array): WeakRef<ArrayBufferLike> => {
+      const chunk = cat("BB", v1(1, fill(40, 1)), rest);
+      decoder.push(chunk, (frame) => expect(frame.payload.length).toBe(40));
+      return new WeakRef(chunk.buffer);
+    };
+    for (const rest of [hex(""), hex("AA"), hex("08 F5"), v2(2, fill(100, 2)).subarray(0, -1)]) {
+      const ref = feed(rest);
+      // A weak reference holds on until the end of the task that made it.
+      await new Promise((resolve) => setTimeout(resolve));
+      heldBytes();
+      expect(ref.deref()).toBeUndefined();
+    }
   });
 
   it("copies: a copy lives on when the chunk is reused", () => {
