@@ -6,7 +6,12 @@ import { existsSync } from "node:fs";
 import { run } from "./lib/run.mjs";
 
 /** One line for each package: a file that only exists once it is installed, and what needs it. */
-const PACKAGES = [{ name: "chromium", file: "/usr/bin/chromium", use: "test/browser" }];
+const PACKAGES = [
+  { name: "chromium", file: "/usr/bin/chromium", use: "test/browser" },
+  { name: "protobuf-compiler", file: "/usr/bin/protoc", use: "test/interop" },
+  { name: "python3-protobuf", file: "/usr/lib/python3/dist-packages/google/protobuf/__init__.py", use: "test/interop" },
+  { name: "python3-websockets", file: "/usr/lib/python3/dist-packages/websockets/__init__.py", use: "test/interop" },
+];
 
 const missing = PACKAGES.filter(({ file }) => !existsSync(file));
 if (missing.length === 0) {

@@ -1,0 +1,133 @@
+/** The peers in other languages: how each is built, into `.cache/interop/`, and started. */
+import { type ChildProcessByStdio, execFile, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { Readable, Writable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const PROTOS = ["framewire/v1/data_frame.proto", "framewire/v1/session.proto", "framewire/v1/command.proto", "test/v1/test_service.proto"];
+
+const runFile = promisify(execFile);
+
+export interface Language {
+  readonly name: string;
+  /** Folder below test/interop/. */
+  readonly folder: string;
+  /** Builds into the folder `out`; `source` is the language's own folder. */
+  build(out: string, source: string): Promise<void>;
+  /** Program and arguments that start the built peer. */
+  command(out: string, source: string): readonly string[];
+}
+
+async function run(command: string, args: readonly string[], env: Record<string, string> = {}): Promise<void> {
+  await runFile(command, args, { cwd: ROOT, env: { ...process.env, ...env } });
+}
+
+function protoc(...args: string[]): Promise<void> {
+  return run("protoc", ["-Iproto", "-Itest/proto", ...args, ...PROTOS]);
+}
+
+export const PYTHON: Language = {
+  name: "Python",
+  folder: "python",
+  build: async (out) => {
+    await protoc(`--python_out=${out}`);
+    // A folder without this file would lose to the standard library's own `test`.
+    for (const folder of ["test", "test/v1"]) writeFileSync(join(out, folder, "__init__.py"), "");
+  },
+  // Debian's modules belong to Debian's Python, not to whichever comes first in the path.
+  command: (out, source) => [
+    "/usr/bin/env",
+    `PYTHONPATH=${out}:${source}`,
+    "PYTHONDONTWRITEBYTECODE=1",
+    "/usr/bin/python3",
+    `${source}/peer.py`,
+  ],
+};
+
+/** A peer that is ready to be started. */
+export class Peer {
+  readonly #command: readonly string[];
+
+  constructor(command: readonly string[]) {
+    this.#command = command;
+  }
+
+  start(...args: string[]): PeerProcess {
+    return new PeerProcess([...this.#command, ...args]);
+  }
+}
+
+/** Builds the peer of a language, unless the same sources were built before. */
+export async function buildPeer({ folder, build, command }: Language): Promise<Peer> {
+  const source = join(ROOT, "test/interop", folder);
+  const out = join(ROOT, ".cache/interop", `${folder}-${hashOf(source)}`);
+  if (!existsSync(out)) {
+    // Built beside its place and moved there whole: a build that was interrupted is not taken for one that is done.
+    const unfinished = `${out}.${process.pid}`;
+    rmSync(unfinished, { recursive: true, force: true });
+    mkdirSync(unfinished, { recursive: true });
+    await build(unfinished, source);
+    renameSync(unfinished, out);
+  }
+  return new Peer(command(out, source));
+}
+
+function hashOf(folder: string): string {
+  const hash = createHash("sha256");
+  const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile());
+  const paths = files.map(({ name }) => join(folder, name)).sort();
+  const protos = PROTOS.map((path) => join(ROOT, path.startsWith("test/") ? "test/proto" : "proto", path));
+  for (const path of [...paths, ...protos, fileURLToPath(import.meta.url)]) hash.update(path).update(readFileSync(path));
+  return hash.digest("hex").slice(0, 16);
+}
+
+export class PeerProcess {
+  readonly #process: ChildProcessByStdio<Writable, Readable, Readable>;
+  #output = "";
+  #errors = "";
+
+  constructor([program, ...args]: readonly string[]) {
+    this.#process = spawn(program!, args, { cwd: dirname(fileURLToPath(import.meta.url)), stdio: ["pipe", "pipe", "pipe"] });
+    this.#process.stdout.setEncoding("utf8").on("data", (text: string) => {
+      this.#output += text;
+    });
+    this.#process.stderr.setEncoding("utf8").on("data", (text: string) => {
+      this.#errors += text;
+    });
+    this.#process.stdin.on("error", () => {});
+  }
+
+  /** The lines it has printed, what it wrote as errors behind them. */
+  get lines(): string[] {
+    return `${this.#output}${this.#errors}`.split("\n").slice(0, -1);
+  }
+
+  /** Waits until a printed line matches. */
+  async printed(pattern: RegExp, timeoutMs = 15_000): Promise<RegExpExecArray> {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      for (const line of this.lines) {
+        const match = pattern.exec(line);
+        if (match !== null) return match;
+      }
+      if (this.#process.exitCode !== null || performance.now() > deadline) {
+        throw new Error(`the peer did not print ${pattern}; it printed:\n${this.lines.join("\n")}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  /** Gives it its whole input and waits for its end. */
+  async end(input = "", timeoutMs = 40_000): Promise<number | null> {
+    this.#process.stdin.end(input);
+    const timer = setTimeout(() => this.#process.kill("SIGKILL"), timeoutMs);
+    if (this.#process.exitCode === null) await once(this.#process, "close");
+    clearTimeout(timer);
+    return this.#process.exitCode;
+  }
+}
