@@ -57,6 +57,7 @@ const FACTS = {
   "connection-closed": {},
   "queue-full": {},
   "queue-expired": {},
+  "outbox-failed": {},
 } as const satisfies Record<string, CodeFacts>;
 
 /** Every code a {@link FramewireError} can carry. */

@@ -48,7 +48,7 @@ export class Client {
   constructor(url: string | URL, options: ClientOptions & { readonly connector: Connector }) {
     const resolved = { ...options, ...resolveConnectionOptions(options) };
     const { clock = systemClock, random = Math.random, reconnect = {}, connector } = options;
-    this.#connection = new Connection("client", this.#dispatcher, this, resolved, clock, options.version);
+    this.#connection = new Connection("client", this.#dispatcher, this, resolved, clock, { version: options.version });
     this.#caller = new InterceptedCaller(this.#connection);
     const dialer = new Dialer(url, connector, this.#connection, resolved, clock, {
       opened: (resumed) => this.#lifecycle.opened(resumed),

@@ -67,7 +67,7 @@ export class Dialer {
       credentials,
       schemaFingerprint: "",
     };
-    const memory = { seed: this.#seed, token: this.#token, received, oldest: replay.oldest, next: replay.next };
+    const memory = { seed: this.#seed, token: this.#token, received, oldest: replay.oldest, next: replay.next, restarted: false };
     const target: HandshakeTarget = {
       welcomed: (link, agreement, welcome) => {
         this.#token = welcome?.token ?? new Uint8Array(0);

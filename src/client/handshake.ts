@@ -5,6 +5,7 @@ import type { Agreement } from "../connection/connection.js";
 import { type Gap, Goaway, type Hello, VERDICT_GAP, VERDICT_RESUMED, Welcome } from "../connection/control-messages.js";
 import { KIND_GOAWAY, KIND_WELCOME } from "../connection/frame-kind.js";
 import {
+  ACKNOWLEDGED,
   agreedLimits,
   HANDSHAKE_DEFAULTS,
   ownLimits,
@@ -31,6 +32,8 @@ export interface SessionMemory {
   /** Lowest own sequence that can be sent again, and the one that the next new frame gets. */
   readonly oldest: number;
   readonly next: number;
+  /** The token is of an earlier process or page: nothing else is known of its session. */
+  readonly restarted: boolean;
 }
 
 /** Who gets what comes of a handshake: one of the two calls, once. */
@@ -116,7 +119,9 @@ export function shakeHands(
     limits: ownLimits(options),
     capabilities: { batching: true },
     resume:
-      memory.token.length === 0 ? undefined : { token: memory.token, received: BigInt(memory.received), oldest: BigInt(memory.oldest) },
+      memory.token.length === 0
+        ? undefined
+        : { token: memory.token, restarted: memory.restarted, received: BigInt(memory.received), oldest: BigInt(memory.oldest) },
   });
   link.flush();
 }
@@ -135,6 +140,11 @@ function agreementOf(welcome: Welcome, memory: SessionMemory, options: ResolvedC
   const peerReceived = Number(welcome.received);
   const lostIn = toClient && gapEvent("in", toClient);
   const lostOut = toServer && gapEvent("out", toServer);
+  if (memory.restarted) {
+    const received = lostIn?.reason === ACKNOWLEDGED ? lostIn.to : 0;
+    if (!Number.isSafeInteger(peerReceived) || !Number.isSafeInteger(lostIn?.to ?? 0)) throw impossible();
+    return { ...base, resumed: { peerReceived, lostIn: received > 0 ? undefined : lostIn, restarted: { side: "own", received } } };
+  }
   // A wrong number would not show now: it would silence one direction for good.
   const possible =
     memory.token.length > 0 &&
@@ -142,8 +152,12 @@ function agreementOf(welcome: Welcome, memory: SessionMemory, options: ResolvedC
     peerReceived + 1 >= memory.oldest &&
     (lostIn === undefined || (lostIn.from === memory.received + 1 && lostIn.to >= lostIn.from && Number.isSafeInteger(lostIn.to))) &&
     (lostOut === undefined || (lostOut.from >= 1 && lostOut.from <= lostOut.to && lostOut.to <= peerReceived));
-  if (!possible) throw new FramewireError("protocol-violation", "the welcome speaks of sequences that cannot be");
+  if (!possible) throw impossible();
   return { ...base, resumed: { peerReceived, lostIn, lostOut } };
+}
+
+function impossible(): FramewireError {
+  return new FramewireError("protocol-violation", "the welcome speaks of sequences that cannot be");
 }
 
 function gapEvent(direction: "in" | "out", { from, to, reason }: Gap) {

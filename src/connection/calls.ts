@@ -12,6 +12,7 @@ import type { MessageSource } from "./definition.js";
 import { KIND_CANCEL, KIND_CREDIT, KIND_END, KIND_ITEM, KIND_REQUEST } from "./frame-kind.js";
 import type { CallHost } from "./host.js";
 import { ItemQueue } from "./item-queue.js";
+import type { Journal } from "./journal.js";
 import { decodeMessage, encodeMessage } from "./messages.js";
 import { decodeExt, encodeExt, type FrameOwner, Outgoing } from "./outgoing.js";
 import { type Pump, pump } from "./pump.js";
@@ -127,12 +128,14 @@ export class CallTable {
   readonly #host: CallHost;
   readonly #calls = new Map<number, OpenCall>();
   readonly #deadlines: Deadlines;
+  readonly #journal: Journal | undefined;
   #nextId: number;
 
   /** Clients open odd calls, servers even ones. */
-  constructor(host: CallHost, side: "client" | "server") {
+  constructor(host: CallHost, side: "client" | "server", journal?: Journal | undefined) {
     this.#host = host;
-    this.#nextId = side === "client" ? 1 : 2;
+    this.#journal = journal;
+    this.#nextId = side === "client" ? (journal?.firstCallId ?? 1) : 2;
     this.#deadlines = new Deadlines(host.clock, (now) => this.#expire(now));
   }
 
@@ -250,6 +253,7 @@ export class CallTable {
     if (timeoutMs > 0) frame.timeoutMs = timeoutMs;
     frame.trace = options.trace ?? parent?.trace;
     frame.ext = encodeExt(options.metadata);
+    frame.durable = command.reliable && !command.requestStream && !command.responseStream;
     if (command.requestStream) {
       call.sendCredit = new SendCredit(this.#host.peerCredit);
     } else {
@@ -298,6 +302,7 @@ export class CallTable {
       id = this.#nextId;
       this.#nextId = id + 2 > 0xffff_ffff ? 2 - (id & 1) : id + 2;
     } while (this.#calls.has(id));
+    this.#journal?.usesCallId(id);
     return id;
   }
 

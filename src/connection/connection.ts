@@ -22,6 +22,7 @@ import { KIND_GOAWAY, KIND_PING, KIND_RESPONSE } from "./frame-kind.js";
 import { FrameSender } from "./frame-sender.js";
 import { sayClosing } from "./handshake.js";
 import type { CallHost } from "./host.js";
+import type { Journal } from "./journal.js";
 import type { Link, LinkEnd, LinkOwner } from "./link.js";
 import { encodeExt, Outgoing } from "./outgoing.js";
 import { USELESS_FRAME_WEIGHT } from "./rate-limit.js";
@@ -43,7 +44,17 @@ export interface Agreement {
     readonly peerReceived: number;
     readonly lostIn?: GapEvent | undefined;
     readonly lostOut?: GapEvent | undefined;
+    /** Set if one side has started anew and knows nothing of the session's calls. If it is this one: what it has acknowledged to the peer before. */
+    readonly restarted?: { readonly side: "own"; readonly received: number } | { readonly side: "peer" };
   };
+}
+
+/** What a connection starts with. */
+export interface ConnectionStart {
+  /** Wire version expected until the first handshake. Default 2. */
+  readonly version?: 1 | 2 | undefined;
+  /** Keeps what is sent beyond this process. */
+  readonly journal?: Journal | undefined;
 }
 
 type State =
@@ -62,20 +73,21 @@ export class Connection implements Caller, CallHost, LinkOwner {
   readonly #served: ServedCalls;
   readonly #v1: V1Exchange;
   readonly #router: SessionRouter;
+  readonly #journal: Journal | undefined;
   #state: State = { tag: "detached" };
   #agreement: Agreement;
   #paused = false;
   #draining = false;
   #onIdle: (() => void) | undefined;
 
-  /** `facade` is what handlers see as `context.connection`; `version` is expected until the first handshake. */
+  /** `facade` is what handlers see as `context.connection`. */
   constructor(
     side: "client" | "server",
     dispatcher: Dispatcher,
     facade: unknown,
     options: ResolvedConnectionOptions,
     clock: Clock,
-    version: 1 | 2 = 2,
+    { version = 2, journal }: ConnectionStart = {},
   ) {
     this.#side = side;
     this.options = options;
@@ -84,8 +96,9 @@ export class Connection implements Caller, CallHost, LinkOwner {
     const { events } = this;
     const failed = (failure: HandlerFailure) => events.emit("failure", failure);
     const received = this.#received;
-    const sender = new FrameSender(options, clock, events, received);
-    const calls = new CallTable(this, side);
+    const sender = new FrameSender(options, clock, events, received, journal);
+    const calls = new CallTable(this, side, journal);
+    this.#journal = journal;
     const served = new ServedCalls(this, dispatcher, facade, failed);
     this.#sender = sender;
     this.#calls = calls;
@@ -138,7 +151,10 @@ export class Connection implements Caller, CallHost, LinkOwner {
 
   // Calls and messages
 
-  /** Sends a one-way message. Resolves when it went out; rejects if it never will. `undefined`: it is out already. */
+  /**
+   * Sends a one-way message. Resolves when it went out, or with a journal when that has it; rejects if it never will.
+   * `undefined`: it is out already.
+   */
   send(command: Command, message: unknown, options: CallOptions = {}): Promise<void> | undefined {
     const frame = new Outgoing(command.cmd, undefined, undefined, command.reliable);
     frame.codec = command.request;
@@ -146,6 +162,11 @@ export class Connection implements Caller, CallHost, LinkOwner {
     frame.trace = options.trace ?? options.parent?.trace;
     frame.ext = encodeExt(options.metadata);
     frame.slowConsumer = command.slowConsumer;
+    frame.durable = command.reliable && command.slowConsumer === "close";
+    if (frame.durable && this.#journal !== undefined) {
+      this.post(frame);
+      return this.#journal.written();
+    }
     if (this.#sender.passable) {
       this.post(frame);
       return undefined;
@@ -201,8 +222,13 @@ export class Connection implements Caller, CallHost, LinkOwner {
     } else {
       if (resumed.lostIn !== undefined) this.#lost(resumed.lostIn);
       if (resumed.lostOut !== undefined) this.#lost(resumed.lostOut);
-      this.#sender.replay.ack(resumed.peerReceived);
-      this.#sender.resend(resumed.peerReceived);
+      if (resumed.restarted !== undefined) this.#restarted(resumed.restarted);
+      if (resumed.restarted?.side === "own") {
+        this.#sender.restart(resumed.peerReceived);
+      } else {
+        this.#sender.acknowledge(resumed.peerReceived);
+        this.#sender.resend(resumed.peerReceived);
+      }
     }
     if (agreement.version === 1) this.#dropNumberedCalls();
     this.#flush();
@@ -385,6 +411,14 @@ export class Connection implements Caller, CallHost, LinkOwner {
     if (lost !== undefined) this.events.emit("gap", { direction: "out", ...lost, reason });
   }
 
+  /** One side knows nothing of the session's calls any more. Calls with one reply run on: what was asked for once is done once. */
+  #restarted(restarted: NonNullable<NonNullable<Agreement["resumed"]>["restarted"]>): void {
+    if (restarted.side === "own") return this.#received.skip({ from: 1, to: restarted.received });
+    const reason = "the client has started anew";
+    this.#calls.failWhere((request) => request.sent, "unavailable", reason);
+    this.#served.abortWhere((command) => command.requestStream || command.responseStream, reason);
+  }
+
   /** The peer turned out to speak version 1: its replies have no numbers. Calls that wait were opened the other way. */
   #dropNumberedCalls(): void {
     this.#sender.withdraw((frame) => frame.callId !== undefined);
@@ -398,6 +432,8 @@ export class Connection implements Caller, CallHost, LinkOwner {
     if (gap.direction === "in") {
       this.#received.skip(gap);
       this.#served.abortWhere((command) => command.requestStream, lost);
+    } else {
+      this.#sender.lost(gap);
     }
     this.#calls.failWhere((request) => request.sent, "data-loss", lost);
     this.events.emit("gap", gap);

@@ -32,8 +32,12 @@ export class ReplayBuffer {
   #acked = 0;
   #evicted = 0;
 
-  constructor(limits: ReplayLimits) {
+  /** The first frame gets the sequence behind `acked`. */
+  constructor(limits: ReplayLimits, acked = 0) {
     this.#limits = limits;
+    this.#acked = acked;
+    this.#oldest = acked + 1;
+    this.#next = acked + 1;
   }
 
   /** The sequence that the next frame gets. */

@@ -3,9 +3,11 @@ import { FramewireError } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import type { Clock, Timer } from "./clock.js";
+import { cmdName } from "./commands.js";
 import { type ReceivedSequence, ReplayBuffer, type SequenceRange } from "./delivery.js";
 import type { Emitter } from "./emitter.js";
 import type { ConnectionEvents } from "./events.js";
+import type { Journal } from "./journal.js";
 import type { Link } from "./link.js";
 import type { ByteSink } from "./link-writer.js";
 import { isTsProto } from "./messages.js";
@@ -26,9 +28,17 @@ export class FrameSender {
   #maxPayload: number;
   #writable: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
   #expiryTimer: Timer | undefined;
+  readonly #journal: Journal | undefined;
 
   /** `received` is acknowledged by every frame that goes out. */
-  constructor(options: ResolvedConnectionOptions, clock: Clock, events: Emitter<ConnectionEvents>, received: ReceivedSequence) {
+  constructor(
+    options: ResolvedConnectionOptions,
+    clock: Clock,
+    events: Emitter<ConnectionEvents>,
+    received: ReceivedSequence,
+    journal?: Journal | undefined,
+  ) {
+    this.#journal = journal;
     this.#options = options;
     this.#clock = clock;
     this.#events = events;
@@ -80,19 +90,41 @@ export class FrameSender {
    * @throws FramewireError `frame-too-large`, `queue-full`, `unavailable`; whatever the codec of its message throws
    */
   post(frame: Outgoing): void {
+    if (frame.durable && this.#journal !== undefined) return this.#postKept(frame, this.#journal);
+    this.#post(frame);
+  }
+
+  #postKept(frame: Outgoing, journal: Journal): void {
+    frame.settlePayload();
+    this.#checkSize(frame);
+    journal.accept(frame);
+    frame.kept = true;
+    try {
+      this.#post(frame);
+    } catch (error) {
+      journal.withdrawn(frame);
+      throw error;
+    }
+  }
+
+  #post(frame: Outgoing): void {
     if (this.passable) return this.#transmit(this.#link as Link, frame);
     if (!frame.reliable && this.#link === undefined) {
       if (frame.callId === undefined) return frame.owner?.frameSettled();
       throw new FramewireError("unavailable", "there is no connection, and the command is not kept for the next one");
     }
     frame.settlePayload();
-    const length = frame.payload?.length ?? 0;
-    if (length > this.#maxPayload) {
-      throw new FramewireError("frame-too-large", `payload of ${length} bytes; at most ${this.#maxPayload} are allowed`);
-    }
+    this.#checkSize(frame);
     this.#queue.push(frame, this.#clock.now());
     this.#watchExpiry();
     if (this.#link === undefined) this.#events.emit("queued");
+  }
+
+  #checkSize({ payload }: Outgoing): void {
+    const length = payload?.length ?? 0;
+    if (length > this.#maxPayload) {
+      throw new FramewireError("frame-too-large", `payload of ${length} bytes; at most ${this.#maxPayload} are allowed`);
+    }
   }
 
   /** Sends a frame of the protocol itself: it has no sequence, passes everything that waits, and is lost without a link. */
@@ -106,7 +138,7 @@ export class FrameSender {
 
   /** Sends what waits, as far as there is room. */
   flush(): void {
-    while (this.#queue.length > 0 && this.#link?.writable === true) this.#transmit(this.#link, this.#queue.shift() as Outgoing);
+    while (this.#queue.length > 0 && this.#link?.writable === true) this.#transmitQueued(this.#link, this.#queue.shift() as Outgoing);
     if (this.passable) this.#releaseWritable();
   }
 
@@ -118,11 +150,34 @@ export class FrameSender {
     return undefined;
   }
 
-  /** Begins a new session. Gives the range of frames that the old one had sent and not seen acknowledged. */
-  restart(): SequenceRange | undefined {
+  /** The peer has everything up to `sequence`. False if it can't have: the frame was never sent. */
+  acknowledge(sequence: number): boolean {
+    if (!this.#replay.ack(sequence)) return false;
+    this.#journal?.acknowledged(sequence);
+    return true;
+  }
+
+  /**
+   * Sequences start anew behind `received`, the last that the peer has: 0 in a new session. What a journal keeps is sent
+   * again. Gives the range of frames that had been sent, were not acknowledged, and are not.
+   */
+  restart(received = 0): SequenceRange | undefined {
     const { acked, next } = this.#replay;
-    this.#replay = this.#newReplay();
-    return next - 1 > acked ? { from: acked + 1, to: next - 1 } : undefined;
+    this.#replay = this.#newReplay(received);
+    const again = this.#journal?.restart(received) ?? [];
+    const lost = next - 1 - acked - again.filter(({ sent }) => sent).length;
+    this.#sendAgain(again);
+    return lost > 0 ? { from: acked + 1, to: next - 1 } : undefined;
+  }
+
+  /** The peer has gone past `range` without having it. What a journal keeps of it is sent under new numbers. */
+  lost(range: SequenceRange): void {
+    this.#sendAgain(this.#journal?.lost(range) ?? []);
+  }
+
+  #sendAgain(frames: readonly Outgoing[]): void {
+    for (const frame of frames) frame.sent = false;
+    this.#queue.putBack(frames, this.#clock.now());
   }
 
   /** Gives memory back that is not in use. */
@@ -145,7 +200,8 @@ export class FrameSender {
 
   /** Takes frames that still wait back; their owners hear nothing. */
   withdraw(match: (frame: Outgoing) => boolean): void {
-    if (this.#queue.length > 0) this.#queue.remove(match);
+    if (this.#queue.length === 0) return;
+    for (const frame of this.#queue.remove(match)) if (frame.kept) this.#journal?.withdrawn(frame);
   }
 
   /** Ends everything that waits with `error`. */
@@ -155,6 +211,18 @@ export class FrameSender {
     for (const frame of this.#queue.remove(() => true)) frame.owner?.frameSettled(error);
     this.#replay = this.#newReplay();
     this.#releaseWritable();
+  }
+
+  /** A frame that waited for its link may be more than this one takes. */
+  #transmitQueued(link: Link, frame: Outgoing): void {
+    try {
+      this.#transmit(link, frame);
+    } catch (error) {
+      if (!(error instanceof FramewireError)) throw error;
+      if (frame.kept) this.#journal?.withdrawn(frame);
+      if (frame.owner === undefined) this.#events.emit("failure", { command: cmdName(frame.cmd), error });
+      else frame.owner.frameSettled(error);
+    }
   }
 
   #transmit(link: Link, frame: Outgoing): void {
@@ -192,6 +260,7 @@ export class FrameSender {
     frame.version = WIRE_VERSION;
     frame.sequence = frame.reliable ? this.#replay.next : undefined;
     frame.ack = received.owesAck ? received.received : undefined;
+    if (frame.kept) this.#journal?.numbered(frame, this.#replay.next);
     if (broadcast !== undefined) {
       link.writeShared(broadcast.frame(2), frame, keep);
     } else if (codec !== undefined && isTsProto(codec)) {
@@ -226,7 +295,7 @@ export class FrameSender {
     });
   }
 
-  #newReplay(): ReplayBuffer {
-    return new ReplayBuffer({ maxBytes: this.#options.replayBytes, maxFrames: this.#options.replayFrames });
+  #newReplay(acked = 0): ReplayBuffer {
+    return new ReplayBuffer({ maxBytes: this.#options.replayBytes, maxFrames: this.#options.replayFrames }, acked);
   }
 }

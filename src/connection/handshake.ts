@@ -11,6 +11,9 @@ import type { Link, LinkOwner } from "./link.js";
 /** The newest wire version spoken here. */
 export const WIRE_VERSION = 2;
 
+/** Reason of a range that a client which has started anew will not get: it had acknowledged it before. */
+export const ACKNOWLEDGED = "acknowledged";
+
 /** How wire versions are called below us. */
 const NAMES = { ws: (version: 1 | 2) => `framewire.v${version}`, tls: (version: 1 | 2) => `framewire/${version}` };
 

@@ -44,6 +44,10 @@ export class Outgoing {
   owner: FrameOwner | undefined = undefined;
   /** Whether the frame went out at least once. */
   sent = false;
+  /** Whether a journal may keep the frame: it stands for itself, and is of use without the process that sent it. */
+  durable = false;
+  /** Whether a journal does. */
+  kept = false;
 
   constructor(cmd: number, kind: FrameKind | undefined, callId: number | undefined, reliable: boolean) {
     this.cmd = cmd;
@@ -70,10 +74,11 @@ function costOf(frame: Outgoing): number {
 
 /**
  * Whether a frame may be given up: its sender would hear of it. Items, replies and the like belong to something that the
- * peer knows of already; taking one out of the middle would be a loss that nobody is told of.
+ * peer knows of already; taking one out of the middle would be a loss that nobody is told of. What a journal keeps was
+ * promised to its sender.
  */
 function expires(frame: Outgoing): boolean {
-  return frame.owner !== undefined;
+  return frame.owner !== undefined && !frame.kept;
 }
 
 interface Waiting {
@@ -126,6 +131,18 @@ export class SendQueue {
     }
     this.#waiting.push({ frame, since: now });
     this.#bytes += cost;
+  }
+
+  /** Puts frames that have been through the queue before back in front, whatever the bounds. */
+  putBack(frames: readonly Outgoing[], now: number): void {
+    if (frames.length === 0) return;
+    const behind = [...this.#waiting];
+    this.#waiting.clear();
+    for (const frame of frames) {
+      this.#waiting.push({ frame, since: now });
+      this.#bytes += costOf(frame);
+    }
+    for (const waiting of behind) this.#waiting.push(waiting);
   }
 
   shift(): Outgoing | undefined {

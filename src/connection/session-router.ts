@@ -60,7 +60,7 @@ export class SessionRouter {
   /** Sends a frame on to where it belongs; one that breaks the rules ends the link. */
   route(link: Link, frame: FrameView): void {
     const { calls, served, sender } = this.#parts;
-    if (frame.ackNumber > 0 && !sender.replay.ack(frame.ackNumber)) {
+    if (frame.ackNumber > 0 && !sender.acknowledge(frame.ackNumber)) {
       return link.fail("protocol-violation", "the peer acknowledged a sequence that was never sent");
     }
     if (frame.sequenceNumber > 0 && !this.#accept(link, frame.sequenceNumber)) return;

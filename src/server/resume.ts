@@ -1,6 +1,7 @@
 /** What becomes of a client's wish to go on with its session. docs/wire.md section 5.7. */
 import type { Agreement } from "../connection/connection.js";
 import type { ReplayBuffer, SequenceRange } from "../connection/delivery.js";
+import { ACKNOWLEDGED } from "../connection/handshake.js";
 import { type Gap, type ResumeRequest, ResumeVerdict, type Welcome } from "../gen/framewire/v1/session.js";
 
 /** What the server has of the session. */
@@ -24,7 +25,9 @@ export function newSession(wished: boolean): Resumption["welcome"] {
 }
 
 /** Compares what both sides have. `undefined` if the client's numbers cannot be: a session is not gone on with on such ground. */
-export function resume({ received, replay }: SessionState, wish: ResumeRequest): Resumption | undefined {
+export function resume(state: SessionState, wish: ResumeRequest): Resumption | undefined {
+  if (wish.restarted) return resumeAnew(state);
+  const { received, replay } = state;
   const peerReceived = Number(wish.received);
   const oldest = Number(wish.oldest);
   if (!(peerReceived < replay.next) || !(oldest >= 1 && oldest <= Number.MAX_SAFE_INTEGER)) return undefined;
@@ -45,8 +48,28 @@ export function resume({ received, replay }: SessionState, wish: ResumeRequest):
   };
 }
 
+/** The client kept nothing of what it received. It goes on where it had stopped to acknowledge: only this side knows where that is. */
+function resumeAnew({ received, replay }: SessionState): Resumption {
+  const lost = replay.missingAfter(replay.acked);
+  const had = replay.acked > 0 ? { from: 1, to: replay.acked } : undefined;
+  const toClient = lost === undefined ? had && gap(had, ACKNOWLEDGED) : gap(lost);
+  return {
+    welcome: {
+      verdict: toClient === undefined ? ResumeVerdict.RESUME_VERDICT_RESUMED : ResumeVerdict.RESUME_VERDICT_GAP,
+      received: BigInt(received),
+      toClient,
+      toServer: undefined,
+    },
+    resumed: {
+      peerReceived: lost?.to ?? replay.acked,
+      lostOut: lost && { direction: "out", ...lost, reason: EVICTED },
+      restarted: { side: "peer" },
+    },
+  };
+}
+
 const EVICTED = "evicted";
 
-function gap({ from, to }: SequenceRange): Gap {
-  return { from: BigInt(from), to: BigInt(to), reason: EVICTED };
+function gap({ from, to }: SequenceRange, reason = EVICTED): Gap {
+  return { from: BigInt(from), to: BigInt(to), reason };
 }

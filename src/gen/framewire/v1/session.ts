@@ -70,6 +70,8 @@ export interface ResumeRequest {
   received: bigint;
   /** Lowest sequence the client can still send again; the next unused one if it keeps none. */
   oldest: bigint;
+  /** The client has started anew: of the session it knows the token, and the messages and calls that it still wants to send. */
+  restarted: boolean;
 }
 
 /** A range of sequences that one direction lost. */
@@ -385,7 +387,7 @@ export const PeerInfo: MessageFns<PeerInfo> = {
 };
 
 function createBaseResumeRequest(): ResumeRequest {
-  return { token: new Uint8Array(0), received: 0n, oldest: 0n };
+  return { token: new Uint8Array(0), received: 0n, oldest: 0n, restarted: false };
 }
 
 export const ResumeRequest: MessageFns<ResumeRequest> = {
@@ -404,6 +406,9 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
         throw new globalThis.Error("value provided for field message.oldest of type uint64 too large");
       }
       writer.uint32(24).uint64(message.oldest);
+    }
+    if (message.restarted !== false) {
+      writer.uint32(32).bool(message.restarted);
     }
     return writer;
   },
@@ -445,6 +450,14 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
             message.oldest = reader.uint64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.restarted = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -465,6 +478,7 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
     message.token = object.token ?? new Uint8Array(0);
     message.received = (object.received !== undefined && object.received !== null) ? BigInt(object.received) : 0n;
     message.oldest = (object.oldest !== undefined && object.oldest !== null) ? BigInt(object.oldest) : 0n;
+    message.restarted = object.restarted ?? false;
     return message;
   },
 };
