@@ -9,8 +9,8 @@ export class FaultyTransport implements Transport {
   readonly #chaos: Chaos;
   readonly #link: FaultyLink;
   #receiver: TransportReceiver | undefined;
-  /** The close that was asked for, until what was written has arrived. */
-  #closing: { readonly closeCode: number; readonly reason: string } | undefined;
+  /** What was asked for, until what was written has arrived. */
+  #closing: (() => void) | undefined;
   #innerEnd: Parameters<TransportReceiver["onClose"]> | undefined;
   #over = false;
 
@@ -35,12 +35,17 @@ export class FaultyTransport implements Transport {
     return this.#link.up.queuedBytes + this.#inner.bufferedBytes;
   }
 
+  get incomingMessage(): number {
+    return this.#inner.incomingMessage ?? 0;
+  }
+
   open(receiver: TransportReceiver): void {
     this.#receiver = receiver;
     const { down } = this.#link;
     this.#inner.open({
       onData: (chunk) => down.send(chunk.slice()),
       onAlive: () => !down.silent && receiver.onAlive(),
+      onViolation: (message) => receiver.onViolation?.(message),
       onDrain: () => receiver.onDrain(),
       onClose: (...end) => {
         this.#innerEnd = end;
@@ -65,20 +70,30 @@ export class FaultyTransport implements Transport {
   }
 
   close(closeCode: number, reason: string): void {
-    if (this.#closing !== undefined) return;
-    this.#closing = { closeCode, reason };
+    this.#finish(() => this.#inner.close(closeCode, reason));
     // Into silence: this side is done, and the other never hears of it.
     if (this.#link.up.silent) this.#end(1006, "");
-    else this.#link.up.finish();
   }
 
   destroy(): void {
-    if (!this.#link.up.silent) this.#inner.destroy();
-    this.#end(1006, "");
+    // As on a kernel's socket, what was written is under way and still arrives.
+    this.#finish(() => {
+      this.#inner.destroy();
+      this.#chaos.over(this.#link);
+    });
+    this.#receiver?.onClose(1006, "");
+    this.#receiver = undefined;
+    if (this.#link.up.silent) this.#chaos.over(this.#link);
   }
 
   probe(): void {
     if (!this.#link.up.silent) this.#inner.probe?.();
+  }
+
+  #finish(closing: () => void): void {
+    if (this.#closing !== undefined) return;
+    this.#closing = closing;
+    this.#link.up.finish();
   }
 
   #arrived(direction: Direction, bytes: Uint8Array): void {
@@ -89,8 +104,7 @@ export class FaultyTransport implements Transport {
   }
 
   #ended(direction: Direction): void {
-    const { closeCode, reason } = this.#closing ?? { closeCode: 1000, reason: "" };
-    if (direction === "up") this.#inner.close(closeCode, reason);
+    if (direction === "up") this.#closing?.();
     else this.#end(...(this.#innerEnd ?? [1006, ""]));
   }
 
@@ -99,6 +113,7 @@ export class FaultyTransport implements Transport {
     this.#over = true;
     this.#chaos.over(this.#link);
     this.#receiver?.onClose(closeCode, reason, error);
+    this.#receiver = undefined;
   }
 }
 

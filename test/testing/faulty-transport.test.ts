@@ -100,6 +100,16 @@ describe("a faulty transport", () => {
     expect([atFar.end, atNear.end]).toEqual([undefined, "1006@0"]);
   });
 
+  it("destroyed by its own side: what it had written is under way and still arrives, as on a kernel's socket", async () => {
+    const { clock, near, atNear, atFar } = join({ up: { latencyMs: 100 } });
+    near.write(bytes("last words"));
+    near.destroy();
+    await clock.runUntilIdle();
+    expect([atFar.text, atFar.end, atNear.end]).toEqual(["", undefined, "1006@0"]);
+    await clock.advance(100);
+    expect([atFar.text, atFar.end]).toEqual(["last words", "1006@100"]);
+  });
+
   it("stalls hold everything up for a while and lose nothing", async () => {
     const { clock, near, atFar } = join({ stalls: { everyMs: [100, 100], forMs: [400, 400] } });
     for (let i = 0; i < 10; i++) {
