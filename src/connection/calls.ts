@@ -235,6 +235,13 @@ export class CallTable {
     }
   }
 
+  /** The same for a session that goes on: the peer is told, so that it does not go on with calls that nobody waits for. */
+  cancelWhere(match: (request: Outgoing) => boolean, code: CallErrorCode, message: string): void {
+    for (const call of [...this.#calls.values()]) {
+      if (match(call.request)) this.cancel(call, new FramewireError(code, `${call.command.name}: ${message}`));
+    }
+  }
+
   /** Opens a call. False if it has failed already, of its own. */
   #open(call: OpenCall, request: unknown, ownTimeoutMs: number): boolean {
     const { command, options } = call;
@@ -317,7 +324,7 @@ export class CallTable {
       },
     });
     call.pump.done.then(
-      () => this.#calls.has(call.id) && this.#post(call, KIND_END, undefined),
+      () => this.#tell(call, KIND_END, undefined),
       (error) =>
         this.cancel(
           call,
@@ -335,7 +342,17 @@ export class CallTable {
   /** @internal The reader took items that had cost this much credit. */
   consumed(call: OpenCall, cost: number): void {
     const bytes = call.receiveCredit?.consume(cost) ?? 0;
-    if (bytes > 0 && this.#calls.has(call.id)) this.#post(call, KIND_CREDIT, Credit.encode({ bytes }));
+    if (bytes > 0) this.#tell(call, KIND_CREDIT, Credit.encode({ bytes }));
+  }
+
+  /** Sends a frame without which the call cannot go on: if there is no room for it, the call fails. */
+  #tell(call: OpenCall, kind: FrameKind, payload: Uint8Array | undefined): void {
+    if (!this.#calls.has(call.id)) return;
+    try {
+      this.#post(call, kind, payload);
+    } catch (error) {
+      this.cancel(call, error as FramewireError);
+    }
   }
 
   /** @internal Takes the frames of a call that still wait back. */

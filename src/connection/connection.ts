@@ -4,7 +4,7 @@
  */
 
 import type { Discard, FrameView } from "../codec/index.js";
-import { closeCodeOf, FramewireError, statusOf } from "../errors.js";
+import { type CallErrorCode, closeCodeOf, FramewireError, statusOf } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import type { Broadcast } from "./broadcast.js";
@@ -96,7 +96,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
     const { events } = this;
     const failed = (failure: HandlerFailure) => events.emit("failure", failure);
     const received = this.#received;
-    const sender = new FrameSender(options, clock, events, received, journal);
+    const sender = new FrameSender(options, clock, events, received, (frame, error) => this.#unsendable(frame, error), journal);
     const calls = new CallTable(this, side, journal);
     this.#journal = journal;
     const served = new ServedCalls(this, dispatcher, facade, failed);
@@ -104,7 +104,18 @@ export class Connection implements Caller, CallHost, LinkOwner {
     this.#calls = calls;
     this.#served = served;
     this.#v1 = new V1Exchange(this, dispatcher, facade, failed);
-    this.#router = new SessionRouter({ side, clock, ackDelayMs: options.ackDelayMs, events, received, sender, calls, served });
+    this.#router = new SessionRouter({
+      side,
+      clock,
+      ackDelayMs: options.ackDelayMs,
+      events,
+      received,
+      sender,
+      calls,
+      served,
+      flush: () => this.#flush(),
+      unreliableLost: () => this.#unreliableLost("frames were lost to damage", "data-loss"),
+    });
   }
 
   /** The link in use, if there is one. */
@@ -208,6 +219,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
   /** Takes a link whose handshake is done. An earlier link is dropped; its late events change nothing. */
   attach(link: Link, agreement: Agreement): void {
     if (this.closed) return link.close(1001, "the connection is closed");
+    const { resumed } = agreement;
     const old = this.link;
     this.#state = { tag: "attached", link };
     this.#agreement = agreement;
@@ -216,19 +228,20 @@ export class Connection implements Caller, CallHost, LinkOwner {
     this.#router.detach();
     this.#sender.attach(link, agreement.version, agreement.maxPayload);
     old?.fail("session-replaced", "a newer link took over this session");
-    const { resumed } = agreement;
     if (resumed === undefined) {
       this.#startAfresh("the peer has no session of this connection");
     } else {
-      if (resumed.lostIn !== undefined) this.#lost(resumed.lostIn);
-      if (resumed.lostOut !== undefined) this.#lost(resumed.lostOut);
+      if (resumed.lostIn !== undefined) this.#received.skip(resumed.lostIn);
       if (resumed.restarted !== undefined) this.#restarted(resumed.restarted);
+      // What is kept goes out before anything new, such as what a loss makes this side say.
       if (resumed.restarted?.side === "own") {
         this.#sender.restart(resumed.peerReceived);
       } else {
         this.#sender.acknowledge(resumed.peerReceived);
         this.#sender.resend(resumed.peerReceived);
       }
+      if (resumed.lostIn !== undefined) this.#lost(resumed.lostIn);
+      if (resumed.lostOut !== undefined) this.#lost(resumed.lostOut);
     }
     if (agreement.version === 1) this.#dropNumberedCalls();
     this.#flush();
@@ -325,7 +338,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
   onDamage(link: Link, discard: Discard): void {
     if (link !== this.link) return;
     this.events.emit("damage", discard);
-    if (this.version === 2) this.#router.askAgain();
+    if (this.version === 2) this.#router.damaged();
   }
 
   onWritable(link: Link): void {
@@ -351,20 +364,31 @@ export class Connection implements Caller, CallHost, LinkOwner {
     const why = end.reason === "" ? "the connection broke" : end.reason;
     if (version === 1) this.#v1.end(why);
     // What is not kept for a resume ends here; what is kept waits for the next link.
-    this.#calls.failWhere((request) => request.sent && !(resumable && request.reliable), "unavailable", why);
-    this.#served.abortWhere((command) => !(resumable && command.reliable), why);
+    if (resumable) {
+      this.#unreliableLost(why, "unavailable");
+    } else {
+      this.#calls.failWhere((request) => request.sent, "unavailable", why);
+      this.#served.abortWhere(() => true, why);
+    }
     this.events.emit("detach", end);
+  }
+
+  /** Frames that are never sent again may be lost: the calls that depend on them end, on both sides. */
+  #unreliableLost(why: string, code: CallErrorCode): void {
+    this.#calls.failWhere((request) => request.sent && !request.reliable, code, why);
+    this.#served.abortWhere((command) => !command.reliable, why);
   }
 
   /**
    * Whether reading should stop, at `share` of the limits. Calls do not count, they have a limit of their own: one
-   * may need what the peer sends next. Frames that wait for the peer count on servers only: if both ends stopped
-   * reading until the other reads, neither ever would again.
+   * may need what the peer sends next. Frames that wait for room in the socket count on servers only: if both ends
+   * stopped reading until the other reads, neither ever would again. Frames that wait for an acknowledgement do not
+   * count: it has to be read.
    */
   #overloaded(share: number): boolean {
     const { maxCalls, maxQueuedBytes } = this.options;
     if (this.#served.messages + this.#v1.size >= maxCalls * share) return true;
-    return this.#side === "server" && this.#sender.waitingBytes >= (maxQueuedBytes / 2) * share;
+    return this.#side === "server" && this.#sender.blocked && this.#sender.waitingBytes >= (maxQueuedBytes / 2) * share;
   }
 
   #unpause(): void {
@@ -381,6 +405,14 @@ export class Connection implements Caller, CallHost, LinkOwner {
     this.#sender.flush();
     this.#unpause();
     if (this.#isIdle) this.#onIdle?.();
+  }
+
+  /** A frame that waited cannot be sent after all. */
+  #unsendable(frame: Outgoing, error: unknown): void {
+    if (frame.owner === undefined) return this.#unanswerable(frame, error);
+    frame.owner.frameSettled(
+      error instanceof FramewireError ? error : new FramewireError("internal", "the message could not be sent", { cause: error }),
+    );
   }
 
   /** What a handler gave cannot be sent: too large, or not what its codec encodes. */
@@ -429,13 +461,10 @@ export class Connection implements Caller, CallHost, LinkOwner {
   #lost(gap: GapEvent): void {
     const whose = gap.direction === "in" ? "of the peer" : "to the peer";
     const lost = `frames ${gap.from} to ${gap.to} ${whose} were lost (${gap.reason})`;
-    if (gap.direction === "in") {
-      this.#received.skip(gap);
-      this.#served.abortWhere((command) => command.requestStream, lost);
-    } else {
-      this.#sender.lost(gap);
-    }
-    this.#calls.failWhere((request) => request.sent, "data-loss", lost);
+    if (gap.direction === "out") this.#sender.lost(gap);
+    // A peer like this one cancels its calls itself, as it hears of the same loss; another may wait for the answer.
+    this.#served.failWhere((command) => gap.direction === "out" || command.requestStream, new FramewireError("data-loss", lost));
+    this.#calls.cancelWhere((request) => request.sent, "data-loss", lost);
     this.events.emit("gap", gap);
   }
 }

@@ -29,6 +29,9 @@ export class ReplayBuffer {
   #tail = 0;
   #oldest = 1;
   #next = 1;
+  /** The frame that goes out next: below `next` while frames are sent again. Only then it matters where it begins. */
+  #cursor = 1;
+  #cursorAt = 0;
   #acked = 0;
   #evicted = 0;
 
@@ -65,13 +68,21 @@ export class ReplayBuffer {
     return this.#evicted;
   }
 
-  /** Keeps a copy of the frame that was just given the sequence `next`: the bytes of `buffer` from `start` to `end`. */
+  /** Whether the next frame should wait until the peer has acknowledged some. Never, where the limits say that nothing is kept. */
+  get full(): boolean {
+    return this.#keeps && this.#isFull;
+  }
+
+  /**
+   * Keeps a copy of the frame that was just given the sequence `next`: the bytes of `buffer` from `start` to `end`. The
+   * frame that fills the buffer may take it above its limit; in a buffer that was full the oldest make room for it.
+   */
   add(buffer: Uint8Array, start = 0, end = buffer.length): void {
     const length = end - start;
-    const { maxBytes, maxFrames } = this.#limits;
-    while (this.#oldest < this.#next && (this.bytes + length > maxBytes || this.#next - this.#oldest >= maxFrames)) this.#evict();
+    while (this.#isFull && this.#oldest < this.#next) this.#evict();
     this.#next++;
-    if (length > maxBytes || maxFrames === 0) {
+    this.#cursor = this.#next;
+    if (!this.#keeps) {
       this.#oldest = this.#next;
       this.#evicted++;
       return;
@@ -99,14 +110,24 @@ export class ReplayBuffer {
     return true;
   }
 
-  /** Copies of the frames after `sequence`, oldest first; those evicted are missing, see `oldest`. */
-  *after(sequence: number): Generator<Uint8Array> {
-    let from = this.#head;
-    for (let s = this.#oldest; s < this.#next; s++) {
-      const length = this.#lengths[s & (this.#lengths.length - 1)]!;
-      if (s > sequence) yield this.#copy(from, from + length);
-      from += length;
-    }
+  /** Whether frames are to be sent again before a new one. */
+  get behind(): boolean {
+    return this.#cursor < this.#next;
+  }
+
+  /** Everything kept after `sequence` is to be sent again; `again` gives it frame by frame. */
+  rewind(sequence: number): void {
+    this.#cursor = this.#oldest;
+    this.#cursorAt = this.#head;
+    while (this.#cursor <= sequence && this.#cursor < this.#next) this.#advance();
+  }
+
+  /** A copy of the next frame to send again; `undefined` if there is none. */
+  again(): Uint8Array | undefined {
+    if (!this.behind) return undefined;
+    const from = this.#cursorAt;
+    this.#advance();
+    return this.#copy(from, this.#cursorAt);
   }
 
   /** Sequences after `received` that cannot be sent again. */
@@ -121,14 +142,33 @@ export class ReplayBuffer {
     this.#lengths = new Uint32Array(0);
   }
 
+  get #keeps(): boolean {
+    return this.#limits.maxBytes > 0 && this.#limits.maxFrames > 0;
+  }
+
+  get #isFull(): boolean {
+    return this.bytes >= this.#limits.maxBytes || this.#next - this.#oldest >= this.#limits.maxFrames;
+  }
+
   #evict(): void {
     this.#drop();
     this.#evicted++;
   }
 
   #drop(): void {
-    this.#head += this.#lengths[this.#oldest & (this.#lengths.length - 1)]!;
+    this.#head += this.#lengthOf(this.#oldest);
     this.#oldest++;
+    if (this.#cursor >= this.#oldest) return;
+    this.#cursor = this.#oldest;
+    this.#cursorAt = this.#head;
+  }
+
+  #advance(): void {
+    this.#cursorAt += this.#lengthOf(this.#cursor++);
+  }
+
+  #lengthOf(sequence: number): number {
+    return this.#lengths[sequence & (this.#lengths.length - 1)]!;
   }
 
   #copy(from: number, to: number): Uint8Array {
@@ -155,6 +195,7 @@ export class ReplayBuffer {
     const ring = new Uint8Array(size);
     ring.set(this.#copy(this.#head, this.#tail));
     this.#tail -= this.#head;
+    this.#cursorAt -= this.#head;
     this.#head = 0;
     this.#ring = ring;
   }
@@ -202,17 +243,26 @@ export class ReceivedSequence {
    */
   shouldAskAgain(sequence: number): boolean {
     const ask = !this.#asked || sequence <= this.#lastAhead;
-    this.#asked = true;
     this.#lastAhead = sequence;
     return ask;
+  }
+
+  /** The peer was asked to send again what is missing. */
+  asked(): void {
+    this.#asked = true;
+  }
+
+  /** A new link: what comes next comes in order, from the peer's first that is not here. */
+  reattach(): void {
+    this.#asked = false;
+    this.#lastAhead = 0;
   }
 
   /** A new session: nothing was received yet. */
   restart(): void {
     this.#received = 0;
     this.acknowledged = 0;
-    this.#asked = false;
-    this.#lastAhead = 0;
+    this.reattach();
   }
 
   /** The peer cannot send `range` again: it counts as received from here. */

@@ -2,19 +2,26 @@
 import { FramewireError } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
+import { AckWatch } from "./ack-watch.js";
 import type { Clock, Timer } from "./clock.js";
-import { cmdName } from "./commands.js";
 import { type ReceivedSequence, ReplayBuffer, type SequenceRange } from "./delivery.js";
 import type { Emitter } from "./emitter.js";
 import type { ConnectionEvents } from "./events.js";
 import type { Journal } from "./journal.js";
+import { KIND_PING } from "./frame-kind.js";
 import type { Link } from "./link.js";
 import type { ByteSink } from "./link-writer.js";
 import { isTsProto } from "./messages.js";
 import { type Outgoing, SendQueue } from "./outgoing.js";
 
 const EMPTY = new Uint8Array(0);
+
+/** Payload of a ping that asks for an acknowledgement. The heartbeat's pings have none. */
+const PROBE = Uint8Array.of(1);
 const WIRE_VERSION = 2;
+
+/** What a frame that waited could not be sent for. */
+export type SendFailure = (frame: Outgoing, error: unknown) => void;
 
 export class FrameSender {
   readonly #options: ResolvedConnectionOptions;
@@ -22,20 +29,25 @@ export class FrameSender {
   readonly #events: Emitter<ConnectionEvents>;
   readonly #received: ReceivedSequence;
   readonly #queue: SendQueue;
+  readonly #failed: SendFailure;
+  readonly #watch: AckWatch;
   #replay: ReplayBuffer;
   #link: Link | undefined;
   #version: 1 | 2 = 2;
   #maxPayload: number;
+  /** The peer does not acknowledge: what it may lack is not waited for. */
+  #unacknowledging = false;
   #writable: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
   #expiryTimer: Timer | undefined;
   readonly #journal: Journal | undefined;
 
-  /** `received` is acknowledged by every frame that goes out. */
+  /** `received` is acknowledged by every frame that goes out. `failed` hears of frames that turn out not to be sendable after a wait. */
   constructor(
     options: ResolvedConnectionOptions,
     clock: Clock,
     events: Emitter<ConnectionEvents>,
     received: ReceivedSequence,
+    failed: SendFailure,
     journal?: Journal | undefined,
   ) {
     this.#journal = journal;
@@ -43,7 +55,18 @@ export class FrameSender {
     this.#clock = clock;
     this.#events = events;
     this.#received = received;
+    this.#failed = failed;
     this.#queue = new SendQueue(options);
+    this.#watch = new AckWatch(clock, {
+      acked: () => this.#replay.acked,
+      sent: () => this.#replay.next - 1,
+      ping: () => this.control(KIND_PING, PROBE),
+      resend: () => void this.resend(this.#replay.acked),
+      giveUp: () => {
+        this.#unacknowledging = true;
+        this.flush();
+      },
+    });
     this.#replay = this.#newReplay();
     this.#maxPayload = options.maxPayload;
   }
@@ -70,19 +93,40 @@ export class FrameSender {
 
   /** Whether a frame would go out at once. */
   get passable(): boolean {
-    return this.#link !== undefined && this.#queue.length === 0 && this.#link.writable;
+    return this.#queue.length === 0 && this.#open && !this.#replay.behind;
+  }
+
+  /** Whether somebody waits for frames to pass. */
+  get held(): boolean {
+    return this.#queue.length > 0 || this.#writable !== undefined || this.#replay.behind;
+  }
+
+  /** Whether what waits, waits for room in the socket, and not for a link or an acknowledgement. */
+  get blocked(): boolean {
+    return this.#queue.length > 0 && this.#link?.writable === false;
+  }
+
+  get #open(): boolean {
+    return this.#link?.writable === true && (!this.#replay.full || this.#unacknowledging);
   }
 
   /** Goes on over another link. What the peer lacks of the replay is sent by `resend`, then what waits by `flush`. */
   attach(link: Link, version: 1 | 2, maxPayload: number): void {
+    this.#watch.stop();
+    this.#unacknowledging = false;
     this.#link = link;
     this.#version = version;
     this.#maxPayload = maxPayload;
     link.maxPayload = maxPayload;
   }
 
+  /** The link is gone. Reliable frames wait for the next one; others end here, as those do that are sent without a link. */
   detach(): void {
     this.#link = undefined;
+    this.#watch.stop();
+    for (const frame of this.#queue.remove(({ reliable }) => !reliable)) {
+      frame.owner?.frameSettled(frame.callId === undefined ? undefined : noConnection());
+    }
   }
 
   /**
@@ -111,7 +155,7 @@ export class FrameSender {
     if (this.passable) return this.#transmit(this.#link as Link, frame);
     if (!frame.reliable && this.#link === undefined) {
       if (frame.callId === undefined) return frame.owner?.frameSettled();
-      throw new FramewireError("unavailable", "there is no connection, and the command is not kept for the next one");
+      throw noConnection();
     }
     frame.settlePayload();
     this.#checkSize(frame);
@@ -127,6 +171,11 @@ export class FrameSender {
     }
   }
 
+  /** A pong came, with the payload of its ping. */
+  ponged(length: number): void {
+    if (length === PROBE.length) this.#watch.answered();
+  }
+
   /** Sends a frame of the protocol itself: it has no sequence, passes everything that waits, and is lost without a link. */
   control(kind: FrameKind, payload?: Uint8Array, status?: number): void {
     const link = this.#link;
@@ -136,23 +185,38 @@ export class FrameSender {
     link.write({ version: WIRE_VERSION, cmd: 0, payload, ack: received > 0 ? received : undefined, kind, status });
   }
 
-  /** Sends what waits, as far as there is room. */
+  /** Sends what waits, as far as there is room: first what is to be sent again, then what is new. */
   flush(): void {
-    while (this.#queue.length > 0 && this.#link?.writable === true) this.#transmitQueued(this.#link, this.#queue.shift() as Outgoing);
+    while (this.#replay.behind && this.#link?.writable === true) this.#link.writeEncoded(this.#replay.again() as Uint8Array);
+    if (this.#replay.behind) return;
+    while (this.#queue.length > 0 && this.#open) {
+      const frame = this.#queue.shift() as Outgoing;
+      try {
+        this.#transmit(this.#link as Link, frame);
+      } catch (error) {
+        // What fitted when it began to wait may be too large for the peer of this link.
+        if (frame.kept) this.#journal?.withdrawn(frame);
+        this.#failed(frame, error);
+      }
+    }
     if (this.passable) this.#releaseWritable();
   }
 
-  /** Sends everything after `sequence` again. Gives the range that it cannot, and then sends nothing. */
+  /** Sends everything after `sequence` again, before anything new. Gives the range that it cannot, and then sends nothing. */
   resend(sequence: number): SequenceRange | undefined {
     const missing = this.#replay.missingAfter(sequence);
     if (missing !== undefined) return missing;
-    for (const bytes of this.#replay.after(sequence)) this.#link?.writeEncoded(bytes);
+    this.#replay.rewind(sequence);
+    this.#watchAcks();
+    this.flush();
     return undefined;
   }
 
-  /** The peer has everything up to `sequence`. False if it can't have: the frame was never sent. */
+  /** The peer has everything up to `sequence`. False if it can't have. Frames that waited for that may go now: `flush`. */
   acknowledge(sequence: number): boolean {
+    const before = this.#replay.acked;
     if (!this.#replay.ack(sequence)) return false;
+    if (this.#replay.acked > before) this.#unacknowledging = false;
     this.#journal?.acknowledged(sequence);
     return true;
   }
@@ -163,6 +227,7 @@ export class FrameSender {
    */
   restart(received = 0): SequenceRange | undefined {
     const { acked, next } = this.#replay;
+    this.#watch.stop();
     this.#replay = this.#newReplay(received);
     const again = this.#journal?.restart(received) ?? [];
     const lost = next - 1 - acked - again.filter(({ sent }) => sent).length;
@@ -207,22 +272,12 @@ export class FrameSender {
   /** Ends everything that waits with `error`. */
   close(error: FramewireError): void {
     this.#link = undefined;
+    this.#watch.stop();
     this.#expiryTimer?.cancel();
+    this.#expiryTimer = undefined;
     for (const frame of this.#queue.remove(() => true)) frame.owner?.frameSettled(error);
     this.#replay = this.#newReplay();
     this.#releaseWritable();
-  }
-
-  /** A frame that waited for its link may be more than this one takes. */
-  #transmitQueued(link: Link, frame: Outgoing): void {
-    try {
-      this.#transmit(link, frame);
-    } catch (error) {
-      if (!(error instanceof FramewireError)) throw error;
-      if (frame.kept) this.#journal?.withdrawn(frame);
-      if (frame.owner === undefined) this.#events.emit("failure", { command: cmdName(frame.cmd), error });
-      else frame.owner.frameSettled(error);
-    }
   }
 
   #transmit(link: Link, frame: Outgoing): void {
@@ -270,6 +325,11 @@ export class FrameSender {
       link.write(frame, keep);
     }
     received.acknowledged = received.received;
+    if (frame.reliable) this.#watchAcks();
+  }
+
+  #watchAcks(): void {
+    if (!this.#unacknowledging && this.#replay.oldest < this.#replay.next) this.#watch.start();
   }
 
   readonly #keep: ByteSink = (buffer, start, end) => this.#replay.add(buffer, start, end);
@@ -280,22 +340,26 @@ export class FrameSender {
     writable?.resolve();
   }
 
-  #watchExpiry(): void {
-    if (this.#expiryTimer !== undefined) return;
-    const { expiresAt } = this.#queue;
-    if (expiresAt === Number.POSITIVE_INFINITY) return;
-    this.#expiryTimer = this.#clock.setTimer(Math.max(0, expiresAt - this.#clock.now()), () => {
+  /** Called when a frame begins to wait: with no timer set, it is the oldest that may expire. */
+  #watchExpiry(delayMs = this.#options.maxQueuedMs): void {
+    this.#expiryTimer ??= this.#clock.setTimer(delayMs, () => {
       this.#expiryTimer = undefined;
-      for (const frame of this.#queue.expire(this.#clock.now())) {
+      const now = this.#clock.now();
+      for (const frame of this.#queue.expire(now)) {
         frame.owner?.frameSettled(
           new FramewireError("queue-expired", `the frame waited longer than ${this.#options.maxQueuedMs} ms to be sent`),
         );
       }
-      this.#watchExpiry();
+      const { expiresAt } = this.#queue;
+      if (expiresAt !== Number.POSITIVE_INFINITY) this.#watchExpiry(expiresAt - now);
     });
   }
 
   #newReplay(acked = 0): ReplayBuffer {
     return new ReplayBuffer({ maxBytes: this.#options.replayBytes, maxFrames: this.#options.replayFrames }, acked);
   }
+}
+
+function noConnection(): FramewireError {
+  return new FramewireError("unavailable", "there is no connection, and the command is not kept for the next one");
 }

@@ -79,7 +79,8 @@ export function sayClosing(link: Link, closeCode: number, reason: string): void 
 
 /** What every owner of a link does the same while the handshake lasts. */
 export const HANDSHAKE_DEFAULTS: Pick<LinkOwner, "onDamage" | "onWritable" | "onPing"> = {
-  onDamage: (link) => link.fail("protocol-violation", "the handshake was damaged"),
+  // There is no budget for damage yet, and no way to have a hello again but a new connection.
+  onDamage: (link) => link.fail("resync-budget", "the handshake was damaged"),
   onWritable: () => {},
   onPing: () => {},
 };

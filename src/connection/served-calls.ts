@@ -168,6 +168,20 @@ export class ServedCalls {
     }
   }
 
+  /** Calls of which frames may be lost fail, and their callers are told. */
+  failWhere(match: (command: Command) => boolean, error: FramewireError): void {
+    for (const call of [...this.#calls.values()]) {
+      if (!match(call.command)) continue;
+      call.context.abort("cancelled", error.message);
+      this.#fail(call, error);
+    }
+  }
+
+  /** Whether a call is open; in a new session another one may have its number. */
+  #isOpen(call: ServedCall): boolean {
+    return this.#calls.get(call.id) === call;
+  }
+
   /** Lets the timer go; for a connection that has closed. */
   close(): void {
     this.#deadlines.clear();
@@ -211,7 +225,7 @@ export class ServedCalls {
   }
 
   #returned(call: ServedCall, result: unknown): void {
-    if (!this.#calls.has(call.id)) return;
+    if (!this.#isOpen(call)) return;
     const { command } = call;
     if (!command.responseStream) return this.#respond(call, command.response, result);
     call.pump = pump(result as AsyncIterable<unknown>, {
@@ -231,7 +245,7 @@ export class ServedCalls {
 
   #grant(call: ServedCall, cost: number): void {
     const bytes = call.receiveCredit?.consume(cost) ?? 0;
-    if (bytes > 0 && this.#calls.has(call.id)) this.#send(call, KIND_CREDIT, Credit.encode({ bytes }));
+    if (bytes > 0 && this.#isOpen(call)) this.#send(call, KIND_CREDIT, Credit.encode({ bytes }));
   }
 
   #send(call: ServedCall, kind: FrameKind, payload: Uint8Array): void {
@@ -242,7 +256,7 @@ export class ServedCalls {
 
   /** Answers a call well: with a message, or with nothing but the end of its response stream. */
   #respond(call: ServedCall, codec: MessageCodec | undefined, message: unknown): void {
-    if (!this.#calls.has(call.id)) return;
+    if (!this.#isOpen(call)) return;
     this.#forget(call);
     const frame = new Outgoing(call.command.cmd, KIND_RESPONSE, call.id, call.command.reliable);
     frame.codec = codec;
@@ -267,7 +281,7 @@ export class ServedCalls {
   }
 
   #fail(call: ServedCall, error: unknown): void {
-    if (!this.#calls.has(call.id)) return;
+    if (!this.#isOpen(call)) return;
     this.#forget(call);
     const { cmd, reliable } = call.command;
     this.#respondError(cmd, call.id, reliable, error, call.context.responseMetadata);
@@ -287,7 +301,7 @@ export class ServedCalls {
 
   /** Ends a call without an answer. */
   #drop(call: ServedCall, error: FramewireError): void {
-    if (!this.#calls.has(call.id)) return;
+    if (!this.#isOpen(call)) return;
     call.context.abort("cancelled", error.message);
     call.requests?.fail(error);
     this.#forget(call);

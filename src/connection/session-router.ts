@@ -38,6 +38,10 @@ export interface RouterParts {
   readonly sender: FrameSender;
   readonly calls: CallTable;
   readonly served: ServedCalls;
+  /** Sends what waited for an acknowledgement. */
+  readonly flush: () => void;
+  /** Frames that nobody sends again may be lost: what depends on them ends. */
+  readonly unreliableLost: () => void;
 }
 
 /** An ack frame with this status asks for everything after its ack again. */
@@ -45,12 +49,21 @@ const DATA_LOSS = statusOf("data-loss");
 
 /** Largest payload of a ping, in bytes: what WebSocket allows its own (RFC 6455 section 5.5). */
 const PING_PAYLOAD = 125;
+/** Received frames that are acknowledged at once, and their bytes: well below what a sender keeps by default. */
+const ACK_FRAMES = 512;
+const ACK_BYTES = 32 * 1024;
+
+/** A wish to have frames again is repeated after this time, and less and less often, if nothing came of it. */
+const ASK_AGAIN_MS = 2_000;
+const ASK_AT_MOST_MS = 16_000;
 
 export class SessionRouter {
   readonly #parts: RouterParts;
   /** Parity of the calls that this side opens. */
   readonly #ownParity: 0 | 1;
   #ackTimer: Timer | undefined;
+  #unacknowledgedBytes = 0;
+  #askTimer: Timer | undefined;
 
   constructor(parts: RouterParts) {
     this.#parts = parts;
@@ -60,10 +73,13 @@ export class SessionRouter {
   /** Sends a frame on to where it belongs; one that breaks the rules ends the link. */
   route(link: Link, frame: FrameView): void {
     const { calls, served, sender } = this.#parts;
-    if (frame.ackNumber > 0 && !sender.acknowledge(frame.ackNumber)) {
-      return link.fail("protocol-violation", "the peer acknowledged a sequence that was never sent");
+    if (frame.ackNumber > 0) {
+      if (!sender.acknowledge(frame.ackNumber)) {
+        return link.fail("protocol-violation", "the peer acknowledged a sequence that was never sent");
+      }
+      if (sender.held && frame.status !== DATA_LOSS) this.#parts.flush();
     }
-    if (frame.sequenceNumber > 0 && !this.#accept(link, frame.sequenceNumber)) return;
+    if (frame.sequenceNumber > 0 && !this.#accept(link, frame)) return;
     const callId = frame.callIdNumber;
     switch (frame.kindNumber) {
       case KIND_MESSAGE:
@@ -94,6 +110,9 @@ export class SessionRouter {
         link.charge(USELESS_FRAME_WEIGHT);
         if (frame.payloadEnd - frame.payloadStart > PING_PAYLOAD) return link.fail("protocol-violation", "a ping with too large a payload");
         return sender.control(KIND_PONG, frame.payload.slice());
+      case KIND_PONG:
+        // As a sign of life it was counted when its bytes came.
+        return sender.ponged(frame.payloadEnd - frame.payloadStart);
       case KIND_ACK:
         if (frame.status !== DATA_LOSS) return;
         link.charge(USELESS_FRAME_WEIGHT);
@@ -109,19 +128,24 @@ export class SessionRouter {
       case KIND_WELCOME:
         return link.fail("protocol-violation", "a second handshake on one connection");
       default:
-      // A pong was counted as a sign of life when its bytes came; a kind from the future means nothing to us.
+      // A kind from the future means nothing to us.
     }
   }
 
   /** Bytes were damaged, and with them perhaps reliable frames: asks for everything after the last good one. */
-  askAgain(): void {
-    this.#parts.sender.control(KIND_ACK, undefined, DATA_LOSS);
+  damaged(): void {
+    this.#ask(ASK_AGAIN_MS);
+    this.#parts.unreliableLost();
   }
 
   /** The link is gone: nothing is owed on it any more. */
   detach(): void {
     this.#ackTimer?.cancel();
     this.#ackTimer = undefined;
+    this.#askTimer?.cancel();
+    this.#askTimer = undefined;
+    this.#unacknowledgedBytes = 0;
+    this.#parts.received.reattach();
   }
 
   #isOwn(callId: number): boolean {
@@ -129,19 +153,22 @@ export class SessionRouter {
   }
 
   /** Whether the frame is next in order and may be handled. */
-  #accept(link: Link, sequence: number): boolean {
-    const { received, clock, ackDelayMs, sender } = this.#parts;
-    const acceptance = received.accept(sequence);
-    switch (acceptance) {
+  #accept(link: Link, frame: FrameView): boolean {
+    const { received } = this.#parts;
+    const sequence = frame.sequenceNumber;
+    switch (received.accept(sequence)) {
       case "deliver":
+        this.#askTimer?.cancel();
+        this.#askTimer = undefined;
+        this.#oweAck(frame.end - frame.start);
+        return true;
       case "duplicate":
-        this.#ackTimer ??= clock.setTimer(ackDelayMs, () => {
-          this.#ackTimer = undefined;
-          if (received.owesAck) sender.control(KIND_ACK);
-        });
-        return acceptance === "deliver";
+        // The sender has missed that it was acknowledged.
+        received.acknowledged = Math.min(received.acknowledged, sequence - 1);
+        this.#oweAck(0);
+        return false;
       case "gap":
-        if (received.shouldAskAgain(sequence)) this.askAgain();
+        if (received.shouldAskAgain(sequence)) this.#ask(ASK_AGAIN_MS);
         return false;
       case "invalid":
         link.fail("protocol-violation", "a sequence is out of range");
@@ -149,10 +176,40 @@ export class SessionRouter {
     }
   }
 
+  /** Acknowledges soon; at once, when much has come since the last time: the sender may wait for it. */
+  #oweAck(bytes: number): void {
+    const { received, clock, ackDelayMs } = this.#parts;
+    // The first since the last acknowledgement, which may have gone out with a frame of ours.
+    if (received.received - received.acknowledged === 1) this.#unacknowledgedBytes = 0;
+    this.#unacknowledgedBytes += bytes;
+    if (this.#unacknowledgedBytes >= ACK_BYTES || received.received - received.acknowledged >= ACK_FRAMES) return this.#acknowledge();
+    this.#ackTimer ??= clock.setTimer(ackDelayMs, () => {
+      this.#ackTimer = undefined;
+      this.#acknowledge();
+    });
+  }
+
+  #acknowledge(): void {
+    this.#unacknowledgedBytes = 0;
+    if (this.#parts.received.owesAck) this.#parts.sender.control(KIND_ACK);
+  }
+
+  #ask(againMs: number): void {
+    const { sender, received, clock } = this.#parts;
+    sender.control(KIND_ACK, undefined, DATA_LOSS);
+    received.asked();
+    this.#askTimer?.cancel();
+    this.#askTimer = againMs > ASK_AT_MOST_MS ? undefined : clock.setTimer(againMs, () => this.#ask(againMs * 2));
+  }
+
   /** The peer lost frames to damage: all after its last good one go out again, in order. */
   #resend(link: Link, received: number): void {
     const missing = this.#parts.sender.resend(received);
-    if (missing !== undefined) link.fail("resend-impossible", `frames ${missing.from} to ${missing.to} are no longer kept`);
+    if (missing !== undefined) {
+      return link.fail("resend-impossible", `frames ${missing.from} to ${missing.to} are no longer kept`);
+    }
+    this.#parts.unreliableLost();
+    this.#parts.flush();
   }
 
   #read<T>(link: Link, frame: FrameView, codec: { decode(bytes: Uint8Array): T }): T | undefined {

@@ -1,0 +1,395 @@
+import { describe, expect, it } from "vitest";
+import { AckWatch } from "../../src/connection/ack-watch.js";
+import type { Command } from "../../src/connection/commands.js";
+import { Connection } from "../../src/connection/connection.js";
+import { ReceivedSequence, ReplayBuffer } from "../../src/connection/delivery.js";
+import { Dispatcher } from "../../src/connection/dispatcher.js";
+import { Link } from "../../src/connection/link.js";
+import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
+import { type ConnectionOptions, resolveConnectionOptions } from "../../src/options.js";
+import { memoryPair, SeededRandom, VirtualClock } from "../../src/testing/index.js";
+import { NoteRequest } from "../gen/test/v1/test_service.js";
+import { ScriptedPeer, SEED } from "../helpers/scripted-peer.js";
+
+const DATA_LOSS = 15;
+
+describe("a replay buffer", () => {
+  const frame = (sequence: number, length: number) => new Uint8Array(length).fill(sequence);
+
+  /** What the buffer would send again after `sequence`, as the first byte of each frame. */
+  function again(buffer: ReplayBuffer, sequence: number): number[] {
+    buffer.rewind(sequence);
+    const frames: number[] = [];
+    for (let bytes = buffer.again(); bytes !== undefined; bytes = buffer.again()) frames.push(bytes[0]!);
+    return frames;
+  }
+
+  it("is full from its limit of bytes or frames on; the frame that fills it may go above", () => {
+    const buffer = new ReplayBuffer({ maxBytes: 100, maxFrames: 3 });
+    buffer.add(frame(1, 60));
+    expect(buffer.full).toBe(false);
+    buffer.add(frame(2, 60));
+    expect([buffer.full, buffer.bytes, buffer.oldest]).toEqual([true, 120, 1]);
+    buffer.ack(1);
+    expect(buffer.full).toBe(false);
+    buffer.add(frame(3, 1));
+    buffer.add(frame(4, 1));
+    expect([buffer.full, again(buffer, 0)]).toEqual([true, [2, 3, 4]]);
+  });
+
+  it("that was full makes room by throwing out the oldest, and says which can be had no more", () => {
+    const buffer = new ReplayBuffer({ maxBytes: 100, maxFrames: 1000 });
+    for (let i = 1; i <= 50; i++) buffer.add(frame(i, 30));
+    expect([buffer.bytes, buffer.oldest, buffer.evicted]).toEqual([120, 47, 46]);
+    expect(buffer.missingAfter(40)).toEqual({ from: 41, to: 46 });
+    expect(buffer.missingAfter(46)).toBeUndefined();
+  });
+
+  it.each([
+    { maxBytes: 0, maxFrames: 10 },
+    { maxBytes: 10, maxFrames: 0 },
+  ])("of no size keeps nothing and is never full: $maxBytes bytes, $maxFrames frames", (limits) => {
+    const buffer = new ReplayBuffer(limits);
+    buffer.add(frame(1, 5));
+    expect([buffer.full, buffer.bytes, buffer.next, buffer.oldest]).toEqual([false, 0, 2, 2]);
+    expect([buffer.behind, again(buffer, 0), buffer.ack(1), buffer.ack(2)]).toEqual([false, [], true, false]);
+  });
+
+  it("goes on behind an acknowledgement that comes while frames are sent again", () => {
+    const buffer = new ReplayBuffer({ maxBytes: 1000, maxFrames: 1000 });
+    for (let i = 1; i <= 9; i++) buffer.add(frame(i, i));
+    buffer.rewind(2);
+    expect(buffer.again()?.[0]).toBe(3);
+    buffer.ack(6);
+    expect([buffer.behind, buffer.again()?.length, buffer.again()?.length, buffer.again()?.length]).toEqual([true, 7, 8, 9]);
+    expect([buffer.behind, buffer.again()]).toEqual([false, undefined]);
+  });
+
+  it("gives back every frame it keeps, byte for byte, however it was filled and acknowledged", () => {
+    const random = new SeededRandom(11);
+    const wrong: string[] = [];
+    for (let round = 0; round < 20; round++) {
+      const buffer = new ReplayBuffer({ maxBytes: random.between(1, 5_000), maxFrames: random.between(1, 60) });
+      const model = new Map<number, Uint8Array>();
+      for (let step = 0; step < 200; step++) {
+        if (random.between(0, 2) > 0 && !buffer.full) {
+          const sequence = buffer.next;
+          const bytes = frame(sequence & 0xff, random.between(1, 400));
+          model.set(sequence, bytes);
+          // Shown in the middle of a larger buffer, as the encoder does.
+          const around = new Uint8Array(bytes.length + 20);
+          around.set(bytes, 7);
+          buffer.add(around, 7, 7 + bytes.length);
+        } else {
+          const acked = random.between(buffer.acked, buffer.next - 1);
+          buffer.ack(acked);
+          for (const sequence of model.keys()) if (sequence <= acked) model.delete(sequence);
+          if (random.between(0, 5) === 0) buffer.shrink();
+        }
+        const after = random.between(buffer.oldest - 1, buffer.next - 1);
+        buffer.rewind(after);
+        const kept = [...model].filter(([sequence]) => sequence > after);
+        const same = kept.every(([, bytes]) => Buffer.compare(buffer.again() ?? new Uint8Array(0), bytes) === 0);
+        const bytes = [...model.values()].reduce((sum, { length }) => sum + length, 0);
+        if (!same || buffer.again() !== undefined || buffer.bytes !== bytes) wrong.push(`round ${round} step ${step}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it("takes no acknowledgement of what was never sent, and none back", () => {
+    const buffer = new ReplayBuffer({ maxBytes: 100, maxFrames: 100 });
+    for (let i = 1; i <= 3; i++) buffer.add(frame(i, 1));
+    expect([buffer.ack(4), buffer.ack(Number.POSITIVE_INFINITY), buffer.ack(2), buffer.ack(1)]).toEqual([false, false, true, true]);
+    expect([buffer.acked, buffer.oldest]).toEqual([2, 3]);
+  });
+});
+
+describe("a received sequence", () => {
+  it.each([0, -1, 1.5, Number.NaN, 2 ** 53, Number.POSITIVE_INFINITY])("refuses the number %d", (sequence) => {
+    expect(new ReceivedSequence().accept(sequence)).toBe("invalid");
+  });
+
+  it("delivers in order, once, and tells a repetition from a gap", () => {
+    const received = new ReceivedSequence();
+    expect([1, 2, 2, 1, 4, 2 ** 53 - 1, 3, 3].map((sequence) => received.accept(sequence))).toEqual([
+      "deliver",
+      "deliver",
+      "duplicate",
+      "duplicate",
+      "gap",
+      "gap",
+      "deliver",
+      "duplicate",
+    ]);
+  });
+
+  it("asks once for what is missing, and again only when the resend itself shows a hole", () => {
+    const received = new ReceivedSequence();
+    received.accept(1);
+    const early = (sequence: number) => {
+      received.accept(sequence);
+      const ask = received.shouldAskAgain(sequence);
+      if (ask) received.asked();
+      return ask;
+    };
+    expect([3, 4, 5].map(early)).toEqual([true, false, false]);
+    expect([3, 4].map(early)).toEqual([true, false]);
+  });
+});
+
+describe("a watch over acknowledgements", () => {
+  function watch() {
+    const clock = new VirtualClock();
+    const state = { acked: 0, sent: 0 };
+    const done: string[] = [];
+    const note = (what: string) => () => void done.push(`${what}@${clock.now()}`);
+    const acks = new AckWatch(clock, {
+      acked: () => state.acked,
+      sent: () => state.sent,
+      ping: note("ping"),
+      resend: note("resend"),
+      giveUp: note("give up"),
+    });
+    return { clock, state, done, acks };
+  }
+
+  it("asks nothing while acknowledgements come, and stops when all are there", async () => {
+    const { clock, state, done, acks } = watch();
+    state.sent = 10;
+    acks.start();
+    for (let i = 0; i < 10; i++) {
+      await clock.advance(900);
+      state.acked++;
+    }
+    await clock.advance(60_000);
+    expect([done, clock.pendingTimers]).toEqual([[], 0]);
+  });
+
+  it("pings when none comes, less and less often", async () => {
+    const { clock, state, done, acks } = watch();
+    state.sent = 1;
+    acks.start();
+    await clock.advance(100_000);
+    expect(done).toEqual(["ping@1000", "ping@3000", "ping@7000", "ping@15000", "ping@31000", "ping@61000", "ping@91000"]);
+    acks.stop();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("has everything sent again when a pong comes without the acknowledgement, and gives up when that changes nothing", async () => {
+    const { clock, state, done, acks } = watch();
+    state.sent = 1;
+    acks.start();
+    for (let i = 0; i < 4; i++) {
+      await clock.advance(2_000);
+      acks.answered();
+    }
+    expect(done).toEqual(["ping@1000", "resend@2000", "ping@3000", "give up@4000"]);
+  });
+
+  it("a pong that brings an acknowledgement, or that answers no ping of the watch, means nothing", async () => {
+    const { clock, state, done, acks } = watch();
+    state.sent = 2;
+    acks.start();
+    acks.answered();
+    await clock.advance(1_000);
+    state.acked = 1;
+    acks.answered();
+    expect(done).toEqual(["ping@1000"]);
+  });
+});
+
+/** A client's connection, without a client around it, and its peer. */
+function joined(options: ConnectionOptions) {
+  const clock = new VirtualClock();
+  const resolved = resolveConnectionOptions(options);
+  const [near, far] = memoryPair({ schedule: (run) => clock.defer(run) });
+  const peer = new ScriptedPeer(far);
+  peer.skipHandshake(7);
+  const connection = new Connection("client", new Dispatcher(), {}, resolved, clock);
+  const link = new Link(near, connection, resolved, clock, { intervalMs: 0, timeoutMs: () => 0 });
+  link.start();
+  link.secureIncoming(SEED);
+  link.secureOutgoing(7);
+  connection.attach(link, { version: 2, maxPayload: resolved.maxPayload, initialCredit: 1, resumable: true });
+  const acknowledge = (sequence: number) => peer.send({ cmd: 0, kind: FrameKind.FRAME_KIND_ACK, ack: sequence });
+  return { clock, connection, peer, acknowledge };
+}
+
+const note: Command = {
+  cmd: 5,
+  name: "note",
+  reliable: true,
+  slowConsumer: "close",
+  oneWay: true,
+  requestStream: false,
+  responseStream: false,
+  request: NoteRequest,
+  response: NoteRequest,
+};
+
+/** The numbers of the notes that a peer got, repetitions included. */
+function notesOf(peer: ScriptedPeer): number[] {
+  return peer.frames.filter(({ cmd }) => cmd === note.cmd).map(({ payload }) => Number(NoteRequest.decode(payload!).text));
+}
+
+const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
+
+describe("sending", () => {
+  it("waits when the replay buffer is full, and goes on as the peer acknowledges, in order", async () => {
+    const { clock, connection, peer, acknowledge } = joined({ replayBytes: 5_000 });
+    for (const i of upTo(300)) void connection.send(note, { text: String(i) });
+    await clock.runUntilIdle();
+    expect(notesOf(peer).length).toBeLessThan(250);
+    while (notesOf(peer).length < 300) {
+      const before = notesOf(peer).length;
+      expect(connection.replay.bytes).toBeLessThan(5_000 + 50);
+      acknowledge(before);
+      await clock.runUntilIdle();
+      expect(notesOf(peer).length).toBeGreaterThan(before);
+    }
+    expect(notesOf(peer)).toEqual(upTo(300));
+    expect(connection.replay.evicted).toBe(0);
+    connection.close(1000, "");
+    await clock.advance(10_000);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("to a peer that never acknowledges goes on once its pongs show so, and keeps no more than the limit", async () => {
+    const { clock, connection, peer } = joined({ replayBytes: 20_000 });
+    peer.onFrame = ({ kind, payload }) => {
+      if (kind === FrameKind.FRAME_KIND_PING) peer.send({ cmd: 0, kind: FrameKind.FRAME_KIND_PONG, payload });
+    };
+    let held = 0;
+    for (const i of upTo(8_000)) {
+      void connection.send(note, { text: String(i) });
+      held = Math.max(held, connection.replay.bytes);
+    }
+    await clock.advance(10_000);
+    const received = notesOf(peer);
+    expect(new Set(received).size).toBe(8_000);
+    // The frames that were kept when the first pong came went out twice, no more.
+    expect(received.length).toBeLessThanOrEqual(8_000 + 1_000);
+    expect(held).toBeGreaterThan(15_000);
+    expect(held).toBeLessThan(20_000 + 50);
+    expect(connection.replay.bytes).toBeLessThan(20_000 + 50);
+    connection.close(1000, "");
+  });
+
+  it("to a peer that neither acknowledges nor answers a ping waits for as long as the link lives", async () => {
+    const { clock, connection, peer } = joined({ replayBytes: 1_000 });
+    for (const i of upTo(100)) void connection.send(note, { text: String(i) })?.catch(() => {});
+    await clock.advance(60_000);
+    expect(notesOf(peer)).toEqual(upTo(notesOf(peer).length));
+    expect(notesOf(peer).length).toBeLessThan(50);
+    connection.close(1000, "");
+  });
+
+  it("nothing is kept, and nothing waits, where the replay buffer has no size", async () => {
+    const { clock, connection, peer } = joined({ replayBytes: 0 });
+    for (const i of upTo(1_000)) void connection.send(note, { text: String(i) });
+    await clock.runUntilIdle();
+    expect([notesOf(peer).length, connection.replay.bytes]).toEqual([1_000, 0]);
+    connection.close(1000, "");
+  });
+
+  it("a frame larger than the whole replay buffer goes out, is kept, and what is behind it waits", async () => {
+    const { clock, connection, peer, acknowledge } = joined({ replayBytes: 1_000 });
+    void connection.send({ ...note, cmd: 6 }, { text: "x".repeat(100_000) });
+    void connection.send(note, { text: "0" });
+    await clock.runUntilIdle();
+    expect([peer.frames.length, connection.replay.bytes > 100_000]).toEqual([1, true]);
+    acknowledge(1);
+    await clock.runUntilIdle();
+    expect(notesOf(peer)).toEqual([0]);
+    connection.close(1000, "");
+  });
+
+  it("again goes before anything new, and only as far as there is room in the socket", async () => {
+    const { clock, connection, peer } = joined({ highWaterMark: 2_000 });
+    for (const i of upTo(200)) void connection.send(note, { text: String(i) });
+    await clock.runUntilIdle();
+    peer.send({ cmd: 0, kind: FrameKind.FRAME_KIND_ACK, ack: 20, status: DATA_LOSS });
+    await clock.runUntilIdle();
+    for (const i of upTo(5)) void connection.send(note, { text: String(200 + i) });
+    await clock.runUntilIdle();
+    expect(notesOf(peer)).toEqual([...upTo(200), ...upTo(205).slice(20)]);
+    connection.close(1000, "");
+  });
+
+  it("keeps sequence and bytes of a frame that goes out again", async () => {
+    const { clock, connection, peer } = joined({});
+    void connection.unary({ ...note, cmd: 257, oneWay: false }, { text: "once" }).catch(() => {});
+    await clock.runUntilIdle();
+    peer.send({ cmd: 0, kind: FrameKind.FRAME_KIND_ACK, status: DATA_LOSS });
+    await clock.runUntilIdle();
+    expect(peer.frames).toHaveLength(2);
+    expect(peer.frames[1]).toEqual(peer.frames[0]);
+    expect(peer.frames[0]).toMatchObject({ sequence: 1n, callId: 1, kind: FrameKind.FRAME_KIND_REQUEST });
+    connection.close(1000, "");
+  });
+});
+
+describe("receiving", () => {
+  const send = (peer: ScriptedPeer, sequence: number) => peer.send({ cmd: 99, sequence, payload: new Uint8Array(10) });
+  const acks = (peer: ScriptedPeer) => peer.ofKind(FrameKind.FRAME_KIND_ACK);
+
+  it("is acknowledged within the delay, once for all that came", async () => {
+    const { clock, connection, peer } = joined({ ackDelayMs: 40 });
+    for (const sequence of [1, 2, 3]) send(peer, sequence);
+    await clock.advance(39);
+    expect(acks(peer)).toEqual([]);
+    await clock.advance(1);
+    expect(acks(peer).map(({ ack }) => ack)).toEqual([3n]);
+    connection.close(1000, "");
+  });
+
+  it("is acknowledged at once when many frames or bytes have come", async () => {
+    const { clock, connection, peer } = joined({ ackDelayMs: 1_000 });
+    for (const sequence of upTo(1_200)) send(peer, sequence + 1);
+    await clock.runUntilIdle();
+    expect(acks(peer).map(({ ack }) => Number(ack))).toEqual([512, 1_024]);
+    peer.send({ cmd: 99, sequence: 1_201, payload: new Uint8Array(40_000) });
+    await clock.runUntilIdle();
+    expect(Number(acks(peer).at(-1)!.ack)).toBe(1_201);
+    connection.close(1000, "");
+  });
+
+  it("of a frame once more is acknowledged once more: the sender has missed the first time", async () => {
+    const { clock, connection, peer } = joined({});
+    for (const sequence of [1, 2]) send(peer, sequence);
+    await clock.advance(100);
+    for (const sequence of [1, 2]) send(peer, sequence);
+    await clock.advance(100);
+    expect(acks(peer).map(({ ack }) => ack)).toEqual([2n, 2n]);
+    connection.close(1000, "");
+  });
+
+  it("of a frame too early asks for those before it, again after a while, and stops when they come", async () => {
+    const { clock, connection, peer } = joined({});
+    for (const sequence of [1, 3, 4]) send(peer, sequence);
+    await clock.advance(1_000);
+    const asked = () => acks(peer).filter(({ status }) => status === DATA_LOSS);
+    expect(asked().map(({ ack }) => ack)).toEqual([1n]);
+    await clock.advance(2_000);
+    expect(asked().map(({ ack }) => ack)).toEqual([1n, 1n]);
+    for (const sequence of [2, 3, 4]) send(peer, sequence);
+    await clock.advance(60_000);
+    expect(asked()).toHaveLength(2);
+    expect(connection.received).toBe(4);
+    connection.close(1000, "");
+  });
+
+  it.each([
+    ["a sequence above 2^53 - 1", { cmd: 99, sequence: 2n ** 53n }],
+    ["a sequence of 2^64 - 1, which a signed reader takes for -1", { cmd: 99, sequence: 2n ** 64n - 1n }],
+    ["an acknowledgement of what was never sent", { cmd: 0, kind: FrameKind.FRAME_KIND_ACK, ack: 1 }],
+    ["an acknowledgement of 2^64 - 1", { cmd: 0, kind: FrameKind.FRAME_KIND_ACK, ack: 2n ** 64n - 1n }],
+  ])("of %s closes the link and silences nobody", async (_what, frame) => {
+    const { clock, connection, peer } = joined({});
+    peer.send(frame);
+    await clock.advance(10_000);
+    expect([peer.closeCode, connection.link]).toEqual([4402, undefined]);
+    connection.close(1000, "");
+  });
+});
