@@ -79,8 +79,11 @@ export function sayClosing(link: Link, closeCode: number, reason: string): void 
 
 /** What every owner of a link does the same while the handshake lasts. */
 export const HANDSHAKE_DEFAULTS: Pick<LinkOwner, "onDamage" | "onWritable" | "onPing"> = {
-  // There is no budget for damage yet, and no way to have a hello again but a new connection.
-  onDamage: (link) => link.fail("resync-budget", "the handshake was damaged"),
+  onDamage: (link, { reason }) => {
+    // A frame of version 1 is what the peer meant to say. Damage has no budget yet: only a new connection brings the hello again.
+    if (reason === "version") link.fail("protocol-violation", "the first frame is not of the version that was agreed on");
+    else link.fail("resync-budget", "the handshake was damaged");
+  },
   onWritable: () => {},
   onPing: () => {},
 };
