@@ -102,7 +102,7 @@ function sectionOf(size: string, rows: Section["rows"]): Section {
       bars: rows.map((row) => ({
         label: String(row.subject),
         value: Number(row[`${half}PerSecond`]),
-        text: `${short(row[`${half}PerSecond`] ?? null)}/s  ${times(row[`${half}Ratio`] ?? null)}`,
+        text: `${short(row[`${half}PerSecond`] ?? null)}/s, ${times(row[`${half}Ratio`] ?? null)}`,
       })),
     })),
   };

@@ -104,7 +104,7 @@ function sectionOf(work: Work, rows: readonly Row[]): Section {
         bars: here.map(({ subject, messagesPerSecond, ratio }) => ({
           label: subject,
           value: messagesPerSecond,
-          text: `${short(messagesPerSecond)}/s  ${times(ratio)}`,
+          text: `${short(messagesPerSecond)}/s, ${times(ratio)}`,
         })),
       },
     ],

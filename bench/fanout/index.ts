@@ -108,7 +108,7 @@ function sectionOf(burst: number, rows: readonly Row[]): Section {
         bars: here.map(({ subject, deliveriesPerSecond, ratio }) => ({
           label: subject,
           value: deliveriesPerSecond,
-          text: `${short(deliveriesPerSecond)}/s  ${times(ratio)}`,
+          text: `${short(deliveriesPerSecond)}/s, ${times(ratio)}`,
         })),
       },
     ],

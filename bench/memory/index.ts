@@ -114,7 +114,7 @@ function sectionOf(count: number, chosen: readonly EchoSubject[], costs: Readonl
         bars: rows.map(({ subject, serverResident }) => ({
           label: subject,
           value: serverResident,
-          text: `${short(serverResident)}B  ${times(serverResident / base.serverResident)}`,
+          text: `${short(serverResident)}B, ${times(serverResident / base.serverResident)}`,
         })),
       },
     ],

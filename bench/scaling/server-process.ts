@@ -5,12 +5,13 @@ import { BenchServiceDefinition } from "../gen/bench/v1/bench_service.js";
 import { settledMemory } from "../memory/settled.js";
 import { message } from "../messages.js";
 import { answerParent, endWithParent } from "../processes.js";
+import { BENCH_LIMITS } from "../server-options.js";
 
 endWithParent();
 const over = process.argv[2] as "ws" | "tcp";
 const { methods } = BenchServiceDefinition;
 const news = { message: message(0, new Uint8Array(0)) };
-const server = createServer();
+const server = createServer(BENCH_LIMITS);
 server.implement(BenchServiceDefinition, { echo: (request) => request });
 const addresses = await server.listen({ [over]: {} });
 const flashes = new Broadcasts(() => server.broadcast(methods.flash, news));

@@ -2,13 +2,14 @@ import { createClient } from "../../../src/client/index.js";
 import { createServer } from "../../../src/server/index.js";
 import { BenchServiceDefinition } from "../../gen/bench/v1/bench_service.js";
 import { typedLane } from "../../messages.js";
+import { BENCH_LIMITS } from "../../server-options.js";
 import type { EchoPeer } from "./peer.js";
 
-/** Typed calls in version 2, all options at their defaults: reliable, with sequence, checksum and a deadline each. */
+/** Typed calls in version 2, all options but the limits of a single client at their defaults: reliable, with sequence, checksum and a deadline each. */
 export function framewire({ over }: { readonly over: "ws" | "tcp" }): EchoPeer {
   return {
     async serve() {
-      const server = createServer();
+      const server = createServer(BENCH_LIMITS);
       server.implement(BenchServiceDefinition, { echo: (request) => request });
       server.on("failure", ({ error }) => {
         console.error(error);
