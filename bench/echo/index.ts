@@ -22,6 +22,8 @@ interface Row {
   readonly spread: number;
   /** Median over the rounds of this contestant's rate to that of stock ws in the same round. */
   readonly ratio: number;
+  /** The same of the processor time of both sides: how many messages it gets out of a second of it. */
+  readonly cpuRatio: number;
   readonly clientMicros: number;
   readonly serverMicros: number;
   readonly rounds: number;
@@ -67,7 +69,10 @@ function startPair({ name, env }: EchoSubject, profile: string | undefined): Pro
 
 function rowsOf(work: Work, samples: ReadonlyMap<EchoSubject, readonly Sample[]>): Row[] {
   const rates = (subject: EchoSubject) => samples.get(subject)!.map(({ messages, elapsedMs }) => (messages * 1000) / elapsedMs);
-  const base = rates([...samples.keys()].find(({ name }) => name === BASE)!);
+  const stock = [...samples.keys()].find(({ name }) => name === BASE)!;
+  const micros = (sample: Sample) => (sample.clientCpuMicros + sample.serverCpuMicros) / sample.messages;
+  const base = rates(stock);
+  const baseMicros = samples.get(stock)!.map(micros);
   return [...samples].map(([subject, taken]) => {
     const own = rates(subject);
     const messagesPerSecond = median(own);
@@ -77,6 +82,7 @@ function rowsOf(work: Work, samples: ReadonlyMap<EchoSubject, readonly Sample[]>
       messagesPerSecond,
       spread: (quantile(own, 0.75) - quantile(own, 0.25)) / messagesPerSecond,
       ratio: median(own.map((rate, round) => rate / base[round]!)),
+      cpuRatio: median(taken.map((sample, round) => baseMicros[round]! / micros(sample))),
       clientMicros: median(taken.map(({ clientCpuMicros, messages }) => clientCpuMicros / messages)),
       serverMicros: median(taken.map(({ serverCpuMicros, messages }) => serverCpuMicros / messages)),
       rounds: taken.length,
@@ -94,6 +100,7 @@ function sectionOf(work: Work, rows: readonly Row[]): Section {
       { key: "messagesPerSecond", title: "round trips/s", format: short },
       { key: "spread", title: "±", format: percent },
       { key: "ratio", title: "to ws", format: times },
+      { key: "cpuRatio", title: "by CPU", format: times },
       { key: "clientMicros", title: "client CPU, µs", format: micros },
       { key: "serverMicros", title: "server CPU, µs", format: micros },
     ],
