@@ -1,5 +1,6 @@
 /** `framewire/client` on Node: WebSocket, TCP and TLS. */
 import type { ConnectionOptions as TlsConnectionOptions } from "node:tls";
+import { useInPlace } from "../connection/in-place.js";
 import { FramewireError } from "../errors.js";
 import { connectTcp } from "../transport/tcp.js";
 import { connectNodeWebSocket } from "../transport/websocket-node.js";
@@ -22,6 +23,8 @@ export { Client } from "./client.js";
 export type { ClientOptions, Connector, ConnectorSettings } from "./client-options.js";
 export type { StateDetail } from "./lifecycle.js";
 export type { ClientState } from "./reconnect.js";
+
+useInPlace();
 
 /** What a WebSocket message may be longer than one payload: the frame around it, or several small frames. */
 const MESSAGE_SLACK = 128 * 1024;

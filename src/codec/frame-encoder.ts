@@ -3,7 +3,7 @@ import { FramewireError } from "../errors.js";
 import { DEFAULTS, type FrameOptions, resolveOptions } from "../options.js";
 import { crcOfSeed, crcUpdate } from "./crc32.js";
 import type { FrameInit } from "./frame.js";
-import { MessageWriter } from "./message-writer.js";
+import type { MessageWriter } from "./message-writer.js";
 import type { SharedFrame } from "./shared-frame.js";
 import { SyncPrefix } from "./sync-prefix.js";
 import { highWord, int32Size, lowWord, uint32Size, uint64Size, writeInt32, writeUint32, writeUint64 } from "./varint.js";
@@ -16,9 +16,9 @@ export interface EncoderOptions extends FrameOptions {
   readonly checksumSeed?: number | undefined;
 }
 
-/** What writes a message in place: ts-proto's message objects, whose writer a {@link MessageWriter} can stand in for. */
+/** What writes a message: ts-proto's message objects. Some can be given a writer in place of their own. */
 export interface MessageEncoder<T> {
-  encode(message: T, writer: never): unknown;
+  encode(message: T, writer?: never): { finish(): Uint8Array };
 }
 
 const TAG_VERSION = 0x18;
@@ -52,8 +52,13 @@ const MESSAGE_ROOM = 512;
 let spare: Uint8Array = new Uint8Array(0);
 let spareStart = 0;
 
-/** Messages are written one at a time, whoever's encoder it is. */
-const writer = new MessageWriter();
+/** Messages are written one at a time, whoever's encoder it is. Absent on pages, which save its size. */
+let writer: MessageWriter | undefined;
+
+/** Makes `appendMessage` write messages with `provided`, straight into their place. */
+export function provideMessageWriter(provided: MessageWriter): void {
+  writer = provided;
+}
 
 const INT32_MIN = -0x8000_0000;
 const INT32_MAX = 0x7fff_ffff;
@@ -190,10 +195,11 @@ export class FrameEncoder {
   }
 
   /**
-   * Writes a frame whose payload is `message`, encoded straight into its place. After an error nothing of it is written.
+   * Writes a frame whose payload is `message`, encoded straight into its place on Node. After an error nothing of it is written.
    * @throws FramewireError as {@link encodeFrame}; whatever `codec` throws
    */
   appendMessage<T>(frame: FrameInit, codec: MessageEncoder<T>, message: T): void {
+    if (writer === undefined) return this.append({ ...frame, payload: codec.encode(message).finish() });
     const { cmd, version } = frame;
     if (version !== undefined) checkRange("version", version, 1, INT32_MAX);
     checkRange("cmd", cmd, INT32_MIN, INT32_MAX);

@@ -1,5 +1,7 @@
-/** `framewire/codec`: bytes to frames and back. No I/O, timer or `node:` module; the same in browsers and on servers. */
+/** `framewire/codec`: bytes to frames and back. No I/O, timer or `node:` module. Browsers get browser.ts, with the same names. */
 import { DEFAULTS } from "../options.js";
+import { provideMessageWriter } from "./frame-encoder.js";
+import { MessageWriter } from "./message-writer.js";
 
 export type { DecoderOptions, FrameOptions, Recovery } from "../options.js";
 export { crc32 } from "./crc32.js";
@@ -9,9 +11,9 @@ export { FrameDecoder } from "./frame-decoder.js";
 export type { EncoderOptions, MessageEncoder } from "./frame-encoder.js";
 export { encodeFrame, FrameEncoder } from "./frame-encoder.js";
 export type { FrameView } from "./frame-view.js";
-export { MessageWriter } from "./message-writer.js";
-export { SharedFrame } from "./shared-frame.js";
 export { FrameDecoderStream, FrameEncoderStream } from "./streams.js";
 
 /** The magic of frames unless configured otherwise: 0x7EDDFCF5. */
 export const DEFAULT_MAGIC: number = DEFAULTS.magic;
+
+provideMessageWriter(new MessageWriter());

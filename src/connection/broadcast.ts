@@ -1,5 +1,5 @@
 /** A message on its way to many: serialised once, framed once for each wire version. */
-import { SharedFrame } from "../codec/index.js";
+import { SharedFrame } from "../codec/shared-frame.js";
 import type { Command } from "./commands.js";
 import { encodeMessage } from "./messages.js";
 

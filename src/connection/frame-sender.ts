@@ -11,7 +11,7 @@ import type { Journal } from "./journal.js";
 import { KIND_PING } from "./frame-kind.js";
 import type { Link } from "./link.js";
 import type { ByteSink } from "./link-writer.js";
-import { isTsProto } from "./messages.js";
+import { writesInPlace } from "./messages.js";
 import { type Outgoing, SendQueue } from "./outgoing.js";
 
 const EMPTY = new Uint8Array(0);
@@ -318,7 +318,7 @@ export class FrameSender {
     if (frame.kept) this.#journal?.numbered(frame, this.#replay.next);
     if (broadcast !== undefined) {
       link.writeShared(broadcast.frame(2), frame, keep);
-    } else if (codec !== undefined && isTsProto(codec)) {
+    } else if (codec !== undefined && writesInPlace(codec)) {
       link.writeMessage(frame, codec, codec.fromPartial(frame.message ?? {}), keep);
     } else {
       frame.settlePayload();

@@ -1,5 +1,6 @@
 /** Frames that arrived behind a hello while the server still thinks about it. */
-import { FrameDecoder, type FrameHandler, type FrameView } from "../codec/index.js";
+import { FrameDecoder } from "../codec/frame-decoder.js";
+import type { FrameHandler, FrameView } from "../codec/index.js";
 import type { DecoderOptions } from "../options.js";
 
 export class HeldFrames {

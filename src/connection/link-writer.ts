@@ -1,5 +1,7 @@
 /** The sending half of a link: frames into one buffer, the buffer to the transport, and how far the network has taken it. */
-import { FrameEncoder, type FrameInit, type MessageEncoder, type SharedFrame } from "../codec/index.js";
+import { FrameEncoder, type MessageEncoder } from "../codec/frame-encoder.js";
+import type { FrameInit } from "../codec/index.js";
+import type { SharedFrame } from "../codec/shared-frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import type { Transport } from "./transport.js";
 

@@ -2,7 +2,9 @@
  * One physical link: bytes to frames and back over one transport, with the deadlines and budgets that end it.
  * It knows nothing of sessions; its owner gets the frames.
  */
-import { type Discard, FrameDecoder, type FrameInit, type FrameView, type MessageEncoder, type SharedFrame } from "../codec/index.js";
+import { FrameDecoder } from "../codec/frame-decoder.js";
+import type { Discard, FrameInit, FrameView, MessageEncoder } from "../codec/index.js";
+import type { SharedFrame } from "../codec/shared-frame.js";
 import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
 import type { DecoderOptions, ResolvedConnectionOptions } from "../options.js";
 import type { Clock, Timer } from "./clock.js";

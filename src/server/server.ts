@@ -1,4 +1,5 @@
 /** The server: accepts links, keeps sessions, serves commands, broadcasts. */
+
 import { Broadcast } from "../connection/broadcast.js";
 import { type Clock, systemClock } from "../connection/clock.js";
 import { type Command, methodCommand } from "../connection/commands.js";
@@ -7,6 +8,7 @@ import type { InputOf, MessageCodec, MethodDefinition, ServiceDefinition, Servic
 import { Dispatcher, type Middleware } from "../connection/dispatcher.js";
 import { Emitter } from "../connection/emitter.js";
 import { agreedLimits, ownLimits, randomSeed, sendWelcome, versionOneAgreement, WIRE_VERSION } from "../connection/handshake.js";
+import { useInPlace } from "../connection/in-place.js";
 import type { Link, LinkEnd, LinkObserver } from "../connection/link.js";
 import { rateLimits } from "../connection/rate-limit.js";
 import { type BareHandler, handleCommand, implementService } from "../connection/registration.js";
@@ -27,6 +29,8 @@ import type { AuthenticationRequest, ServerContext, ServerOptions } from "./serv
 import { MemorySessionStore, newToken, type SessionCounts, type SessionDrop, type SessionStore, type StoredSession } from "./sessions.js";
 import type { TlsReload } from "./tls.js";
 import { WaitingRoom } from "./waiting-room.js";
+
+useInPlace();
 
 /** Sends to many. */
 export interface Broadcaster {

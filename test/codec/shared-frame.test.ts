@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { encodeFrame, FrameEncoder, SharedFrame } from "../../src/codec/index.js";
+import { encodeFrame, FrameEncoder } from "../../src/codec/index.js";
+import { SharedFrame } from "../../src/codec/shared-frame.js";
 import { DEFAULTS } from "../../src/options.js";
 
 const { magic } = DEFAULTS;

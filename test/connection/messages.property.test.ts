@@ -2,9 +2,11 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import fc from "fast-check";
 import protobuf from "protobufjs";
 import { describe, expect, it } from "vitest";
-import { encodeFrame, FrameDecoder, FrameEncoder, MessageWriter } from "../../src/codec/index.js";
+import { encodeFrame, FrameDecoder, FrameEncoder } from "../../src/codec/index.js";
+import { MessageWriter } from "../../src/codec/message-writer.js";
+import { isTsProto, useInPlace } from "../../src/connection/in-place.js";
 import { readerOver } from "../../src/connection/message-reader.js";
-import { decodeMessage, encodeMessage, isTsProto } from "../../src/connection/messages.js";
+import { decodeMessage, encodeMessage } from "../../src/connection/messages.js";
 import { AllTypes } from "../gen/test/v1/all_types.js";
 import { EchoRequest } from "../gen/test/v1/test_service.js";
 
@@ -151,16 +153,30 @@ describe("the in-place reader", () => {
       { numRuns: 1500 },
     );
   });
+});
 
-  it("gives bytes fields that do not change when the buffer does (goscript#154, protobuf-ts#712)", () => {
+describe("bytes fields of a message received", () => {
+  const received = () => {
     const frame = encodeFrame({ cmd: 1, payload: EchoRequest.encode(EchoRequest.fromPartial({ data: Uint8Array.of(1, 2, 3) })).finish() });
     let data: Uint8Array | undefined;
     new FrameDecoder().push(frame, (view) => {
       data = (decodeMessage(EchoRequest, view) as EchoRequest).data;
     });
-    frame.fill(0);
+    return { data: data as Uint8Array, overwrite: () => frame.fill(0) };
+  };
+
+  it("do not change when the frame's buffer does, as pages read them (goscript#154)", () => {
+    const { data, overwrite } = received();
+    overwrite();
     expect(data).toEqual(Uint8Array.of(1, 2, 3));
-    expect(data!.buffer.byteLength).toBe(3);
+  });
+
+  it("do not change, and pin no buffer but their own, as they are read in place (protobuf-ts#712)", () => {
+    useInPlace();
+    const { data, overwrite } = received();
+    overwrite();
+    expect(data).toEqual(Uint8Array.of(1, 2, 3));
+    expect(data.buffer.byteLength).toBe(3);
   });
 });
 

@@ -9,6 +9,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const ENTRIES: Readonly<Record<string, string>> = {
   framewire: "index",
   "framewire/codec": "codec/index",
+  "framewire/codec (browser)": "codec/browser",
   "framewire/client": "client/index",
   "framewire/client (browser)": "client/browser",
   "framewire/server": "server/index",
@@ -34,8 +35,8 @@ test("the public names are the ones in public-names.txt, a promise to users", as
   await expect(lines.join("\n")).toMatchFileSnapshot("public-names.txt");
 });
 
-test("the browser's client has the names of Node's", async () => {
-  expect(await namesOf("client/browser")).toEqual(await namesOf("client/index"));
+test.each(["client", "codec"])("the browser's %s has the names of Node's", async (name) => {
+  expect(await namesOf(`${name}/browser`)).toEqual(await namesOf(`${name}/index`));
 });
 
 test("every subpath of package.json has its names pinned", () => {

@@ -1,4 +1,4 @@
-import { MessageWriter } from "../../../src/codec/index.js";
+import { MessageWriter } from "../../../src/codec/message-writer.js";
 import { readerOver } from "../../../src/connection/message-reader.js";
 import { Order } from "../../gen/bench/v1/order.js";
 import type { Order as PlainOrder } from "../orders.js";

@@ -1,0 +1,50 @@
+/**
+ * Messages written and read where they lie, without a buffer of their own: for codecs that ts-proto generated, several
+ * times as fast as through bytes. Node's entries put it in place; a page does without it and carries 6 kB less.
+ */
+import { provideMessageWriter } from "../codec/frame-encoder.js";
+import { MessageWriter } from "../codec/message-writer.js";
+import type { MessageCodec } from "./definition.js";
+import { readerOver } from "./message-reader.js";
+import { provideInPlace, type TsProtoCodec } from "./messages.js";
+
+const verdicts = new WeakMap<object, boolean>();
+
+/** A field that no message has: number 536870911, varint 0. */
+const UNKNOWN_FIELD = Uint8Array.of(0xf8, 0xff, 0xff, 0xff, 0x0f, 0);
+
+const writer = new MessageWriter();
+
+/**
+ * Whether `codec` is one of ts-proto 2, and so reads with the reader it is given. Others look alike (ts-proto 1, cosmos
+ * tools) but put a reader of their own around whatever they get: they are known by our reader standing still.
+ */
+export function isTsProto(codec: MessageCodec): codec is TsProtoCodec {
+  let verdict = verdicts.get(codec);
+  if (verdict === undefined) verdicts.set(codec, (verdict = "fromPartial" in codec && readsWithOurs(codec)));
+  return verdict;
+}
+
+function readsWithOurs(codec: MessageCodec): boolean {
+  try {
+    const reader = readerOver(UNKNOWN_FIELD, 0, UNKNOWN_FIELD.length);
+    (codec as TsProtoCodec).decode(reader);
+    return reader.pos === UNKNOWN_FIELD.length;
+  } catch {
+    return false;
+  }
+}
+
+/** From here on messages of this process are written and read in place. */
+export function useInPlace(): void {
+  provideMessageWriter(writer);
+  provideInPlace({
+    suits: isTsProto,
+    encode(codec, message) {
+      writer.begin(writer.buffer, 0);
+      codec.encode(message, writer);
+      return writer.finish();
+    },
+    decode: (codec, { buffer, payloadStart, payloadEnd }) => codec.decode(readerOver(buffer, payloadStart, payloadEnd)),
+  });
+}
