@@ -78,7 +78,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
   #agreement: Agreement;
   #paused = false;
   #draining = false;
-  #onIdle: (() => void) | undefined;
+  #onIdle: (() => void)[] = [];
 
   /** `facade` is what handlers see as `context.connection`. */
   constructor(
@@ -260,16 +260,14 @@ export class Connection implements Caller, CallHost, LinkOwner {
     this.#v1.end(reason);
     this.#calls.close();
     this.#served.close();
-    this.#onIdle?.();
+    this.#idled();
     this.events.emit("close", error);
   }
 
   /** Resolves when no call and no handler is in flight and every frame has gone out. */
   idle(): Promise<void> {
     if (this.#isIdle) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#onIdle = resolve;
-    });
+    return new Promise((resolve) => this.#onIdle.push(resolve));
   }
 
   /** Tells the peer that this side will close soon. New calls of the peer are refused from now on, save those of version 1, which could not be told. */
@@ -307,7 +305,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
 
   callSettled(): void {
     this.#unpause();
-    if (this.#isIdle) this.#onIdle?.();
+    if (this.#isIdle) this.#idled();
   }
 
   useless(): void {
@@ -397,6 +395,10 @@ export class Connection implements Caller, CallHost, LinkOwner {
     this.link?.resume();
   }
 
+  #idled(): void {
+    if (this.#onIdle.length > 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+
   get #isIdle(): boolean {
     return this.inFlight === 0 && this.#sender.waiting === 0;
   }
@@ -404,7 +406,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
   #flush(): void {
     this.#sender.flush();
     this.#unpause();
-    if (this.#isIdle) this.#onIdle?.();
+    if (this.#isIdle) this.#idled();
   }
 
   /** A frame that waited cannot be sent after all. */

@@ -13,7 +13,7 @@ import type { Link, LinkEnd, LinkObserver } from "../connection/link.js";
 import { rateLimits } from "../connection/rate-limit.js";
 import { type BareHandler, handleCommand, implementService } from "../connection/registration.js";
 import type { Transport, TransportInfo } from "../connection/transport.js";
-import { type ErrorCode, FramewireError } from "../errors.js";
+import { closeCodeOf, type ErrorCode, FramewireError } from "../errors.js";
 import type { Hello, ResumeRequest, Welcome } from "../gen/framewire/v1/session.js";
 import { type PeerDescription, type ResolvedServerOptions, resolveServerOptions } from "../options.js";
 import { Acceptance, type AcceptTarget, type Arrival, crowded, type LinkSettings, type UpgradeRequest } from "./accept.js";
@@ -43,6 +43,16 @@ interface Session extends StoredSession {
   readonly facade: ServerConnection;
   /** Seed of all that this server sends in the session: replayed frames keep their checksums. */
   readonly seed: number;
+}
+
+const CLOSING = "the server is closing";
+const GOING_AWAY = closeCodeOf("going-away");
+
+/** Calls that were under way to us when the goaway left are still answered: connections stay open this long, in milliseconds. */
+const ANSWERS_MS = 200;
+
+function closing(): FramewireError {
+  return new FramewireError("going-away", CLOSING);
 }
 
 /** What `disconnection` tells of a session that its store dropped. */
@@ -155,7 +165,7 @@ export class Server implements AcceptTarget, LinkObserver {
   accept(transport: Transport, arrival: Arrival = {}): void {
     this.#counters.accepted++;
     const full = this.#admission.enter(transport.info.remoteAddress);
-    const refusal = this.#closing ? new FramewireError("going-away", "the server is closing") : (full ?? arrival.refusal);
+    const refusal = this.#closing ? closing() : (full ?? arrival.refusal);
     const acceptance = new Acceptance(transport, arrival, this, this.#links);
     acceptance.link.observer = this;
     if (refusal !== undefined) acceptance.start(refusal);
@@ -179,30 +189,35 @@ export class Server implements AcceptTarget, LinkObserver {
   }
 
   /**
-   * Stops accepting, tells every client to go, lets calls in flight finish for up to `drainMs`, then closes. The
-   * clients spread their reconnects over `reconnectSpreadMs`, by default as long as the drain.
+   * Stops accepting, tells every client to go, lets calls in flight finish for up to `drainMs`, then closes. A connection
+   * closes as soon as nothing of it is in flight. New calls are refused with `unavailable` meanwhile, so that their
+   * callers know that nothing was done; messages are still handled. The clients spread their reconnects over
+   * `reconnectSpreadMs`, by default as long as the drain.
    */
   async close({ drainMs = 0, reconnectSpreadMs = drainMs }: { drainMs?: number; reconnectSpreadMs?: number } = {}): Promise<void> {
     this.#closing = true;
     const closed = this.#listeners.close();
-    for (const newcomer of this.#room) {
-      if (newcomer instanceof Acceptance) newcomer.refuse(new FramewireError("going-away", "the server is closing"));
-    }
+    for (const newcomer of this.#room) if (newcomer instanceof Acceptance) newcomer.refuse(closing());
+    for (const connection of [...this.#live.keys()]) if (connection.link === undefined) connection.close(GOING_AWAY, CLOSING);
     if (drainMs > 0) await this.#drain(drainMs, reconnectSpreadMs);
-    for (const connection of [...this.#live.keys()]) connection.close(4509, "the server is closing");
+    for (const connection of [...this.#live.keys()]) connection.close(GOING_AWAY, CLOSING);
     await closed;
   }
 
   async #drain(drainMs: number, reconnectSpreadMs: number): Promise<void> {
     const connections = [...this.#live.keys()];
-    for (const connection of connections) connection.goaway("the server is closing", reconnectSpreadMs);
-    let giveUp = () => {};
-    const late = new Promise<void>((resolve) => {
-      giveUp = resolve;
+    if (connections.length === 0) return;
+    for (const connection of connections) connection.goaway(CLOSING, reconnectSpreadMs);
+    const late = new Pause(this.#clock, drainMs);
+    const answered = new Pause(this.#clock, Math.min(drainMs, ANSWERS_MS));
+    const idle = connections.map(async (connection) => {
+      await answered.over;
+      await connection.idle();
+      connection.close(GOING_AWAY, CLOSING);
     });
-    const timer = this.#clock.setTimer(drainMs, giveUp);
-    await Promise.race([Promise.all(connections.map((connection) => connection.idle())), late]);
-    timer.cancel();
+    await Promise.race([Promise.all(idle), late.over]);
+    late.end();
+    answered.end();
   }
 
   #sendAll(connections: Iterable<Connection>, command: Command, message: unknown): void {
@@ -323,7 +338,7 @@ export class Server implements AcceptTarget, LinkObserver {
     events.on("limit", ({ code, message }) => this.#limited(code, message, facade.transport.remoteAddress, facade));
     if (this.#events.has("frame")) events.on("frame", (frame) => this.#events.emit("frame", { ...frame, connection: facade }));
     events.on("detach", (end) => {
-      if (connection.version === 2 && this.#options.resumeWindowMs > 0 && !saidGoodbye(end, facade.transport)) {
+      if (connection.version === 2 && this.#options.resumeWindowMs > 0 && !this.#closing && !saidGoodbye(end, facade.transport)) {
         return this.#sessions.interrupted(session);
       }
       const error = end.error instanceof FramewireError ? end.error : undefined;
@@ -363,6 +378,22 @@ export class Server implements AcceptTarget, LinkObserver {
 /** Whether the client left for good. The end of a TCP stream alone does not say so: a process that is killed ends it too. */
 function saidGoodbye({ closeCode, announced }: LinkEnd, { kind }: TransportInfo): boolean {
   return closeCode === 1000 && (kind === "ws" || announced === true);
+}
+
+/** A time to wait for, which can be cut short. */
+class Pause {
+  readonly over: Promise<void>;
+  end: () => void = () => {};
+
+  constructor(clock: Clock, ms: number) {
+    this.over = new Promise((resolve) => {
+      const timer = clock.setTimer(ms, resolve);
+      this.end = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+  }
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
