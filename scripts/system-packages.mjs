@@ -9,6 +9,10 @@ import { run } from "./lib/run.mjs";
 const PACKAGES = [
   { name: "chromium", file: "/usr/bin/chromium", use: "test/browser" },
   { name: "protobuf-compiler", file: "/usr/bin/protoc", use: "test/interop" },
+  { name: "protoc-gen-go", file: "/usr/bin/protoc-gen-go", use: "test/interop" },
+  { name: "golang-go", file: "/usr/bin/go", use: "test/interop" },
+  { name: "golang-github-gorilla-websocket-dev", file: "/usr/share/gocode/src/github.com/gorilla/websocket/conn.go", use: "test/interop" },
+  { name: "golang-google-protobuf-dev", file: "/usr/share/gocode/src/google.golang.org/protobuf/proto/proto.go", use: "test/interop" },
   { name: "python3-protobuf", file: "/usr/lib/python3/dist-packages/google/protobuf/__init__.py", use: "test/interop" },
   { name: "python3-websockets", file: "/usr/lib/python3/dist-packages/websockets/__init__.py", use: "test/interop" },
 ];

@@ -3,12 +3,13 @@ import { type ChildProcessByStdio, execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const CACHE = join(ROOT, ".cache/interop");
 const PROTOS = ["framewire/v1/data_frame.proto", "framewire/v1/session.proto", "framewire/v1/command.proto", "test/v1/test_service.proto"];
 
 const runFile = promisify(execFile);
@@ -49,6 +50,22 @@ export const PYTHON: Language = {
   ],
 };
 
+/** Where Go code finds what protoc generated for a package. */
+const GO_PACKAGES = PROTOS.map((path) => `${path}=interop/${path.split("/")[0]}v1`);
+
+export const GO: Language = {
+  name: "Go",
+  folder: "go",
+  build: async (out, source) => {
+    mkdirSync(join(out, "src"));
+    await protoc(`--go_out=${join(out, "src")}`, ...GO_PACKAGES.map((option) => `--go_opt=M${option}`));
+    // Debian's Go libraries are a GOPATH. What was compiled of them before is kept from build to build.
+    const env = { GO111MODULE: "off", GOPATH: `${out}:/usr/share/gocode`, GOCACHE: join(CACHE, "go-build"), CGO_ENABLED: "0" };
+    await run("/usr/bin/go", ["build", "-p", "1", "-o", join(out, "peer"), `./${relative(ROOT, source)}`], env);
+  },
+  command: (out) => [join(out, "peer")],
+};
+
 /** A peer that is ready to be started. */
 export class Peer {
   readonly #command: readonly string[];
@@ -65,7 +82,7 @@ export class Peer {
 /** Builds the peer of a language, unless the same sources were built before. */
 export async function buildPeer({ folder, build, command }: Language): Promise<Peer> {
   const source = join(ROOT, "test/interop", folder);
-  const out = join(ROOT, ".cache/interop", `${folder}-${hashOf(source)}`);
+  const out = join(CACHE, `${folder}-${hashOf(source)}`);
   if (!existsSync(out)) {
     // Built beside its place and moved there whole: a build that was interrupted is not taken for one that is done.
     const unfinished = `${out}.${process.pid}`;
