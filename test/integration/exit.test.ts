@@ -17,7 +17,7 @@ const PROGRAM = `
   const clients = [createClient(ws.url), createClient(tcp.url), createClient(ws.url)];
   for (const client of clients) await client.connect();
   connect(ws.port, "127.0.0.1").on("error", () => {});
-  connect(tcp.port, "127.0.0.1").on("error", () => {});
+  connect(tcp.port, "127.0.0.1").on("error", () => {}).resume();
   await clients[2].close();
   const call = clients[0].request(0x0201, codec, "done");
   await new Promise((resolve) => setTimeout(resolve, 100));
