@@ -121,8 +121,8 @@ export interface ReconnectOptions {
   readonly resetAfterMs?: number;
 }
 
-/** Every default value, written once. docs/options.md is held to this object by a test. */
-export const DEFAULTS = {
+/** The defaults of both ends of a connection. */
+export const CONNECTION_DEFAULTS = {
   magic: 0x7eddfcf5,
   maxPayload: 1024 * 1024,
   maxTrailer: 1024,
@@ -149,6 +149,9 @@ export const DEFAULTS = {
   resumeWindowMs: 120_000,
   ackDelayMs: 25,
   timeoutMs: 30_000,
+} as const;
+
+const SERVER_DEFAULTS = {
   maxConnections: 20_000,
   maxConnectionsPerAddress: 1024,
   maxHandshakes: 4096,
@@ -156,12 +159,23 @@ export const DEFAULTS = {
   maxBytesPerSecond: 1024 * 1024 * 1024,
   maxSessions: 10_000,
   maxSessionBytes: 64 * 1024 * 1024,
+} as const;
+
+const RECONNECT_DEFAULTS = {
   baseMs: 1_000,
   maxMs: 60_000,
   jitter: "added",
   retries: 5,
   resetAfterMs: 60_000,
 } as const;
+
+/** Every default value, written once. docs/options.md is held to this object by a test. */
+export const DEFAULTS = /* @__PURE__ */ everyDefault();
+
+/** A function, so that bundlers see that nobody needs the servers' defaults on a page. */
+function everyDefault() {
+  return { ...CONNECTION_DEFAULTS, ...SERVER_DEFAULTS, ...RECONNECT_DEFAULTS };
+}
 
 type Widen<T> = T extends number ? number : T extends "resync" ? Recovery : T extends "added" ? "added" | "full" : T;
 
@@ -179,73 +193,69 @@ export type ResolvedReconnectOptions = DefaultsOf<Required<ReconnectOptions>>;
 
 /** Connection options from what was given and the defaults. @throws FramewireError `invalid-option`. */
 export function resolveConnectionOptions(given: ConnectionOptions): ResolvedConnectionOptions {
-  return resolveOptions(DEFAULTS, given);
+  return resolveOptions(CONNECTION_DEFAULTS, given);
 }
 
 /** A server's options from what was given and the defaults. @throws FramewireError `invalid-option`. */
 export function resolveServerOptions(given: ConnectionOptions & ServerLimits): ResolvedServerOptions {
-  return resolveOptions(DEFAULTS, given);
+  return resolveOptions({ ...CONNECTION_DEFAULTS, ...SERVER_DEFAULTS }, given, { ...RANGES, ...SERVER_RANGES });
 }
 
 /** Reconnect options from what was given and the defaults. @throws FramewireError `invalid-option`. */
 export function resolveReconnectOptions(given: ReconnectOptions): ResolvedReconnectOptions {
-  return resolveOptions(DEFAULTS, given);
+  return resolveOptions(RECONNECT_DEFAULTS, given);
 }
 
-interface Range {
-  readonly min: number;
-  readonly max: number;
-  /** Any number in the range will do, not integers alone. */
-  readonly fraction?: true;
-}
+/** The least and the most of an option that is a number. Where they are not given: 0 and 2^31-1. */
+type Ranges = Readonly<Record<string, readonly [min?: number, max?: number]>>;
 
 const INT31 = 0x7fff_ffff;
+const ANY_NUMBER = Number.POSITIVE_INFINITY;
 
-const RANGES: Readonly<Record<string, Range>> = {
-  magic: { min: 0x1000_0000, max: INT31 },
-  maxPayload: { min: 0, max: INT31 },
-  maxTrailer: { min: 5, max: INT31 },
-  minVersion: { min: 1, max: INT31 },
-  checksumSeed: { min: 0, max: 0xffff_ffff },
-  errorRateFrames: { min: 1, max: INT31 },
-  maxCalls: { min: 1, max: INT31 },
-  initialCredit: { min: 1, max: INT31 },
-  errorRate: { min: 0, max: 1, fraction: true },
-  maxConnections: { min: 1, max: Number.POSITIVE_INFINITY },
-  maxConnectionsPerAddress: { min: 1, max: Number.POSITIVE_INFINITY },
-  maxHandshakes: { min: 1, max: Number.POSITIVE_INFINITY },
-  maxFramesPerSecond: { min: 1, max: Number.POSITIVE_INFINITY },
-  maxBytesPerSecond: { min: 1, max: Number.POSITIVE_INFINITY },
-  maxSessions: { min: 0, max: Number.POSITIVE_INFINITY },
-  maxSessionBytes: { min: 0, max: Number.POSITIVE_INFINITY },
-  retries: { min: 0, max: Number.POSITIVE_INFINITY },
+const RANGES: Ranges = {
+  magic: [0x1000_0000],
+  maxPayload: [],
+  maxTrailer: [5],
+  minVersion: [1],
+  checksumSeed: [0, 0xffff_ffff],
+  errorRateFrames: [1],
+  maxCalls: [1],
+  initialCredit: [1],
+  errorRate: [0, 1],
+  retries: [0, ANY_NUMBER],
 };
 
-/** Options not listed above that are numbers: counts, bytes or milliseconds. */
-const COUNT: Range = { min: 0, max: INT31 };
+const SERVER_RANGES: Ranges = {
+  maxConnections: [1, ANY_NUMBER],
+  maxConnectionsPerAddress: [1, ANY_NUMBER],
+  maxHandshakes: [1, ANY_NUMBER],
+  maxFramesPerSecond: [1, ANY_NUMBER],
+  maxBytesPerSecond: [1, ANY_NUMBER],
+  maxSessions: [0, ANY_NUMBER],
+  maxSessionBytes: [0, ANY_NUMBER],
+};
 
 /**
- * Lays `given` over `defaults` and checks every number against its range.
+ * Lays `given` over `defaults` and checks every number against its range. A number without one is a count, bytes or milliseconds.
  * @throws FramewireError `invalid-option`, naming the option, its value and the range.
  */
-export function resolveOptions<D extends object, G extends object>(defaults: D, given: G): D & G {
+export function resolveOptions<D extends object, G extends object>(defaults: D, given: G, ranges: Ranges = RANGES): D & G {
   const resolved = { ...defaults } as Record<string, unknown>;
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue;
-    const range = RANGES[name] ?? (typeof (DEFAULTS as Record<string, unknown>)[name] === "number" ? COUNT : undefined);
-    if (range !== undefined && !inRange(value, range)) {
-      const kind = range.fraction === true ? "a number" : "an integer";
-      throw new FramewireError("invalid-option", `${name} is ${String(value)}; it must be ${kind} from ${range.min} to ${range.max}`);
+    const range = ranges[name] ?? (typeof resolved[name] === "number" ? [] : undefined);
+    if (range !== undefined) {
+      const [min = 0, max = INT31] = range;
+      const fraction = name === "errorRate";
+      const inRange = typeof value === "number" && value >= min && value <= max && (fraction || Number.isInteger(value) || value === max);
+      if (!inRange) invalid(name, value, `${fraction ? "a number" : "an integer"} from ${min} to ${max}`);
     }
-    if (name === "recovery" && value !== "resync" && value !== "close") {
-      throw new FramewireError("invalid-option", `recovery is ${String(value)}; it must be "resync" or "close"`);
-    }
+    if (name === "recovery" && value !== "resync" && value !== "close") invalid(name, value, '"resync" or "close"');
     resolved[name] = value;
   }
   return resolved as D & G;
 }
 
-function inRange(value: unknown, { min, max, fraction }: Range): boolean {
-  if (typeof value !== "number" || !(value >= min && value <= max)) return false;
-  return fraction === true || Number.isInteger(value) || value === max;
+function invalid(name: string, value: unknown, wanted: string): never {
+  throw new FramewireError("invalid-option", `${name} is ${String(value)}; it must be ${wanted}`);
 }

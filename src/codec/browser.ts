@@ -1,5 +1,5 @@
 /** `framewire/codec` in browsers: the same as on Node, without the writer that saves a copy of each message there. */
-import { DEFAULTS } from "../options.js";
+import { CONNECTION_DEFAULTS } from "../options.js";
 
 export type { DecoderOptions, FrameOptions, Recovery } from "../options.js";
 export { crc32 } from "./crc32.js";
@@ -12,4 +12,4 @@ export type { FrameView } from "./frame-view.js";
 export { FrameDecoderStream, FrameEncoderStream } from "./streams.js";
 
 /** The magic of frames unless configured otherwise: 0x7EDDFCF5. */
-export const DEFAULT_MAGIC: number = DEFAULTS.magic;
+export const DEFAULT_MAGIC: number = CONNECTION_DEFAULTS.magic;

@@ -6,7 +6,7 @@
  * straddles chunks; and a copy of a single frame that wraps around the ring's end.
  */
 import { FramewireError } from "../errors.js";
-import { DEFAULTS, type DecoderOptions, type Recovery, resolveOptions } from "../options.js";
+import { CONNECTION_DEFAULTS, type DecoderOptions, type Recovery, resolveOptions } from "../options.js";
 import { ByteSource } from "./byte-source.js";
 import { crcOfSeed, crcOfSource, crcUpdate } from "./crc32.js";
 import type { Discard, DiscardReason } from "./frame.js";
@@ -99,10 +99,10 @@ export class FrameDecoder {
   /** @throws FramewireError `invalid-option` */
   constructor(options: FrameDecoderOptions = {}) {
     const { onDiscard, ...given } = options;
-    const { magic, maxPayload, maxTrailer, minVersion, recovery, checksumSeed } = resolveOptions<typeof DEFAULTS, DecoderOptions>(
-      DEFAULTS,
-      given,
-    );
+    const { magic, maxPayload, maxTrailer, minVersion, recovery, checksumSeed } = resolveOptions<
+      typeof CONNECTION_DEFAULTS,
+      DecoderOptions
+    >(CONNECTION_DEFAULTS, given);
     this.#prefix = prefixFor(magic);
     this.#recovery = recovery;
     this.#onDiscard = onDiscard;

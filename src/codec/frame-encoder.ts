@@ -1,6 +1,6 @@
 /** Frames to bytes. The writing rules are in docs/wire.md section 2: ascending fields, minimal varints, zeros written. */
 import { FramewireError } from "../errors.js";
-import { DEFAULTS, type FrameOptions, resolveOptions } from "../options.js";
+import { CONNECTION_DEFAULTS, type FrameOptions, resolveOptions } from "../options.js";
 import { crcOfSeed, crcUpdate } from "./crc32.js";
 import type { FrameInit } from "./frame.js";
 import type { MessageWriter } from "./message-writer.js";
@@ -93,7 +93,10 @@ export class FrameEncoder {
 
   /** @throws FramewireError `invalid-option` */
   constructor(options: EncoderOptions = {}) {
-    const { magic, maxPayload, maxTrailer, checksumSeed } = resolveOptions<typeof DEFAULTS, EncoderOptions>(DEFAULTS, options);
+    const { magic, maxPayload, maxTrailer, checksumSeed } = resolveOptions<typeof CONNECTION_DEFAULTS, EncoderOptions>(
+      CONNECTION_DEFAULTS,
+      options,
+    );
     this.#prefix = new SyncPrefix(magic).bytes;
     this.#maxPayload = maxPayload;
     this.#maxTrailer = maxTrailer;
@@ -139,13 +142,6 @@ export class FrameEncoder {
     const start = this.#end;
     this.#writeHead(version, cmd, payload);
     if (trailer > 0) this.#seal(frame, crcUpdate(this.#bytes, start, this.#end, this.#seedCrc));
-  }
-
-  /** Writes a frame up to the end of its payload: for {@link SharedFrame}. @throws FramewireError as {@link encodeFrame} */
-  appendHead(version: number | undefined, cmd: number, payload: Uint8Array): void {
-    checkRange("cmd", cmd, INT32_MIN, INT32_MAX);
-    this.#reserve(MOST_OVERHEAD + payload.length);
-    this.#writeHead(version, cmd, payload);
   }
 
   /** Writes a shared frame of version 2 and above with the trailer fields of `trailer`. Its bytes are copied. @throws FramewireError as {@link encodeFrame} */

@@ -1,5 +1,5 @@
 /** `framewire/codec`: bytes to frames and back. No I/O, timer or `node:` module. Browsers get browser.ts, with the same names. */
-import { DEFAULTS } from "../options.js";
+import { CONNECTION_DEFAULTS } from "../options.js";
 import { provideMessageWriter } from "./frame-encoder.js";
 import { MessageWriter } from "./message-writer.js";
 
@@ -14,6 +14,6 @@ export type { FrameView } from "./frame-view.js";
 export { FrameDecoderStream, FrameEncoderStream } from "./streams.js";
 
 /** The magic of frames unless configured otherwise: 0x7EDDFCF5. */
-export const DEFAULT_MAGIC: number = DEFAULTS.magic;
+export const DEFAULT_MAGIC: number = CONNECTION_DEFAULTS.magic;
 
 provideMessageWriter(new MessageWriter());

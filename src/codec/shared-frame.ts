@@ -1,9 +1,12 @@
 /** The part of a frame that is the same for all its receivers: encoded once, sealed for each of them. */
 import { crcUpdate } from "./crc32.js";
-import { FrameEncoder } from "./frame-encoder.js";
+import { encodeFrame } from "./frame-encoder.js";
 import { multiply, powerOfBytes } from "./gf2.js";
 
-/** A frame without trailer, to be sent to many by {@link FrameEncoder.appendShared}. */
+/** All that the trailer holds of a frame with no field of its own. */
+const CHECKSUM_LENGTH = 5;
+
+/** A frame without trailer, to be sent to many by `FrameEncoder.appendShared`. */
 export class SharedFrame {
   /** From the prefix to the end of the payload. */
   readonly bytes: Uint8Array;
@@ -16,9 +19,8 @@ export class SharedFrame {
     options: { readonly magic: number },
   ) {
     const { version, cmd, payload } = frame;
-    const encoder = new FrameEncoder({ ...options, maxPayload: payload.length });
-    encoder.appendHead(version === 1 ? undefined : version, cmd, payload);
-    this.bytes = encoder.take();
+    const whole = encodeFrame({ version: version === 1 ? undefined : version, cmd, payload }, { ...options, maxPayload: payload.length });
+    this.bytes = version === 1 ? whole : whole.subarray(0, -CHECKSUM_LENGTH);
     this.#crc = crcUpdate(this.bytes, 0, this.bytes.length, 0);
     this.#power = powerOfBytes(this.bytes.length);
   }

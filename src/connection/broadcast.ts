@@ -2,6 +2,7 @@
 import { SharedFrame } from "../codec/shared-frame.js";
 import type { Command } from "./commands.js";
 import { encodeMessage } from "./messages.js";
+import { Outgoing } from "./outgoing.js";
 
 export class Broadcast {
   readonly command: Command;
@@ -13,6 +14,16 @@ export class Broadcast {
     this.command = command;
     this.payload = encodeMessage(command.request, message);
     this.#magic = magic;
+  }
+
+  /** For one receiver; one that does not keep up is dealt with as the command's policy says. */
+  outgoing(): Outgoing {
+    const { cmd, reliable, slowConsumer } = this.command;
+    const frame = new Outgoing(cmd, undefined, undefined, reliable);
+    frame.payload = this.payload;
+    frame.broadcast = this;
+    frame.slowConsumer = slowConsumer;
+    return frame;
   }
 
   /** The frame for receivers of one wire version: whole for version 1, without its trailer for version 2. */

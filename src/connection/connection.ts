@@ -7,7 +7,6 @@ import type { Discard, FrameView } from "../codec/index.js";
 import { type CallErrorCode, closeCodeOf, FramewireError, statusOf } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
-import type { Broadcast } from "./broadcast.js";
 import type { Caller } from "./caller.js";
 import { type CallOptions, CallTable } from "./calls.js";
 import type { Clock } from "./clock.js";
@@ -186,16 +185,6 @@ export class Connection implements Caller, CallHost, LinkOwner {
       frame.owner = { frameSettled: (error) => (error === undefined ? resolve() : reject(error)) };
       this.post(frame);
     });
-  }
-
-  /** Sends a message that goes to others as well. A receiver that does not keep up is dealt with as the command's policy says. */
-  sendShared(broadcast: Broadcast): void {
-    const { cmd, reliable, slowConsumer } = broadcast.command;
-    const frame = new Outgoing(cmd, undefined, undefined, reliable);
-    frame.payload = broadcast.payload;
-    frame.broadcast = broadcast;
-    frame.slowConsumer = slowConsumer;
-    this.answer(frame);
   }
 
   unary(command: Command, request: unknown, options: CallOptions = {}): Promise<unknown> {

@@ -9,10 +9,10 @@ import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
 import type { DecoderOptions, ResolvedConnectionOptions } from "../options.js";
 import type { Clock, Timer } from "./clock.js";
 import { DamageMeter } from "./damage-meter.js";
-import { HeldFrames } from "./held-frames.js";
+import type { HeldFrames } from "./held-frames.js";
 import { type ByteSink, LinkWriter } from "./link-writer.js";
 import { type Heartbeat, Liveness } from "./liveness.js";
-import { type RateLimits, RateMeter } from "./rate-limit.js";
+import type { RateMeter } from "./rate-limit.js";
 import type { Transport, TransportInfo, TransportReceiver } from "./transport.js";
 
 /** Why a link ended. */
@@ -91,14 +91,14 @@ export class Link implements TransportReceiver {
   /** Time spent on this peer since others last had a turn. */
   #spentMs = 0;
 
-  /** `rates`: how fast the peer may send; absent = as fast as it can. */
+  /** `rate`: how fast the peer may send; absent = as fast as it can. */
   constructor(
     transport: Transport,
     owner: LinkOwner,
     options: ResolvedConnectionOptions,
     clock: Clock,
     heartbeat: Heartbeat,
-    rates?: RateLimits,
+    rate?: RateMeter,
   ) {
     this.#transport = transport;
     this.#owner = owner;
@@ -108,7 +108,7 @@ export class Link implements TransportReceiver {
     this.#writer = new LinkWriter(transport, options);
     this.#liveness = new Liveness(heartbeat, clock.now());
     this.#damage = new DamageMeter(options);
-    this.#rate = rates === undefined ? undefined : new RateMeter(rates);
+    this.#rate = rate;
   }
 
   get info(): TransportInfo {
@@ -173,9 +173,9 @@ export class Link implements TransportReceiver {
     this.#decoder.update({ checksumSeed, minVersion: 2 });
   }
 
-  /** Stops reading and keeps the frames that are here already, until the owner can say what becomes of them. */
-  hold(): void {
-    this.#held = new HeldFrames();
+  /** Stops reading and keeps the frames that are here already in `frames`, until the owner can say what becomes of them. */
+  hold(frames: HeldFrames): void {
+    this.#held = frames;
     this.#pauseFor(PAUSED_HOLDING);
   }
 

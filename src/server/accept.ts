@@ -5,9 +5,10 @@ import type { Clock, Timer } from "../connection/clock.js";
 import { Hello } from "../connection/control-messages.js";
 import { KIND_HELLO } from "../connection/frame-kind.js";
 import { HANDSHAKE_DEFAULTS, readHandshake, sayClosing, WIRE_VERSION } from "../connection/handshake.js";
+import { HeldFrames } from "../connection/held-frames.js";
 import { Link, type LinkEnd, type LinkOwner } from "../connection/link.js";
 import type { Heartbeat } from "../connection/liveness.js";
-import type { RateLimits } from "../connection/rate-limit.js";
+import { type RateLimits, RateMeter } from "../connection/rate-limit.js";
 import type { Transport } from "../connection/transport.js";
 import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
 import type { ResolvedServerOptions } from "../options.js";
@@ -76,7 +77,7 @@ export class Acceptance implements LinkOwner, Newcomer {
   constructor(transport: Transport, arrival: Arrival, target: AcceptTarget, { options, clock, heartbeat, rates }: LinkSettings) {
     this.#target = target;
     this.#arrival = arrival;
-    this.link = new Link(transport, this, options, clock, heartbeat, rates);
+    this.link = new Link(transport, this, options, clock, heartbeat, new RateMeter(rates));
     const left = options.handshakeTimeoutMs - (clock.now() - (arrival.since ?? clock.now()));
     this.#timer = clock.setTimer(Math.max(0, left), () =>
       this.link.fail("handshake-timeout", `no handshake within ${options.handshakeTimeoutMs} ms`),
@@ -145,7 +146,7 @@ export class Acceptance implements LinkOwner, Newcomer {
     }
     if (accepting === undefined) return this.#settle();
     this.#idle = false;
-    this.link.hold();
+    this.link.hold(new HeldFrames());
     accepting.then(
       () => {
         this.#settle();

@@ -222,7 +222,7 @@ export class Server implements AcceptTarget, LinkObserver {
 
   #sendAll(connections: Iterable<Connection>, command: Command, message: unknown): void {
     const broadcast = new Broadcast(command, message, this.#options.magic);
-    for (const connection of connections) connection.sendShared(broadcast);
+    for (const connection of connections) connection.answer(broadcast.outgoing());
   }
 
   // AcceptTarget

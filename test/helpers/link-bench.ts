@@ -1,7 +1,7 @@
 /** A link over a transport that does nothing by itself, with an owner that remembers. */
 import { encodeFrame, type FrameInit, type FrameView } from "../../src/codec/index.js";
 import { Link, type LinkEnd, type LinkOwner } from "../../src/connection/link.js";
-import { rateLimits } from "../../src/connection/rate-limit.js";
+import { RateMeter, rateLimits } from "../../src/connection/rate-limit.js";
 import type { TransportInfo } from "../../src/connection/transport.js";
 import { FramewireError } from "../../src/errors.js";
 import { type ConnectionOptions, resolveServerOptions, type ServerLimits } from "../../src/options.js";
@@ -29,7 +29,7 @@ export class LinkBench implements LinkOwner {
     this.clock = clock;
     this.transport = new FakeTransport(info);
     const heartbeat = { intervalMs: resolved.heartbeatIntervalMs, timeoutMs: timeoutMs ?? (() => resolved.heartbeatTimeoutMs) };
-    this.link = new Link(this.transport, this, resolved, this.clock, heartbeat, rateLimits(resolved));
+    this.link = new Link(this.transport, this, resolved, this.clock, heartbeat, new RateMeter(rateLimits(resolved)));
     this.link.start();
   }
 
