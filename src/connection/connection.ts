@@ -241,7 +241,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
     if (this.closed) return;
     const link = this.link;
     this.#state = { tag: "closed", error };
-    link?.close(closeCode, reason);
+    link?.close(closeCode, reason, error);
     this.#router.detach();
     this.#sender.close(error);
     this.#calls.failWhere(() => true, "unavailable", reason);

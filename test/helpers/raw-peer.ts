@@ -87,6 +87,22 @@ export class RawPeer {
     this.#send(bytes);
   }
 
+  /** Sends bytes below WebSocket's framing; elsewhere as `send`. */
+  sendRaw(bytes: Uint8Array): void {
+    const { raw } = this;
+    if (raw instanceof WebSocket) (raw as unknown as { readonly _socket: Socket })._socket.write(bytes);
+    else raw.write(bytes);
+  }
+
+  /** Stops and restarts reading. */
+  pause(): void {
+    this.raw.pause();
+  }
+
+  resume(): void {
+    this.raw.resume();
+  }
+
   /** Says hello and waits for the welcome. */
   async greet(hello: Partial<Hello> = {}): Promise<Welcome> {
     this.send(helloFrame(hello));
