@@ -86,6 +86,8 @@ export class Link implements TransportReceiver {
   #incomingSeed: number | undefined;
   #held: HeldFrames | undefined;
   #paused = 0;
+  /** When bytes of ours last left. */
+  #sentAt = 0;
   /** When the chunk at hand arrived. */
   #now = 0;
   /** Time spent on this peer since others last had a turn. */
@@ -225,7 +227,9 @@ export class Link implements TransportReceiver {
   flush(): void {
     this.#flushDue = false;
     if (this.#state === "ended") return;
-    this.#writer.flush(this.#clock.now());
+    const now = this.#clock.now();
+    this.#sentAt = now;
+    this.#writer.flush(now);
     if (this.#transport.bufferedBytes > 0) this.#wakeIn(this.#options.writeTimeoutMs);
     if (this.#writer.overfull) {
       this.fail("slow-consumer", `more than ${this.#options.maxQueuedBytes} bytes of answers wait for a peer that does not take them`);
@@ -379,6 +383,7 @@ export class Link implements TransportReceiver {
     if (start === -1) return;
     this.#frameSince = now;
     this.#wakeIn(this.#options.frameTimeoutMs);
+    this.#showLife(now);
   }
 
   #incompleteFrame(): number {
@@ -454,6 +459,18 @@ export class Link implements TransportReceiver {
     if (verdict !== undefined) this.fail(verdict.code, verdict.message);
   }
 
+  /**
+   * Whoever receives one long frame has nothing to say, while its peer, whose bytes may all lie in its kernel already,
+   * hears nothing and would give it up one interval and a timeout after the last word: half an interval is soon enough.
+   */
+  #showLife(now: number): void {
+    const { intervalMs } = this.#liveness.heartbeat;
+    if (intervalMs === 0) return;
+    const left = this.#sentAt + intervalMs / 2 - now;
+    if (left <= 0 && this.#frameSince < now) this.#owner.onPing(this);
+    this.#wakeIn(left > 0 ? left : intervalMs / 2);
+  }
+
   #watchSilence(): void {
     const { intervalMs } = this.#liveness.heartbeat;
     if (intervalMs > 0) this.#wakeIn(intervalMs);
@@ -492,6 +509,7 @@ export class Link implements TransportReceiver {
       const left = this.#options.frameTimeoutMs - (now - this.#frameSince);
       if (left <= 0) return this.fail("frame-timeout", `a frame was not complete within ${this.#options.frameTimeoutMs} ms`);
       this.#wakeIn(left);
+      this.#showLife(now);
     }
     const { action, lookAgainMs } = this.#liveness.check(now, this.#writer.flushedBytes, backlog);
     if (action === "dead") {
