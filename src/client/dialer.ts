@@ -27,6 +27,8 @@ export class Dialer {
   readonly #seed = randomSeed();
   #token: Uint8Array = new Uint8Array(0);
 
+  #attempts = 0;
+
   /** @throws FramewireError `invalid-option` */
   constructor(
     url: string | URL,
@@ -67,7 +69,15 @@ export class Dialer {
       credentials,
       schemaFingerprint: "",
     };
-    const memory = { seed: this.#seed, token: this.#token, received, oldest: replay.oldest, next: replay.next, restarted: false };
+    const memory = {
+      seed: this.#seed,
+      token: this.#token,
+      received,
+      oldest: replay.oldest,
+      next: replay.next,
+      restarted: false,
+      attempt: ++this.#attempts,
+    };
     const target: HandshakeTarget = {
       welcomed: (link, agreement, welcome) => {
         this.#token = welcome?.token ?? new Uint8Array(0);

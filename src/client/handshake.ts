@@ -34,6 +34,8 @@ export interface SessionMemory {
   readonly next: number;
   /** The token is of an earlier process or page: nothing else is known of its session. */
   readonly restarted: boolean;
+  /** Counts the attempts, from 1. */
+  readonly attempt: number;
 }
 
 /** Who gets what comes of a handshake: one of the two calls, once. */
@@ -121,7 +123,13 @@ export function shakeHands(
     resume:
       memory.token.length === 0
         ? undefined
-        : { token: memory.token, restarted: memory.restarted, received: BigInt(memory.received), oldest: BigInt(memory.oldest) },
+        : {
+            token: memory.token,
+            restarted: memory.restarted,
+            received: BigInt(memory.received),
+            oldest: BigInt(memory.oldest),
+            attempt: memory.attempt,
+          },
   });
   link.flush();
 }

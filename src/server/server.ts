@@ -43,6 +43,8 @@ interface Session extends StoredSession {
   readonly facade: ServerConnection;
   /** Seed of all that this server sends in the session: replayed frames keep their checksums. */
   readonly seed: number;
+  /** Of the client's hellos, the one that it goes on with. */
+  attempt: number;
 }
 
 const CLOSING = "the server is closing";
@@ -245,6 +247,9 @@ export class Server implements AcceptTarget, LinkObserver {
       const found = hello.resume && this.#sessions.find(hello.resume.token);
       const place = (session: Session | undefined) => {
         if (!link.open) return;
+        if (session !== undefined && isLate(session, hello.resume as ResumeRequest)) {
+          return link.fail("session-replaced", "a later attempt of this client has the session");
+        }
         if (session === undefined || !this.#resume(session, link, hello)) this.#begin(link, hello, peer, identity);
       };
       return found instanceof Promise ? found.then(place) : place(found);
@@ -294,6 +299,7 @@ export class Server implements AcceptTarget, LinkObserver {
   #resume(session: Session, link: Link, hello: Hello): boolean {
     const resumption = resume(session.connection, hello.resume as ResumeRequest);
     if (resumption === undefined) return false;
+    session.attempt = (hello.resume as ResumeRequest).attempt;
     sendWelcome(link, { ...this.#welcomeFor(session), ...resumption.welcome });
     this.#attach(session, link, hello, resumption.resumed);
     return true;
@@ -320,6 +326,7 @@ export class Server implements AcceptTarget, LinkObserver {
       facade,
       seed: randomSeed(),
       token: newToken(),
+      attempt: 0,
       get heldBytes() {
         return connection.heldBytes;
       },
@@ -394,6 +401,11 @@ class Pause {
       };
     });
   }
+}
+
+/** Whether a hello was sent before the one that has the session now, and held up on its way. */
+function isLate({ attempt }: Session, resume: ResumeRequest): boolean {
+  return !resume.restarted && resume.attempt !== 0 && resume.attempt <= attempt;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -27,7 +27,7 @@ const maybe = <T>(message: fc.Arbitrary<T>) => fc.option(message, { nil: undefin
 const limits = maybe(fc.record({ maxPayload: uint32, maxCalls: uint32, initialCredit: uint32 }));
 const capabilities = maybe(fc.record({ batching: fc.boolean() }));
 const peer = maybe(fc.record({ name: text, version: text, platform: text }));
-const resume = maybe(fc.record({ token: bytes, received: uint64, oldest: uint64, restarted: fc.boolean() }));
+const resume = maybe(fc.record({ token: bytes, received: uint64, oldest: uint64, restarted: fc.boolean(), attempt: uint32 }));
 const gap = maybe(fc.record({ from: uint64, to: uint64, reason: text }));
 
 const hello: fc.Arbitrary<Hello> = fc.record({

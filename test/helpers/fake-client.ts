@@ -49,7 +49,7 @@ export class FakeClient {
 
   /** A hello that asks to go on with a session. */
   resume(said: Pick<ResumeRequest, "token"> & Partial<ResumeRequest>): void {
-    this.hello({ resume: { received: 0n, oldest: 1n, restarted: false, ...said } });
+    this.hello({ resume: { received: 0n, oldest: 1n, restarted: false, attempt: 0, ...said } });
   }
 
   /** Sends a frame of the session. */

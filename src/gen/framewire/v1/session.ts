@@ -72,6 +72,8 @@ export interface ResumeRequest {
   oldest: bigint;
   /** The client has started anew: of the session it knows the token, and the messages and calls that it still wants to send. */
   restarted: boolean;
+  /** Counts the client's hellos of this session, from 1. The server goes on only with one above all that it has seen. 0 = not counted. */
+  attempt: number;
 }
 
 /** A range of sequences that one direction lost. */
@@ -387,7 +389,7 @@ export const PeerInfo: MessageFns<PeerInfo> = {
 };
 
 function createBaseResumeRequest(): ResumeRequest {
-  return { token: new Uint8Array(0), received: 0n, oldest: 0n, restarted: false };
+  return { token: new Uint8Array(0), received: 0n, oldest: 0n, restarted: false, attempt: 0 };
 }
 
 export const ResumeRequest: MessageFns<ResumeRequest> = {
@@ -409,6 +411,9 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
     }
     if (message.restarted !== false) {
       writer.uint32(32).bool(message.restarted);
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(40).uint32(message.attempt);
     }
     return writer;
   },
@@ -458,6 +463,14 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
             message.restarted = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -479,6 +492,7 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
     message.received = (object.received !== undefined && object.received !== null) ? BigInt(object.received) : 0n;
     message.oldest = (object.oldest !== undefined && object.oldest !== null) ? BigInt(object.oldest) : 0n;
     message.restarted = object.restarted ?? false;
+    message.attempt = object.attempt ?? 0;
     return message;
   },
 };
