@@ -140,7 +140,7 @@ export class Client {
     message: InputOf<C>,
     options: CallOptions & { readonly reply?: R } = {},
   ): Promise<OutputOf<R>> {
-    return (await this.#caller.unary(bareCommand(cmd, codec, options.reply ?? codec, false), message, options)) as OutputOf<R>;
+    return (await this.#caller.call(bareCommand(cmd, codec, options.reply ?? codec, false), message, options)) as OutputOf<R>;
   }
 
   /** Ends the client for good: calls in flight fail, and nothing is kept. */

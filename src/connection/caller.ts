@@ -1,16 +1,15 @@
 /** What typed clients call through, and the interceptors that may stand in between. */
 import type { CallOptions } from "./calls.js";
 import type { Command } from "./commands.js";
-import type { MessageSource } from "./definition.js";
 
 /** The calls of every kind: a connection, or one with interceptors around it. */
 export interface Caller {
   /** Resolves when the message went out; `undefined`: it is out already. */
   send(command: Command, message: unknown, options?: CallOptions): Promise<void> | undefined;
-  unary(command: Command, request: unknown, options?: CallOptions): Promise<unknown>;
-  serverStream(command: Command, request: unknown, options?: CallOptions): AsyncIterable<unknown>;
-  clientStream(command: Command, requests: MessageSource<unknown>, options?: CallOptions): Promise<unknown>;
-  bidiStream(command: Command, requests: MessageSource<unknown>, options?: CallOptions): AsyncIterable<unknown>;
+  /** A method with one reply. `request` is the message or, if the method streams its requests, their source. */
+  call(command: Command, request: unknown, options?: CallOptions): Promise<unknown>;
+  /** The same for a method that streams its responses. */
+  stream(command: Command, request: unknown, options?: CallOptions): AsyncIterable<unknown>;
 }
 
 /** A call on its way out, as interceptors see it. What they change is what is sent. */
@@ -41,42 +40,22 @@ export class InterceptedCaller implements Caller {
     this.#interceptors.push(interceptor);
   }
 
-  send(command: Command, message: unknown, options?: CallOptions): Promise<void> | undefined {
-    if (this.#interceptors.length === 0) return this.#caller.send(command, message, options);
-    return this.#run({ command, request: message, options: options ?? {} }, (call) =>
-      this.#caller.send(command, call.request, call.options),
-    ) as Promise<void>;
+  send(command: Command, request: unknown, options: CallOptions = {}): Promise<void> | undefined {
+    if (this.#interceptors.length === 0) return this.#caller.send(command, request, options);
+    return this.#run({ command, request, options }, (call) => this.#caller.send(command, call.request, call.options)) as Promise<void>;
   }
 
-  unary(command: Command, request: unknown, options?: CallOptions): Promise<unknown> {
-    if (this.#interceptors.length === 0) return this.#caller.unary(command, request, options);
-    return this.#run({ command, request, options: options ?? {} }, (call) => this.#caller.unary(command, call.request, call.options));
+  call(command: Command, request: unknown, options: CallOptions = {}): Promise<unknown> {
+    if (this.#interceptors.length === 0) return this.#caller.call(command, request, options);
+    return this.#run({ command, request, options }, (call) => this.#caller.call(command, call.request, call.options));
   }
 
-  clientStream(command: Command, requests: MessageSource<unknown>, options?: CallOptions): Promise<unknown> {
-    return this.#run({ command, request: requests, options: options ?? {} }, (call) =>
-      this.#caller.clientStream(command, call.request as MessageSource<unknown>, call.options),
-    );
-  }
-
-  serverStream(command: Command, request: unknown, options?: CallOptions): AsyncIterable<unknown> {
-    return this.#stream({ command, request, options: options ?? {} }, (call) =>
-      this.#caller.serverStream(command, call.request, call.options),
-    );
-  }
-
-  bidiStream(command: Command, requests: MessageSource<unknown>, options?: CallOptions): AsyncIterable<unknown> {
-    return this.#stream({ command, request: requests, options: options ?? {} }, (call) =>
-      this.#caller.bidiStream(command, call.request as MessageSource<unknown>, call.options),
-    );
-  }
-
-  #stream(call: InterceptedCall, last: (call: InterceptedCall) => AsyncIterable<unknown>): AsyncIterable<unknown> {
-    if (this.#interceptors.length === 0) return last(call);
-    const run = () => this.#run(call, last) as Promise<AsyncIterable<unknown>>;
+  stream(command: Command, request: unknown, options: CallOptions = {}): AsyncIterable<unknown> {
+    if (this.#interceptors.length === 0) return this.#caller.stream(command, request, options);
+    const run = () => this.#run({ command, request, options }, (call) => this.#caller.stream(command, call.request, call.options));
     return {
       async *[Symbol.asyncIterator]() {
-        yield* await run();
+        yield* (await run()) as AsyncIterable<unknown>;
       },
     };
   }

@@ -149,38 +149,17 @@ export class CallTable {
     return this.#calls.has(callId);
   }
 
-  /** A call with one request and one reply. Rejects with a FramewireError that carries a google.rpc.Code. */
-  unary(command: Command, request: unknown, options: CallOptions): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      this.#open(new ReplyCall(this, command, options, resolve, reject), request, options.timeoutMs ?? this.#host.options.timeoutMs);
-    });
-  }
-
-  /** A call that streams its requests and has one reply. */
-  clientStream(command: Command, requests: MessageSource<unknown>, options: CallOptions): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const call = new ReplyCall(this, command, options, resolve, reject);
-      if (this.#open(call, undefined, options.timeoutMs ?? 0)) this.#pump(call, requests);
-    });
+  /** A call with one reply. `request` is the message or their source. Rejects with a FramewireError that carries a google.rpc.Code. */
+  call(command: Command, request: unknown, options: CallOptions): Promise<unknown> {
+    return new Promise((resolve, reject) => this.#open(new ReplyCall(this, command, options, resolve, reject), request));
   }
 
   /** A call that streams its responses. It is opened when the first of them is asked for. */
-  serverStream(command: Command, request: unknown, options: CallOptions): AsyncIterable<unknown> {
+  stream(command: Command, request: unknown, options: CallOptions): AsyncIterable<unknown> {
     return {
       [Symbol.asyncIterator]: () => {
         const call = new StreamCall(this, command, options);
-        this.#open(call, request, options.timeoutMs ?? 0);
-        return call.items;
-      },
-    };
-  }
-
-  /** A call that streams both ways. */
-  bidiStream(command: Command, requests: MessageSource<unknown>, options: CallOptions): AsyncIterable<unknown> {
-    return {
-      [Symbol.asyncIterator]: () => {
-        const call = new StreamCall(this, command, options);
-        if (this.#open(call, undefined, options.timeoutMs ?? 0)) this.#pump(call, requests);
+        this.#open(call, request);
         return call.items;
       },
     };
@@ -242,45 +221,43 @@ export class CallTable {
     }
   }
 
-  /** Opens a call. False if it has failed already, of its own. */
-  #open(call: OpenCall, request: unknown, ownTimeoutMs: number): boolean {
+  #open(call: OpenCall, request: unknown): void {
     const { command, options } = call;
+    const { requestStream, responseStream } = command;
     const { parent } = options;
     if (options.signal !== undefined || parent !== undefined) {
       const ended = [options.signal, parent?.signal].find((signal) => signal?.aborted === true);
-      if (ended !== undefined) {
-        call.fail(cancelled(command, ended.reason));
-        return false;
-      }
+      if (ended !== undefined) return call.fail(cancelled(command, ended.reason));
     }
-    const timeoutMs = timeoutOf(ownTimeoutMs, parent);
+    const streams = requestStream || responseStream;
+    const timeoutMs = timeoutOf(options.timeoutMs ?? (streams ? 0 : this.#host.options.timeoutMs), parent);
     const frame = new Outgoing(command.cmd, KIND_REQUEST, this.#takeId(), command.reliable);
     call.request = frame;
     frame.owner = call;
     if (timeoutMs > 0) frame.timeoutMs = timeoutMs;
     frame.trace = options.trace ?? parent?.trace;
     frame.ext = encodeExt(options.metadata);
-    frame.durable = command.reliable && !command.requestStream && !command.responseStream;
-    if (command.requestStream) {
+    frame.durable = command.reliable && !streams;
+    if (requestStream) {
       call.sendCredit = new SendCredit(this.#host.peerCredit);
     } else {
       frame.codec = command.request;
       frame.message = request;
     }
-    if (command.responseStream) call.receiveCredit = new ReceiveCredit(this.#host.options.initialCredit);
+    if (responseStream) call.receiveCredit = new ReceiveCredit(this.#host.options.initialCredit);
     this.#calls.set(call.id, call);
     try {
       this.#host.post(frame);
     } catch (error) {
       this.settle(call, error instanceof FramewireError ? error : invalidRequest(command, error));
     }
-    if (!this.#calls.has(call.id)) return false;
+    if (!this.#calls.has(call.id)) return;
     if (timeoutMs > 0) {
       call.deadline = this.#host.clock.now() + timeoutMs;
       this.#deadlines.add(call.deadline);
     }
     if (options.signal !== undefined || parent !== undefined) this.#listen(call);
-    return true;
+    if (requestStream) this.#pump(call, request as MessageSource<unknown>);
   }
 
   #listen(call: OpenCall): void {

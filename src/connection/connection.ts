@@ -12,7 +12,6 @@ import { type CallOptions, CallTable } from "./calls.js";
 import type { Clock } from "./clock.js";
 import { type Command, cmdName } from "./commands.js";
 import { Goaway } from "./control-messages.js";
-import type { MessageSource } from "./definition.js";
 import { ReceivedSequence, type ReplayBuffer } from "./delivery.js";
 import type { Dispatcher } from "./dispatcher.js";
 import { Emitter } from "./emitter.js";
@@ -187,20 +186,12 @@ export class Connection implements Caller, CallHost, LinkOwner {
     });
   }
 
-  unary(command: Command, request: unknown, options: CallOptions = {}): Promise<unknown> {
-    return this.version === 1 ? this.#v1.request(command, request, options) : this.#calls.unary(command, request, options);
+  call(command: Command, request: unknown, options: CallOptions = {}): Promise<unknown> {
+    return (this.version === 1 ? this.#v1 : this.#calls).call(command, request, options);
   }
 
-  serverStream(command: Command, request: unknown, options: CallOptions = {}): AsyncIterable<unknown> {
-    return this.#calls.serverStream(command, request, options);
-  }
-
-  clientStream(command: Command, requests: MessageSource<unknown>, options: CallOptions = {}): Promise<unknown> {
-    return this.#calls.clientStream(command, requests, options);
-  }
-
-  bidiStream(command: Command, requests: MessageSource<unknown>, options: CallOptions = {}): AsyncIterable<unknown> {
-    return this.#calls.bidiStream(command, requests, options);
+  stream(command: Command, request: unknown, options: CallOptions = {}): AsyncIterable<unknown> {
+    return this.#calls.stream(command, request, options);
   }
 
   // Life

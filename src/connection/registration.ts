@@ -57,14 +57,9 @@ function clientMethod(caller: Caller, command: Command): unknown {
       return command.response.decode(new Uint8Array(0));
     };
   }
-  if (command.requestStream) {
-    return command.responseStream
-      ? (requests: AsyncIterable<unknown>, options?: CallOptions) => caller.bidiStream(command, requests, options)
-      : (requests: AsyncIterable<unknown>, options?: CallOptions) => caller.clientStream(command, requests, options);
-  }
   return command.responseStream
-    ? (request: unknown, options?: CallOptions) => caller.serverStream(command, request, options)
-    : (request: unknown, options?: CallOptions) => caller.unary(command, request, options);
+    ? (request: unknown, options?: CallOptions) => caller.stream(command, request, options)
+    : (request: unknown, options?: CallOptions) => caller.call(command, request, options);
 }
 
 /** The context type of handlers on an endpoint whose connections are `C`. */

@@ -91,7 +91,7 @@ export class V1Exchange {
   }
 
   /** A call with one reply; metadata and deadlines cannot travel. */
-  request(command: Command, request: unknown, options: CallOptions): Promise<unknown> {
+  call(command: Command, request: unknown, options: CallOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (command.requestStream || command.responseStream) {
         reject(new FramewireError("unimplemented", `${command.name} streams, which a version 1 peer cannot`));

@@ -92,7 +92,7 @@ export class ServerConnection {
     message: InputOf<C>,
     options: CallOptions & { readonly reply?: R } = {},
   ): Promise<OutputOf<R>> {
-    return (await this.#connection().unary(bareCommand(cmd, codec, options.reply ?? codec, false), message, options)) as OutputOf<R>;
+    return (await this.#connection().call(bareCommand(cmd, codec, options.reply ?? codec, false), message, options)) as OutputOf<R>;
   }
 
   /** The typed client of a service that the client implements. */

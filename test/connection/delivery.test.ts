@@ -319,7 +319,7 @@ describe("sending", () => {
 
   it("keeps sequence and bytes of a frame that goes out again", async () => {
     const { clock, connection, peer } = joined({});
-    void connection.unary({ ...note, cmd: 257, oneWay: false }, { text: "once" }).catch(() => {});
+    void connection.call({ ...note, cmd: 257, oneWay: false }, { text: "once" }).catch(() => {});
     await clock.runUntilIdle();
     peer.send({ cmd: 0, kind: FrameKind.FRAME_KIND_ACK, status: DATA_LOSS });
     await clock.runUntilIdle();
