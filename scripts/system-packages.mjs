@@ -13,6 +13,10 @@ const PACKAGES = [
   { name: "golang-go", file: "/usr/bin/go", use: "test/interop" },
   { name: "golang-github-gorilla-websocket-dev", file: "/usr/share/gocode/src/github.com/gorilla/websocket/conn.go", use: "test/interop" },
   { name: "golang-google-protobuf-dev", file: "/usr/share/gocode/src/google.golang.org/protobuf/proto/proto.go", use: "test/interop" },
+  { name: "default-jdk-headless", file: "/usr/bin/javac", use: "test/interop" },
+  { name: "libprotobuf-java", file: "/usr/share/java/protobuf.jar", use: "test/interop" },
+  { name: "g++", file: "/usr/bin/g++", use: "test/interop" },
+  { name: "libprotobuf-dev", file: "/usr/include/google/protobuf/message.h", use: "test/interop" },
   { name: "python3-protobuf", file: "/usr/lib/python3/dist-packages/google/protobuf/__init__.py", use: "test/interop" },
   { name: "python3-websockets", file: "/usr/lib/python3/dist-packages/websockets/__init__.py", use: "test/interop" },
 ];

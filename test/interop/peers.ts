@@ -66,6 +66,37 @@ export const GO: Language = {
   command: (out) => [join(out, "peer")],
 };
 
+const PROTOBUF_JAR = "/usr/share/java/protobuf.jar";
+
+export const JAVA: Language = {
+  name: "Java",
+  folder: "java",
+  build: async (out, source) => {
+    mkdirSync(join(out, "src"));
+    await protoc(`--java_out=${join(out, "src")}`);
+    const generated = readdirSync(join(out, "src"), { recursive: true, encoding: "utf8" }).map((name) => join(out, "src", name));
+    const written = readdirSync(source).map((name) => join(source, name));
+    const sources = [...generated, ...written].filter((path) => path.endsWith(".java"));
+    await run("javac", ["--release", "17", "-encoding", "UTF-8", "-nowarn", "-cp", PROTOBUF_JAR, "-d", join(out, "classes"), ...sources]);
+  },
+  // A process that lives for a second has no use for the optimising compiler.
+  command: (out) => ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", `${join(out, "classes")}:${PROTOBUF_JAR}`, "peer.Main"],
+};
+
+export const CPP: Language = {
+  name: "C++",
+  folder: "cpp",
+  build: async (out, source) => {
+    await protoc(`--cpp_out=${out}`);
+    const generated = PROTOS.map((path) => join(out, path.replace(".proto", ".pb.cc")));
+    const written = readdirSync(source).filter((name) => name.endsWith(".cpp"));
+    const sources = [...generated, ...written.map((name) => join(source, name))];
+    const libraries = ["-lprotobuf", "-lz", "-pthread"];
+    await run("g++", ["-std=c++17", "-Wall", "-I", out, "-o", join(out, "peer"), ...sources, ...libraries]);
+  },
+  command: (out) => [join(out, "peer")],
+};
+
 /** A peer that is ready to be started. */
 export class Peer {
   readonly #command: readonly string[];
