@@ -1,0 +1,65 @@
+import { describe, expect, it } from "vitest";
+import { MessageBoundary } from "../../src/transport/message-boundary.js";
+import { chunksOf } from "../helpers/decoder-run.js";
+
+const FIN = 0x80;
+const TEXT = 1;
+const BINARY = 2;
+const CONTINUATION = 0;
+const PING = 9;
+
+/** One frame of RFC 6455 section 5.2. */
+function frame(first: number, length: number, masked: boolean): Uint8Array {
+  const header = [first];
+  const mask = masked ? 0x80 : 0;
+  if (length < 126) header.push(mask | length);
+  else if (length < 65_536) header.push(mask | 126, length >> 8, length & 0xff);
+  else header.push(mask | 127, 0, 0, 0, 0, (length >>> 24) & 0xff, (length >>> 16) & 0xff, (length >>> 8) & 0xff, length & 0xff);
+  if (masked) header.push(1, 2, 3, 4);
+  return Buffer.concat([Uint8Array.from(header), new Uint8Array(length).fill(0x81)]);
+}
+
+const LENGTHS = [0, 1, 125, 126, 127, 65_535, 65_536, 70_000];
+
+describe.each([true, false])("with a masking key: %s", (masked) => {
+  it.each(LENGTHS)("a message of %i bytes is under way from its first byte to its last, however it is cut", (length) => {
+    const bytes = frame(FIN | BINARY, length, masked);
+    for (const size of [1, 2, 3, 7, 1000, bytes.length - 1]) {
+      const boundary = new MessageBoundary();
+      const seen: number[] = [];
+      for (const chunk of chunksOf(bytes, size)) {
+        seen.push(boundary.current);
+        boundary.push(chunk);
+      }
+      expect(seen.every((current, at) => current === (at === 0 ? 0 : 1))).toBe(true);
+      expect(boundary.current).toBe(0);
+    }
+  });
+
+  it("messages that follow each other in one chunk are told apart", () => {
+    const boundary = new MessageBoundary();
+    boundary.push(
+      Buffer.concat([...LENGTHS.map((length) => frame(FIN | TEXT, length, masked)), frame(FIN | BINARY, 10, masked).subarray(0, 5)]),
+    );
+    expect(boundary.current).toBe(LENGTHS.length + 1);
+  });
+});
+
+it("a message in fragments is one message, pings in between or not", () => {
+  const boundary = new MessageBoundary();
+  const parts = [
+    frame(BINARY, 3, true),
+    frame(FIN | PING, 4, true),
+    frame(CONTINUATION, 0, true),
+    frame(CONTINUATION, 200, true),
+    frame(FIN | PING, 0, true),
+  ];
+  for (const part of parts) {
+    boundary.push(part);
+    expect(boundary.current).toBe(1);
+  }
+  boundary.push(frame(FIN | CONTINUATION, 1, true));
+  expect(boundary.current).toBe(0);
+  boundary.push(frame(FIN | PING, 4, true).subarray(0, 3));
+  expect(boundary.current).toBe(2);
+});

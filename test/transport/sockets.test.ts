@@ -1,0 +1,205 @@
+import { once } from "node:events";
+import { connect, createServer, Socket } from "node:net";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { type WebSocket, WebSocketServer } from "ws";
+import { createClient } from "../../src/client/index.js";
+import { FramewireError } from "../../src/errors.js";
+import { DEFAULTS } from "../../src/options.js";
+import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
+import { HandClock } from "../helpers/hand-clock.js";
+import { RawPeer, seededFrame } from "../helpers/raw-peer.js";
+import { testService } from "../helpers/test-service.js";
+import { Bench, JOINTS } from "../helpers/transports.js";
+
+const bench = new Bench();
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await bench.end();
+});
+
+describe("TCP keepalive", () => {
+  it.each(JOINTS.filter(({ name }) => !name.startsWith("memory")))("is set by both ends of $name", async (joint) => {
+    const set = vi.spyOn(Socket.prototype, "setKeepAlive");
+    const server = bench.server();
+    await bench.client(await joint.open(server));
+    const calls = set.mock.calls.filter(([enable, delayMs]) => enable === true && delayMs === 30_000);
+    expect(calls.length).toBeGreaterThanOrEqual(2);
+  });
+});
+
+describe("a half-open socket", () => {
+  it.each(["ws", "tcp"] as const)("over %s is found and closed, be its peer never heard of again", async (kind) => {
+    const clock = new HandClock();
+    const server = bench.server({ clock, resumeWindowMs: 0 });
+    const addresses = await server.listen({ [kind]: {} });
+    const peer = await RawPeer.connect(addresses[kind]!.url);
+    await peer.greet();
+    peer.pause();
+    await clock.advance(DEFAULTS.heartbeatIntervalMs + DEFAULTS.heartbeatTimeoutMs);
+    expect(server.stats.sockets).toBe(0);
+    // The socket itself goes when the peer has had its time to close.
+    await clock.advance(DEFAULTS.closeTimeoutMs);
+    let over = false;
+    const closed = server.close().then(() => (over = true));
+    await expect.poll(() => over).toBe(true);
+    await closed;
+    peer.destroy();
+  });
+
+  it("whose peer has ended its direction closes the other one", async () => {
+    const server = bench.server();
+    const { tcp } = await server.listen({ tcp: {} });
+    const socket = connect({ port: tcp!.port, host: "127.0.0.1", allowHalfOpen: true });
+    await once(socket, "connect");
+    socket.resume();
+    socket.end();
+    await once(socket, "end");
+    await expect.poll(() => server.stats.sockets).toBe(0);
+    socket.destroy();
+  });
+});
+
+describe("the last word of a close", () => {
+  it.each(["ws", "tcp"] as const)("over %s reaches a peer that was still sending", async (kind) => {
+    const server = bench.server({ maxFramesPerSecond: 1000 });
+    const addresses = await server.listen({ [kind]: {} });
+    for (let i = 0; i < 10; i++) {
+      const peer = await RawPeer.connect(addresses[kind]!.url);
+      await peer.greet();
+      // What the server leaves unread would make the kernel reset the connection, and the peer lose the reason.
+      for (let k = 0; k < 200; k++) peer.send(seededFrame({ cmd: 0x7777, payload: new Uint8Array(1000) }));
+      expect((await peer.ended).code).toBe(4506);
+    }
+  });
+
+  it.each(["ws", "tcp"] as const)("over %s is not waited for while a peer goes on sending for ever", async (kind) => {
+    const server = bench.server({ maxFramesPerSecond: 1, resumeWindowMs: 0 });
+    const addresses = await server.listen({ [kind]: {} });
+    const peer = await RawPeer.connect(addresses[kind]!.url);
+    await peer.greet();
+    const started = performance.now();
+    const chunk = Buffer.concat(Array.from({ length: 1000 }, () => seededFrame({ cmd: 0x7777, payload: new Uint8Array(200) })));
+    let ended = false;
+    void peer.ended.then(() => (ended = true));
+    while (!ended) {
+      peer.send(chunk);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(performance.now() - started).toBeLessThan(DEFAULTS.closeTimeoutMs);
+  });
+});
+
+describe("WebSocket", () => {
+  it("a large message on a slow line is life all the way, and each its own frame for the deadline", async () => {
+    const clock = new HandClock();
+    const server = bench.server({ clock, frameTimeoutMs: 600_000 });
+    const got: number[] = [];
+    server.implement(TestServiceDefinition, {
+      ...testService(),
+      note: ({ text }) => void got.push(text.length),
+    });
+    const { ws } = await server.listen({ ws: {} });
+    const peer = await RawPeer.connect(ws!.url);
+    await peer.greet();
+    const text = Buffer.alloc(5000, "x");
+    const message = seededFrame({ cmd: 261, payload: Buffer.concat([Uint8Array.of(0x0a, 0x88, 0x27), text]) });
+    const header = Uint8Array.of(0x82, 0x80 | 126, message.length >> 8, message.length & 0xff, 0, 0, 0, 0);
+    const bytes = Buffer.concat([header, message]);
+    for (let at = 0; at < bytes.length; at += 500) {
+      peer.sendRaw(bytes.subarray(at, at + 500));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      await clock.advance(DEFAULTS.heartbeatIntervalMs - 1);
+    }
+    await expect.poll(() => got).toEqual([5000]);
+    expect(server.connections).toHaveLength(1);
+  });
+
+  it("a text message is a violation of the protocol", async () => {
+    const server = bench.server();
+    const { ws } = await server.listen({ ws: {} });
+    const peer = await RawPeer.connect(ws!.url);
+    await peer.greet();
+    (peer.raw as WebSocket).send("text");
+    expect((await peer.ended).code).toBe(4402);
+    expect(server.stats.refusals["protocol-violation"]).toBe(1);
+  });
+
+  it("bytes that are no WebSocket frame are one too", async () => {
+    const server = bench.server();
+    const { ws } = await server.listen({ ws: {} });
+    const peer = await RawPeer.connect(ws!.url);
+    await peer.greet();
+    peer.sendRaw(Uint8Array.of(0xff, 0xff));
+    expect((await peer.ended).code).toBe(1002);
+    expect(server.stats.refusals["protocol-violation"]).toBe(1);
+  });
+
+  it("a version 1 peer is pinged by WebSocket's own ping", async () => {
+    const clock = new HandClock();
+    const server = bench.server({ clock });
+    const { ws } = await server.listen({ ws: {} });
+    const peer = await RawPeer.connect(ws!.url, { protocols: ["framewire.v1"] });
+    let pings = 0;
+    (peer.raw as WebSocket).on("ping", () => pings++);
+    await expect.poll(() => server.connections.length).toBe(1);
+    for (let i = 1; i < 4; i++) {
+      await clock.advance(DEFAULTS.heartbeatIntervalMs);
+      await expect.poll(() => pings).toBe(i);
+      // Time for the pong.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(server.connections).toHaveLength(1);
+    peer.pause();
+    await clock.advance(DEFAULTS.heartbeatIntervalMs + DEFAULTS.heartbeatTimeoutMs);
+    expect(server.connections).toHaveLength(0);
+    peer.destroy();
+  });
+
+  it("a close code that no close frame may carry drops the socket", async () => {
+    const server = bench.server();
+    const { ws } = await server.listen({ ws: {} });
+    const peer = await RawPeer.connect(ws!.url);
+    await peer.greet();
+    server.connections[0]!.close(1006, "never on the wire");
+    expect((await peer.ended).code).toBe(1006);
+  });
+
+  it("a server of the future that closes in the middle of a message is noticed by the client", async () => {
+    const wss = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+    await once(wss, "listening");
+    wss.on("connection", (socket) => {
+      (socket as unknown as { _socket: Socket })._socket.write(Uint8Array.of(0x82, 126, 4));
+      socket.terminate();
+    });
+    const { port } = wss.address() as { port: number };
+    const client = createClient(`ws://127.0.0.1:${port}`, { reconnect: false });
+    await expect(client.connect()).rejects.toBeInstanceOf(FramewireError);
+    await client.close();
+    await new Promise((resolve) => wss.close(resolve));
+  });
+});
+
+it("a client that connects to a port which accepts and says nothing gives up in time, and leaves no socket", async () => {
+  const clock = new HandClock();
+  const sockets = new Set<Socket>();
+  const silent = createServer((socket) => {
+    sockets.add(socket);
+    socket
+      .resume()
+      .on("error", () => {})
+      .on("close", () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  const { port } = silent.address() as { port: number };
+  for (const scheme of ["ws", "wss", "tcp", "tls"]) {
+    const client = createClient(`${scheme}://127.0.0.1:${port}`, { reconnect: false, clock });
+    const connecting = client.connect().catch((error) => error.code);
+    await expect.poll(() => sockets.size).toBe(1);
+    await clock.advance(DEFAULTS.handshakeTimeoutMs);
+    expect(await connecting).toBe("handshake-timeout");
+    await client.close();
+    await clock.advance(DEFAULTS.closeTimeoutMs);
+    await expect.poll(() => sockets.size).toBe(0);
+  }
+  await new Promise((resolve) => silent.close(resolve));
+});
