@@ -30,6 +30,17 @@ export class ByteSource {
     return this.#data;
   }
 
+  /** The `count` bytes from position `from` on, around the end to the start, in one piece of their own. */
+  unwrap(from: number, count: number): ByteSource {
+    const bytes = new Uint8Array(count);
+    const room = Math.min(count, this.bytes.length - from);
+    this.copyTo(bytes, 0, from, from + room);
+    this.copyTo(bytes, room, 0, count - room);
+    const piece = new ByteSource();
+    piece.set(bytes);
+    return piece;
+  }
+
   /** Copies the bytes from position `start` up to `end` into `target` at `at`. */
   copyTo(target: Uint8Array, at: number, start: number, end: number): void {
     const count = end - start;

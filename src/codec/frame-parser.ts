@@ -16,9 +16,6 @@ export const FAILED = -2;
 /** What the parser found; plain numbers, as the loop around it must not allocate. */
 export type Outcome = typeof READY | typeof WAIT | typeof FAILED;
 
-/** An imported constant is looked up at each use; one of the module itself is part of the code. */
-const HEADER = PREFIX_LENGTH;
-
 const TAG_VERSION = 0x18;
 const TAG_CMD = 0x20;
 const TAG_PAYLOAD = 0x2a;
@@ -26,11 +23,15 @@ const TAG_LAST_TRAILER_FIELD = 0x77;
 const TAG_CHECKSUM = 0x7d;
 const CHECKSUM_LENGTH = 5;
 
-/** Bytes that `parsePlain` may look at without asking whether they are there: up to N, and a tag. */
-export const PLAIN_HEADER = 20;
+/** What a frame may be, beyond the grammar. */
+export interface FrameLimits {
+  readonly maxPayload: number;
+  readonly maxTrailer: number;
+  readonly minVersion: number;
+}
 
 /** Offsets in its fields, and in the frame it fills, count from the candidate's first byte, wherever its bytes are moved to. */
-export class FrameParser {
+export class FrameParser implements FrameLimits {
   maxPayload = 0;
   maxTrailer = 0;
   minVersion = 1;
@@ -69,53 +70,8 @@ export class FrameParser {
     return start + frame.endOffset <= end ? READY : this.#wait(frame.endOffset);
   }
 
-  /**
-   * The short way for a whole frame in a chunk, with LEN, CMD and N of at most two bytes and VER of one: true where
-   * `parse` gives READY. False says nothing; `parse` decides. Several times as fast, as it is small enough for the
-   * optimizer to keep in one piece with the loop around it.
-   * `end` - `start` must be at least {@link PLAIN_HEADER}.
-   */
-  parsePlain(buffer: Uint8Array, data: DataView, start: number, end: number): boolean {
-    let p = start + HEADER;
-    let read = shortVarint(data, p);
-    const length = read >> 2;
-    p += read & 3;
-    let tag = data.getUint8(p++);
-    let version = 1;
-    if (tag === TAG_VERSION) {
-      version = data.getUint8(p++);
-      tag = data.getUint8(p++);
-    }
-    read = shortVarint(data, p);
-    p += read & 3;
-    if (tag !== TAG_CMD || version < this.minVersion || version > 0x7f || length > this.maxPayload || length < 0 || read < 0) return false;
-    const frame = this.#frame;
-    frame.cmd = read >> 2;
-    frame.version = version;
-    if (length > 0) {
-      if (data.getUint8(p++) !== TAG_PAYLOAD) return false;
-      read = shortVarint(data, p);
-      p += read & 3;
-      if (read >> 2 !== length) return false;
-    } else if (version !== 1 && data.getUint8(p) === TAG_PAYLOAD) {
-      return false;
-    }
-    frame.payloadOffset = p - start;
-    p += length;
-    frame.payloadEndOffset = frame.endOffset = p - start;
-    return version === 1 ? p <= end : this.#plainTrailer(buffer, data, start, p, end);
-  }
-
-  #plainTrailer(buffer: Uint8Array, data: DataView, start: number, position: number, end: number): boolean {
-    if (position + CHECKSUM_LENGTH > end) return false;
-    if (data.getUint8(position) !== TAG_CHECKSUM) return this.#trailer(buffer, -1, start, end) === READY;
-    this.#frame.checksumOffset = position - start;
-    this.#frame.endOffset = position - start + CHECKSUM_LENGTH;
-    return true;
-  }
-
   #header(buffer: Uint8Array, mask: number, start: number, end: number): Outcome {
-    let p = start + HEADER;
+    let p = start + PREFIX_LENGTH;
 
     if (p >= end) return this.#wait(p + 1 - start);
     let length = buffer[p & mask]!;
@@ -312,12 +268,4 @@ export class FrameParser {
     this.failedAt = failedAt;
     return FAILED;
   }
-}
-
-/** A minimal varint of one or two bytes: its value × 4 + its length; below 0 if it is none. */
-function shortVarint(data: DataView, position: number): number {
-  const low = data.getUint8(position);
-  if (low < 0x80) return (low << 2) | 1;
-  const high = data.getUint8(position + 1);
-  return (high - 1) >>> 0 < 0x7f ? ((low & 0x7f) << 2) | (high << 9) | 2 : -4;
 }

@@ -120,26 +120,15 @@ export class RingBuffer {
     this.length = 0;
   }
 
-  /** A copy of `count` bytes from position `start` (counted as `head` is, wrapped or not). */
-  copyOut(start: number, count: number): Uint8Array {
-    const out = new Uint8Array(count);
-    this.#copyTo(out, start & this.mask, count);
-    return out;
-  }
-
-  #copyTo(target: Uint8Array, from: number, count: number): void {
-    const room = Math.min(count, this.mask + 1 - from);
-    this.source.copyTo(target, 0, from, from + room);
-    this.source.copyTo(target, room, 0, count - room);
-  }
-
   #resize(length: number): void {
     if (length > LARGEST) throw new FramewireError("resource-exhausted", `${length} undecided bytes; at most ${LARGEST} can be held`);
     let capacity = SMALLEST;
     while (capacity < length) capacity *= 2;
     const bytes = acquire(capacity);
     if (this.mask >= 0) {
-      this.#copyTo(bytes, this.head, this.length);
+      const room = Math.min(this.length, this.mask + 1 - this.head);
+      this.source.copyTo(bytes, 0, this.head, this.head + room);
+      this.source.copyTo(bytes, room, 0, this.length - room);
       giveBack(this.source.bytes);
     }
     this.source.set(bytes);

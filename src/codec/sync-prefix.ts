@@ -8,7 +8,7 @@ const LAST = 0x10;
 
 /** In `#before`: this byte is not in the prefix. */
 const ABSENT = -1;
-/** In `#before`: this byte begins the prefix, or stands in it more than once: what comes before it tells nothing. */
+/** In `#before`: this byte begins the prefix, or stands in it more than once; what comes before it tells nothing. */
 const ANY = -2;
 
 let latest: SyncPrefix | undefined;
@@ -60,29 +60,30 @@ export class SyncPrefix {
    * First position from `from` on where the whole prefix stands before `end`. If there is none, the bitwise complement
    * of the first position where it may yet begin: `~end`, or that of a proper prefix right before `end`.
    *
-   * Looks at the last byte of a window of seven, and if that one is in the prefix at the one before it. All that the two
-   * leave possible is one shift, so no filler, not even one made of the prefix's own bytes, is looked at byte by byte.
+   * Looks at the last byte of a window of seven, and if that one is in the prefix at the one before it. Where the two do
+   * not fit, no window with both can be the prefix. So no filler is slow, not even the prefix's own bytes.
    */
   find(buffer: Uint8Array, mask: number, from: number, end: number): number {
-    const shifts = this.#shift;
     const befores = this.#before;
+    const shifts = this.#shift;
     let p = from;
     for (const last = end - PREFIX_LENGTH; p <= last; ) {
       const byte = buffer[(p + 6) & mask]!;
       const before = befores[byte]!;
-      // Constants where they are known: a shift read from the table is waited for before the next byte can be loaded.
+      // Steps of constant length where there is one: a length from a table is waited for before the next byte can be loaded.
       if (before === ABSENT) {
         p += PREFIX_LENGTH;
       } else if (before >= 0 && buffer[(p + 5) & mask] !== before) {
         p += PREFIX_LENGTH;
       } else if (byte === FIRST) {
-        p += 6;
-      } else if (byte !== LAST) {
-        p += shifts[byte]!;
-      } else if (this.matched(buffer, mask, p, end) === PREFIX_LENGTH) {
-        return p;
-      } else {
+        p += PREFIX_LENGTH - 1;
+      } else if (byte === LAST) {
+        if (this.matched(buffer, mask, p, end) === PREFIX_LENGTH) return p;
         p += PREFIX_LENGTH;
+      } else {
+        const shift = shifts[byte]!;
+        // Of all that repeat, a byte that stands before the last of the magic is the slowest.
+        p += shift === 2 ? 2 : shift;
       }
     }
     for (; p < end; p++) {

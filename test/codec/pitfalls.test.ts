@@ -172,12 +172,12 @@ describe("length and allocation attacks", () => {
     expect(grown).toBeLessThan(2 ** 20 + decoders.length * header.length);
   });
 
-  it("10,000 such headers in one decoder hold less than twice the bytes that came", () => {
+  it("10,000 such headers in one decoder take less than 1 MiB, spares for later ones included", () => {
     const header = cat(claim(2 ** 20), "00 00").subarray(0, 20);
     const decoder = new FrameDecoder();
     const before = heldBytes();
     for (let i = 0; i < 10_000; i++) decoder.push(header, none);
-    expect(heldBytes() - before).toBeLessThan(2 * 10_000 * header.length);
+    expect(heldBytes() - before).toBeLessThan(2 ** 20);
     expect(decoder.stats.buffered).toBe(10_000 * header.length);
   });
 
