@@ -1,7 +1,6 @@
 /**
  * Protobuf for the protocol's own messages: a table of fields for each, and one small encoder and decoder that walk it.
- * Browsers would pay for generated code and its runtime with a quarter of the whole client.
- * docs/decisions/browser-size.md
+ * Pages do without the generated code and its runtime, which are larger. docs/decisions/browser-size.md
  */
 import { highWord, lowWord, writeUint64 } from "../codec/varint.js";
 
@@ -18,7 +17,7 @@ export const STRING_MAP = 7;
 
 /** A field that holds another message. */
 interface Nested {
-  encode(message: never): Uint8Array;
+  put(out: number[], message: never): void;
   decode(bytes: Uint8Array): object;
 }
 
@@ -50,15 +49,23 @@ export class ControlCodec<T extends object> {
   /** The bytes of `message`, fields in ascending order, those with their default value left out. */
   encode(message: T): Uint8Array {
     const out: number[] = [];
-    this.#fields.forEach(([name, kind], index) => {
+    this.put(out, message);
+    return new Uint8Array(out);
+  }
+
+  /** @internal Adds the bytes of `message` to `out`. */
+  put(out: number[], message: T): void {
+    let number = 0;
+    for (const [name, kind] of this.#fields) {
+      number++;
       const value = (message as Record<string, unknown>)[name];
       if (kind === STRING_MAP) {
-        for (const [key, entry] of Object.entries(value as object)) putField(out, index, ENTRY, { key, value: entry });
+        for (const key of Object.keys(value as object))
+          putField(out, number, ENTRY, { key, value: (value as Record<string, string>)[key] });
       } else if (typeof kind === "object" ? value !== undefined : value && (value as Uint8Array).length !== 0) {
-        putField(out, index, kind, value);
+        putField(out, number, kind, value);
       }
-    });
-    return Uint8Array.from(out);
+    }
   }
 
   /** Reads `bytes`; unknown fields are skipped. @throws Error if they are no message. */
@@ -115,17 +122,36 @@ function putVarint(out: number[], value: bigint | number): void {
   writeUint64(out as Bytes as Uint8Array, out.length, lowWord(value), highWord(value));
 }
 
-function putField(out: number[], index: number, kind: Kind, value: unknown): void {
+function putField(out: number[], number: number, kind: Kind, value: unknown): void {
   const wireType = wireTypeOf(kind);
-  putVarint(out, (index + 1) * 8 + wireType);
+  putVarint(out, number * 8 + wireType);
   if (wireType === FOUR_BYTES) {
     for (let shift = 0; shift < 32; shift += 8) out.push(((value as number) >>> shift) & 0xff);
-  } else if (wireType === LENGTH_DELIMITED) {
-    const bytes =
-      typeof kind === "object" ? kind.encode(value as never) : kind === STRING ? encoder.encode(value as string) : (value as Uint8Array);
-    putVarint(out, bytes.length);
-    for (const byte of bytes) out.push(byte);
-  } else {
+  } else if (wireType === VARINT) {
     putVarint(out, kind === BOOL ? 1 : (value as number));
+  } else {
+    // One byte is left for the length, more if it turns out to need more.
+    const start = out.push(0);
+    if (typeof kind === "object") kind.put(out, value as never);
+    else if (kind === STRING) putText(out, value as string);
+    else for (const byte of value as Uint8Array) out.push(byte);
+    const length: number[] = [];
+    putVarint(length, out.length - start);
+    if (length.length === 1) out[start - 1] = length[0]!;
+    else out.splice(start - 1, 1, ...length);
+  }
+}
+
+/** Most text is short and plain: it needs no view of its own. */
+function putText(out: number[], text: string): void {
+  const start = out.length;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit > 0x7f) {
+      out.length = start;
+      for (const byte of encoder.encode(text)) out.push(byte);
+      return;
+    }
+    out.push(unit);
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Messages written and read where they lie, without a buffer of their own: for codecs that ts-proto generated, several
- * times as fast as through bytes. Node's entries put it in place; a page does without it and carries 6 kB less.
+ * times as fast as through bytes. Node's entries put it in place; a page does without it and carries 3 kB less.
  */
 import { provideMessageWriter } from "../codec/frame-encoder.js";
 import { MessageWriter } from "../codec/message-writer.js";
