@@ -127,6 +127,7 @@ void Session::serve(Link& link) {
       if (!open) break;
     }
   } catch (const Fatal& reason) {
+    close_code_ = static_cast<uint32_t>(reason.code);
     goodbye(reason.code, reason.what());
     while (!out_.empty() && link.wait(out_, in, 1000)) in.clear();
   }
@@ -152,6 +153,7 @@ void Session::handshake(std::shared_ptr<Link> link) {
       hello.mutable_resume()->set_token(token_);
       hello.mutable_resume()->set_received(received_);
       hello.mutable_resume()->set_oldest(oldest());
+      hello.mutable_resume()->set_attempt(++attempt_);
     }
     out_ = control({}, FRAME_KIND_HELLO, hello);
     decoder_ = Decoder();
@@ -314,11 +316,10 @@ void Session::write(DataFrame frame) {
 
 // Says why, then the link closes (5.9). Code 1000 ends the session.
 void Session::goodbye(int code, const std::string& reason) {
-  close_code_ = static_cast<uint32_t>(code);
   if (link_ == nullptr) return;
   Goaway goaway;
   goaway.set_reason(reason);
-  goaway.set_close_code(close_code_);
+  goaway.set_close_code(static_cast<uint32_t>(code));
   out_ += control(seed_, FRAME_KIND_GOAWAY, goaway);
   link_->wake();
 }

@@ -69,7 +69,7 @@ class Session {
   void write(DataFrame frame);
   void goodbye(int code, const std::string& reason);
   uint64_t oldest() const { return kept_.empty() ? sent_ + 1 : kept_.front().sequence(); }
-  bool final() const { return close_code_ == 1000 || (close_code_ >= 4000 && close_code_ < 4500); }
+  bool final() const { return close_code_ >= 4000 && close_code_ < 4500; }
 
   const std::string host_, port_;
   const uint32_t initial_credit_;
@@ -80,8 +80,9 @@ class Session {
   std::string out_;             // bytes that wait for the network
   Decoder decoder_;
   std::string token_;
+  uint32_t attempt_ = 0;  // tells a hello that was held up in the network from the newest
   std::vector<int> verdicts_;
-  uint32_t close_code_ = 0;  // why the connection was closed, as far as anybody said so
+  uint32_t close_code_ = 0;  // why the last connection was closed, as far as anybody said so
   bool closing_ = false;
   uint64_t received_ = 0, sent_ = 0;
   std::deque<DataFrame> kept_;  // what the peer has not acknowledged

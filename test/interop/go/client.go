@@ -22,11 +22,13 @@ type Client struct {
 
 	address string
 	token   []byte
+	attempt uint32        // tells a hello that was held up in the network from the newest
+	closing chan struct{} // closed by Close
 	ended   chan struct{}
 }
 
 func Connect(address string, initialCredit uint32) (*Client, error) {
-	c := &Client{Session: NewSession(1, initialCredit), address: address, ended: make(chan struct{})}
+	c := &Client{Session: NewSession(1, initialCredit), address: address, closing: make(chan struct{}), ended: make(chan struct{})}
 	link, decoder, err := c.handshake()
 	if err != nil {
 		return nil, err
@@ -37,9 +39,7 @@ func Connect(address string, initialCredit uint32) (*Client, error) {
 
 // Close leaves for good: the server forgets the session.
 func (c *Client) Close() {
-	c.Session.mutex.Lock()
-	c.Session.closeCode = closeNormal
-	c.Session.mutex.Unlock()
+	close(c.closing)
 	c.Session.Goodbye(closeNormal, "")
 	<-c.ended
 }
@@ -56,7 +56,11 @@ func (c *Client) live(link Link, decoder *Decoder) {
 			if delay > lastRetry {
 				delay = lastRetry
 			}
-			time.Sleep(delay)
+			select {
+			case <-c.closing:
+				return
+			case <-time.After(delay):
+			}
 			var err error
 			if link, decoder, err = c.handshake(); err == nil {
 				break
@@ -81,7 +85,8 @@ func (c *Client) handshake() (Link, *Decoder, error) {
 		Peer:         &fw.PeerInfo{Name: "interop", Version: "1", Platform: "go"},
 	}
 	if len(c.token) > 0 {
-		hello.Resume = &fw.ResumeRequest{Token: c.token, Received: s.received, Oldest: s.oldest()}
+		c.attempt++
+		hello.Resume = &fw.ResumeRequest{Token: c.token, Received: s.received, Oldest: s.oldest(), Attempt: c.attempt}
 	}
 	s.mutex.Unlock()
 	link.Send(control(nil, fw.FrameKind_FRAME_KIND_HELLO, hello))

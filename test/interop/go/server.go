@@ -90,7 +90,8 @@ func takeNote(cmd int32, payload []byte) {
 // kept is a session that the server keeps, with or without a link.
 type kept struct {
 	session *Session
-	token   []byte
+	token   []byte // one for the session's whole life: a client that lost a welcome still has the right one
+	attempt uint32 // the highest that a hello carried
 	expiry  *time.Timer
 }
 
@@ -152,14 +153,13 @@ func refuse(link Link, code int, reason string) {
 
 func (s *server) serveSession(link Link, decoder *Decoder, hello *fw.Hello) {
 	k, verdict := s.find(hello)
-	session := k.session
-	token := make([]byte, 32)
-	if _, err := rand.Read(token); err != nil {
-		panic(err)
+	if k == nil {
+		refuse(link, closeReplaced, "a later connection has the session")
+		return
 	}
+	session := k.session
 	s.forget(k)
 	s.mutex.Lock()
-	k.token = token
 	s.sessions = append(s.sessions, k)
 	s.mutex.Unlock()
 	link.Send(control(nil, fw.FrameKind_FRAME_KIND_WELCOME, &fw.Welcome{
@@ -167,7 +167,7 @@ func (s *server) serveSession(link Link, decoder *Decoder, hello *fw.Hello) {
 		ChecksumSeed:        session.Seed,
 		Limits:              session.limits(),
 		Peer:                &fw.PeerInfo{Name: "interop", Version: "1", Platform: "go"},
-		Token:               token,
+		Token:               k.token,
 		ResumeWindowMs:      uint32(resumeWindow.Milliseconds()),
 		Verdict:             verdict,
 		Received:            session.received,
@@ -195,9 +195,12 @@ func (s *server) serveSession(link Link, decoder *Decoder, hello *fw.Hello) {
 	}
 }
 
-// find gives the session that the client wants to go on with, and the verdict on that wish (5.7).
+// find gives the session that the client wants to go on with, and the verdict on that wish (5.7); nil if this hello comes too late.
 func (s *server) find(hello *fw.Hello) (*kept, fw.ResumeVerdict) {
-	fresh := &kept{session: NewSession(2, serverCredit)}
+	fresh := &kept{session: NewSession(2, serverCredit), token: make([]byte, 32)}
+	if _, err := rand.Read(fresh.token); err != nil {
+		panic(err)
+	}
 	fresh.session.Serve = serve
 	fresh.session.OnNote = func(frame *fw.DataFrame) { takeNote(frame.GetCmd(), frame.Payload) }
 	fresh.session.OnPong = func([]byte) { fmt.Println("pong") }
@@ -216,12 +219,21 @@ func (s *server) find(hello *fw.Hello) (*kept, fw.ResumeVerdict) {
 	if found == nil {
 		return fresh, fw.ResumeVerdict_RESUME_VERDICT_REJECTED
 	}
+	s.mutex.Lock()
+	late := resume.Attempt > 0 && resume.Attempt <= found.attempt
+	if !late {
+		found.attempt = resume.Attempt
+	}
+	s.mutex.Unlock()
+	if late {
+		return nil, fw.ResumeVerdict_RESUME_VERDICT_UNSPECIFIED
+	}
 	// The newest connection has the session: from here on nothing that comes over an older one counts.
 	found.session.Goodbye(closeReplaced, "the session goes on over another connection")
 	found.session.mutex.Lock()
 	defer found.session.mutex.Unlock()
-	// Numbers that cannot be, and losses: a larger peer would tell the range of a loss with verdict 2.
-	sound := resume.Received+1 >= found.session.oldest() && resume.Received <= found.session.sent &&
+	// Numbers that cannot be, losses, and clients that started anew: a larger peer would tell the range with verdict 2.
+	sound := !resume.Restarted && resume.Received+1 >= found.session.oldest() && resume.Received <= found.session.sent &&
 		resume.Oldest >= 1 && resume.Oldest <= found.session.received+1
 	if !sound {
 		return fresh, fw.ResumeVerdict_RESUME_VERDICT_REJECTED

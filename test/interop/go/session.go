@@ -73,7 +73,7 @@ type Session struct {
 	mutex      sync.Mutex // guards everything below and the calls
 	changed    *sync.Cond // something arrived for a call, or credit
 	link       Link
-	closeCode  int // why the peer closed, as far as it said so
+	closeCode  int // why the last connection was closed, as far as anybody said so
 	bytesHeard int
 	peerCredit int64
 	received   uint64
@@ -114,11 +114,11 @@ func (s *Session) oldest() uint64 {
 	return s.sent + 1
 }
 
-// final: the peer closed in a way that says not to come back (5.9).
+// final: the last connection was closed in a way that says not to try again (5.9).
 func (s *Session) final() bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	return s.closeCode == closeNormal || (s.closeCode >= 4000 && s.closeCode < 4500)
+	return s.closeCode >= 4000 && s.closeCode < 4500
 }
 
 // attach goes on over link, once hello and welcome are exchanged: first what the peer has not got, then what is new (5.7).
@@ -159,6 +159,9 @@ func (s *Session) Run(link Link, decoder *Decoder) {
 	for {
 		if err := s.take(link, decoder, chunk); err != nil {
 			s.Goodbye(err.code, err.text)
+			s.mutex.Lock()
+			s.closeCode = err.code
+			s.mutex.Unlock()
 			return
 		}
 		next, err := link.Receive()

@@ -32,6 +32,8 @@ final class Client {
   private final URI address;
   private final Thread life;
   private ByteString token = ByteString.EMPTY;
+  private int attempt; // Tells a hello that was held up in the network from the newest.
+  private volatile boolean closing;
 
   private record Joined(Link link, Decoder decoder) {}
 
@@ -45,6 +47,7 @@ final class Client {
 
   /** Leaves for good: the server forgets the session. */
   void close() throws InterruptedException {
+    closing = true;
     session.goodbye(PeerSession.NORMAL, "");
     life.join();
   }
@@ -56,7 +59,7 @@ final class Client {
         joined.link.close(PeerSession.NORMAL, "");
         joined = null;
         for (int delay = FIRST_RETRY_MS; joined == null; delay = Math.min(2 * delay, LAST_RETRY_MS)) {
-          if (session.isFinal()) return;
+          if (closing || session.isFinal()) return;
           Thread.sleep(delay);
           try {
             joined = handshake();
@@ -81,7 +84,8 @@ final class Client {
             .setLimits(session.limits())
             .setPeer(PeerInfo.newBuilder().setName("interop").setVersion("1").setPlatform("java"));
     if (!token.isEmpty()) {
-      hello.setResume(ResumeRequest.newBuilder().setToken(token).setReceived(session.received).setOldest(session.oldest()));
+      ResumeRequest.Builder resume = ResumeRequest.newBuilder().setToken(token).setAttempt(++attempt);
+      hello.setResume(resume.setReceived(session.received).setOldest(session.oldest()));
     }
     link.send(PeerSession.control(null, FrameKind.FRAME_KIND_HELLO, hello.build()));
     Decoder decoder = new Decoder(Frame.MAGIC);

@@ -114,7 +114,8 @@ final class PeerSession {
   /** What the peer has not acknowledged. */
   private final Deque<DataFrame.Builder> kept = new ArrayDeque<>();
 
-  int closeCode;
+  /** Why the last connection was closed, as far as anybody said so. */
+  volatile int closeCode;
   int askedAgain;
   int pingsAnswered;
   long received;
@@ -139,9 +140,9 @@ final class PeerSession {
     return kept.isEmpty() ? sent + 1 : kept.getFirst().getSequence();
   }
 
-  /** The peer closed in a way that says not to come back (5.9). */
+  /** The last connection was closed in a way that says not to try again (5.9). */
   synchronized boolean isFinal() {
-    return closeCode == NORMAL || (closeCode >= 4000 && closeCode < 4500);
+    return closeCode >= 4000 && closeCode < 4500;
   }
 
   /** Goes on over this link, once hello and welcome are exchanged: first what the peer has not got, then what is new (5.7). */
@@ -168,6 +169,7 @@ final class PeerSession {
       try {
         take(link, decoder, chunk);
       } catch (Fatal reason) {
+        closeCode = reason.code;
         goodbye(reason.code, reason.getMessage());
         return;
       }
@@ -202,7 +204,6 @@ final class PeerSession {
       last = link;
       link = null;
       stopTimers();
-      closeCode = code;
     }
     if (last == null) return;
     Goaway goaway = Goaway.newBuilder().setReason(reason).setCloseCode(code).build();

@@ -29,6 +29,7 @@ class Client:
         self.verdicts = []  # of each welcome
         self._url = url
         self._token = b""
+        self._attempt = 0  # tells a hello that was held up in the network from the newest
         self._life = None
         self._closing = False
 
@@ -52,7 +53,9 @@ class Client:
             peer=PeerInfo(name="interop", version="1", platform="python"),
         )
         if self._token:
-            hello.resume.CopyFrom(ResumeRequest(token=self._token, received=session.received, oldest=session.oldest))
+            self._attempt += 1
+            resume = ResumeRequest(token=self._token, received=session.received, oldest=session.oldest, attempt=self._attempt)
+            hello.resume.CopyFrom(resume)
         link = await open_link(self._url, 2)
         # Hello and welcome have no seed.
         link.send(encode(2, cmd=0, payload=hello.SerializeToString(), kind=FrameKind.FRAME_KIND_HELLO))

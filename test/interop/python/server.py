@@ -58,7 +58,9 @@ class Kept:
 
     def __init__(self):
         self.session = Session("server", serve, note, INITIAL_CREDIT)
-        self.token = b""
+        # One token for the session's whole life: a client that lost a welcome still has the right one.
+        self.token = secrets.token_bytes(32)
+        self.attempt = 0  # the highest that a hello carried
         self.expiry = None
 
 
@@ -117,10 +119,14 @@ class Server:
         if hello.min_version > 2 or hello.max_version < 2:
             await self._refuse(link, VERSION_UNSUPPORTED, "this peer speaks version 2")
             return
-        kept, verdict = await self._find(hello)
+        kept, verdict = self._find(hello)
+        if kept is None:
+            await self._refuse(link, REPLACED, "a later connection has the session")
+            return
         session = kept.session
+        # The newest connection has the session: from here on nothing that comes over an older one counts.
+        await session.goodbye(REPLACED, "the session goes on over another connection")
         self._forget(kept)
-        kept.token = secrets.token_bytes(32)
         self._sessions[kept.token] = kept
         welcome = Welcome(
             version=2,
@@ -147,18 +153,20 @@ class Server:
         elif session.link is None:
             kept.expiry = asyncio.get_running_loop().call_later(RESUME_WINDOW, self._forget, kept)
 
-    async def _find(self, hello):
-        """The session that the client wants to go on with, and the verdict on that wish (5.7)."""
+    def _find(self, hello):
+        """The session that the client wants to go on with, and the verdict on that wish (5.7); None if this hello comes too late."""
         if not hello.HasField("resume"):
             return Kept(), ResumeVerdict.RESUME_VERDICT_UNSPECIFIED
         kept = next((kept for token, kept in self._sessions.items() if secrets.compare_digest(token, hello.resume.token)), None)
         if kept is None:
             return Kept(), ResumeVerdict.RESUME_VERDICT_REJECTED
         session, resume = kept.session, hello.resume
-        # Numbers that cannot be, and losses: a larger peer would tell the range of a loss with verdict 2.
-        if not session.oldest - 1 <= resume.received <= session.sent or not 1 <= resume.oldest <= session.received + 1:
+        if 0 < resume.attempt <= kept.attempt:
+            return None, ResumeVerdict.RESUME_VERDICT_UNSPECIFIED
+        # Numbers that cannot be, losses, and clients that started anew: a larger peer would tell the range with verdict 2.
+        if resume.restarted or not session.oldest - 1 <= resume.received <= session.sent or not 1 <= resume.oldest <= session.received + 1:
             return Kept(), ResumeVerdict.RESUME_VERDICT_REJECTED
-        await session.goodbye(REPLACED, "the session goes on over another connection")
+        kept.attempt = resume.attempt
         return kept, ResumeVerdict.RESUME_VERDICT_RESUMED
 
     def _forget(self, kept):

@@ -124,7 +124,7 @@ class Session:
         self.pings_answered = 0
         self.pongs = asyncio.Queue()
         self.bytes_heard = 0
-        self.close_code = 0  # why the peer closed, as far as it said so
+        self.close_code = 0  # why the last connection was closed, as far as anybody said so
         self._sent = 0
         self._kept = collections.deque(maxlen=4096)  # (sequence, fields) that the peer has not acknowledged
         self._calls = {}
@@ -138,8 +138,8 @@ class Session:
 
     @property
     def final(self):
-        """The peer closed in a way that says not to come back (5.9)."""
-        return self.close_code == 1000 or 4000 <= self.close_code < 4500
+        """The last connection was closed in a way that says not to try again (5.9)."""
+        return 4000 <= self.close_code < 4500
 
     @property
     def link(self):
@@ -194,6 +194,7 @@ class Session:
                     return
                 self.bytes_heard += len(chunk)
         except Fatal as reason:
+            self.close_code = reason.code
             await self.goodbye(reason.code, str(reason))
         finally:
             self.detach(link)
