@@ -77,7 +77,7 @@ export const JAVA: Language = {
     const generated = readdirSync(join(out, "src"), { recursive: true, encoding: "utf8" }).map((name) => join(out, "src", name));
     const written = readdirSync(source).map((name) => join(source, name));
     const sources = [...generated, ...written].filter((path) => path.endsWith(".java"));
-    await run("javac", ["--release", "17", "-encoding", "UTF-8", "-nowarn", "-cp", PROTOBUF_JAR, "-d", join(out, "classes"), ...sources]);
+    await run("javac", ["-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC", "-proc:none", "--release", "17", "-encoding", "UTF-8", "-nowarn", "-cp", PROTOBUF_JAR, "-d", join(out, "classes"), ...sources]);
   },
   // A process that lives for a second has no use for the optimising compiler.
   command: (out) => ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", `${join(out, "classes")}:${PROTOBUF_JAR}`, "peer.Main"],
