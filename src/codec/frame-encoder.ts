@@ -5,7 +5,7 @@ import { crcOfSeed, crcUpdate } from "./crc32.js";
 import type { FrameInit } from "./frame.js";
 import type { MessageWriter } from "./message-writer.js";
 import type { SharedFrame } from "./shared-frame.js";
-import { SyncPrefix } from "./sync-prefix.js";
+import { prefixFor } from "./sync-prefix.js";
 import { highWord, int32Size, lowWord, uint32Size, uint64Size, writeInt32, writeUint32, writeUint64 } from "./varint.js";
 
 /** Options of the frame writers. */
@@ -71,10 +71,18 @@ const utf8 = new TextEncoder();
  * @throws FramewireError `invalid-option` for a field outside its type or a trailer field on a version 1 frame;
  *   `frame-too-large` for a payload above `maxPayload` or a trailer above `maxTrailer`
  */
-export function encodeFrame(frame: FrameInit, options: EncoderOptions = {}): Uint8Array {
-  const encoder = new FrameEncoder(options);
+export function encodeFrame(frame: FrameInit, options?: EncoderOptions): Uint8Array {
+  const encoder = options === undefined ? encoderWithoutOptions() : new FrameEncoder(options);
   encoder.append(frame);
   return encoder.take().slice();
+}
+
+let withoutOptions: FrameEncoder | undefined;
+
+/** The encoder of all single frames without options: making one takes longer than a frame. */
+function encoderWithoutOptions(): FrameEncoder {
+  withoutOptions ??= new FrameEncoder();
+  return withoutOptions;
 }
 
 /** Writes many frames into one growing buffer; `take` gives all bytes since the last time, for one write to the socket. */
@@ -97,7 +105,7 @@ export class FrameEncoder {
       CONNECTION_DEFAULTS,
       options,
     );
-    this.#prefix = new SyncPrefix(magic).bytes;
+    this.#prefix = prefixFor(magic).bytes;
     this.#maxPayload = maxPayload;
     this.#maxTrailer = maxTrailer;
     this.#seed = checksumSeed;
