@@ -158,7 +158,7 @@ async function run({ steps, closeAt, closer }: Plan): Promise<void> {
 
 describe("calls in every order of abort, timeout and close", () => {
   it("settle exactly once and leave no entry, timer or listener", async () => {
-    const numRuns = Number(process.env["FRAMEWIRE_INTERLEAVINGS"] ?? 150);
+    const numRuns = Number(process.env.FRAMEWIRE_INTERLEAVINGS ?? 150);
     await fc.assert(fc.asyncProperty(plan, run), { numRuns });
   }, 600_000);
 });

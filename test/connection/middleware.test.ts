@@ -22,7 +22,7 @@ describe("middleware around served calls", () => {
     const log: string[] = [];
     server.use(async (context, next) => {
       log.push(`in ${context.command.name}`);
-      context.set(user, { name: context.metadata["user"] ?? "nobody" });
+      context.set(user, { name: context.metadata.user ?? "nobody" });
       const reply = await next();
       log.push("out");
       return reply;
