@@ -13,6 +13,10 @@ const verdicts = new WeakMap<object, boolean>();
 /** A field that no message has: number 536870911, varint 0. */
 const UNKNOWN_FIELD = Uint8Array.of(0xf8, 0xff, 0xff, 0xff, 0x0f, 0);
 
+/** Writes into the buffers of frame encoders, and so may write nowhere else: it stands in the last of them, with frames that have not left. */
+const frameWriter = new MessageWriter();
+
+/** Writes messages that get bytes of their own. */
 const writer = new MessageWriter();
 
 /**
@@ -37,7 +41,7 @@ function readsWithOurs(codec: MessageCodec): boolean {
 
 /** From here on messages of this process are written and read in place. */
 export function useInPlace(): void {
-  provideMessageWriter(writer);
+  provideMessageWriter(frameWriter);
   provideInPlace({
     suits: isTsProto,
     encode(codec, message) {

@@ -202,6 +202,15 @@ describe("a message encoded into its frame", () => {
     );
   });
 
+  it("is left alone by messages that are encoded on their own before it leaves", () => {
+    useInPlace();
+    const encoder = new FrameEncoder();
+    const message = EchoRequest.fromPartial({ text: "in its frame" });
+    encoder.appendMessage({ version: 2, cmd: 257 }, EchoRequest, message);
+    encodeMessage(EchoRequest, { text: "with bytes of its own" });
+    expect(encoder.take()).toEqual(encodeFrame({ version: 2, cmd: 257, payload: EchoRequest.encode(message).finish() }));
+  });
+
   it("leaves nothing behind when the codec throws or the message is too large", () => {
     const encoder = new FrameEncoder({ maxPayload: 10 });
     encoder.append({ cmd: 1 });
