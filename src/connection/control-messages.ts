@@ -13,7 +13,13 @@ export const VERDICT_GAP = 2 satisfies session.ResumeVerdict;
 const Limits = new ControlCodec<session.Limits>({ maxPayload: UINT32, maxCalls: UINT32, initialCredit: UINT32 });
 const Capabilities = new ControlCodec<session.Capabilities>({ batching: BOOL });
 const PeerInfo = new ControlCodec<session.PeerInfo>({ name: STRING, version: STRING, platform: STRING });
-const ResumeRequest = new ControlCodec<session.ResumeRequest>({ token: BYTES, received: UINT64, oldest: UINT64, restarted: BOOL, attempt: UINT32 });
+const ResumeRequest = new ControlCodec<session.ResumeRequest>({
+  token: BYTES,
+  received: UINT64,
+  oldest: UINT64,
+  restarted: BOOL,
+  attempt: UINT32,
+});
 const Gap = new ControlCodec<session.Gap>({ from: UINT64, to: UINT64, reason: STRING });
 
 /** First frame of a client. */
