@@ -6,7 +6,7 @@ const src = fileURLToPath(new URL("src", import.meta.url));
 /** Examples and tests may import the package by its own name; both then run from the sources. */
 const alias = [
   { find: /^framewire$/, replacement: `${src}/index.ts` },
-  { find: /^framewire\/(codec|client|server|testing)$/, replacement: `${src}/$1/index.ts` },
+  { find: /^framewire\/(codec|client|server|outbox|testing)$/, replacement: `${src}/$1/index.ts` },
 ];
 
 /** Tests that need sockets between processes, a browser, another language, a build or a lot of time. */

@@ -19,6 +19,7 @@ export type { ClientContext, ClientEvents } from "./client.js";
 export { Client } from "./client.js";
 export type { ClientOptions, Connector, ConnectorSettings } from "./client-options.js";
 export type { StateDetail } from "./lifecycle.js";
+export type { ClientOutbox } from "./outbox.js";
 export type { ClientState } from "./reconnect.js";
 
 const connectBrowser: Connector = (url, { versions }, signal) => {

@@ -3,6 +3,7 @@ import type { Clock } from "../connection/clock.js";
 import type { Awaitable } from "../connection/definition.js";
 import type { Transport } from "../connection/transport.js";
 import type { ConnectionOptions, ReconnectOptions } from "../options.js";
+import type { ClientOutbox } from "./outbox.js";
 
 /** Opens a socket to `url`. Rejects with a FramewireError; stops when `signal` aborts. */
 export type Connector = (url: URL, settings: ConnectorSettings, signal: AbortSignal) => Promise<Transport>;
@@ -25,6 +26,11 @@ export interface ClientOptions extends ConnectionOptions {
   readonly reconnect?: ReconnectOptions | false;
   /** Wire version to speak: 2 (default; falls back to 1 where a WebSocket or TLS server offers only that), or 1. */
   readonly version?: 1 | 2;
+  /**
+   * Keeps reliable one-way sends and calls with one reply beyond the end of the process or page: `openOutbox` of `framewire/outbox`. Version 2
+   * only. The client closes it when it is closed. Default: none; what waits or is in flight is lost with the process.
+   */
+  readonly outbox?: ClientOutbox;
   /** Ends the client for good when aborted. */
   readonly signal?: AbortSignal;
   /** TLS settings as `node:tls` takes them; not in browsers. */

@@ -17,6 +17,7 @@ import type { ClientOptions, Connector } from "./client-options.js";
 import { Dialer } from "./dialer.js";
 import { endingOfLink } from "./ending.js";
 import { Lifecycle, type StateDetail } from "./lifecycle.js";
+import type { ClientOutbox } from "./outbox.js";
 import type { ClientState } from "./reconnect.js";
 import { watchPlatform } from "./wake.js";
 
@@ -42,13 +43,17 @@ export class Client {
   readonly #events = new Emitter<ClientEvents>();
   readonly #connection: Connection;
   readonly #caller: InterceptedCaller;
+  readonly #outbox: ClientOutbox | undefined;
   #unwatch: (() => void) | undefined;
+  #outboxClosed: Promise<void> | undefined;
 
   /** @throws FramewireError `invalid-option` */
   constructor(url: string | URL, options: ClientOptions & { readonly connector: Connector }) {
     const resolved = { ...options, ...resolveConnectionOptions(options) };
-    const { clock = systemClock, random = Math.random, reconnect = {}, connector } = options;
-    this.#connection = new Connection("client", this.#dispatcher, this, resolved, clock, { version: options.version });
+    const { clock = systemClock, random = Math.random, reconnect = {}, connector, version, outbox } = options;
+    if (version === 1 && outbox !== undefined) throw new FramewireError("invalid-option", "an outbox needs version 2");
+    this.#outbox = outbox;
+    this.#connection = new Connection("client", this.#dispatcher, this, resolved, clock, { version, journal: outbox });
     this.#caller = new InterceptedCaller(this.#connection);
     const dialer = new Dialer(url, connector, this.#connection, resolved, clock, {
       opened: (resumed) => this.#lifecycle.opened(resumed),
@@ -67,11 +72,15 @@ export class Client {
     events.on("failure", (failure) => this.#events.emit("failure", failure));
     events.on("gap", (gap) => this.#events.emit("gap", gap));
     events.on("detach", (end) => this.#lifecycle.ended(endingOfLink(end)));
-    events.on("close", (error) => this.#lifecycle.close(error));
+    events.on("close", (error) => {
+      this.#lifecycle.close(error);
+      this.#outboxClosed = outbox?.close();
+    });
     events.on("goaway", (goaway) => {
       this.#lifecycle.goaway(goaway.reconnectSpreadMs);
       this.#events.emit("goaway", goaway);
     });
+    outbox?.claim(resolved, (error) => this.#end(error));
     this.#obey(options.signal);
   }
 
@@ -143,19 +152,24 @@ export class Client {
     return (await this.#caller.call(bareCommand(cmd, codec, options.reply ?? codec, false), message, options)) as OutputOf<R>;
   }
 
-  /** Ends the client for good: calls in flight fail, and nothing is kept. */
+  /**
+   * Ends the client for good: calls in flight fail, and nothing is kept but what an outbox has. Resolves when the outbox
+   * is free for the next client.
+   */
   async close(): Promise<void> {
     this.#end(new FramewireError("connection-closed", "the client was closed"));
+    await this.#outboxClosed;
   }
 
   #end(error: FramewireError): void {
-    this.#connection.close(1000, error.message, error);
+    // 1000 takes the session with it. With an outbox the next client goes on with it.
+    this.#connection.close(this.#outbox === undefined ? 1000 : 1001, error.message, error);
   }
 
   /** Ends the client when `signal` aborts, be it aborted already. */
   #obey(signal: AbortSignal | undefined): void {
     if (signal === undefined) return;
-    const onAbort = () => this.#end(new FramewireError("connection-closed", "the client's signal was aborted", { cause: signal.reason }));
+    const onAbort = () => this.#end(new FramewireError("connection-closed", "the client was aborted", { cause: signal.reason }));
     if (signal.aborted) return onAbort();
     signal.addEventListener("abort", onAbort);
     this.#connection.events.on("close", () => signal.removeEventListener("abort", onAbort));

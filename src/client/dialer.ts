@@ -5,10 +5,13 @@ import { randomSeed } from "../connection/handshake.js";
 import type { Transport } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import type { ResolvedConnectionOptions } from "../options.js";
-import type { ClientOptions, Connector } from "./client-options.js";
+import type { ClientOptions, Connector, ConnectorSettings } from "./client-options.js";
 import { endingOfFailure, endingOfLink } from "./ending.js";
 import { type HandshakeTarget, shakeHands } from "./handshake.js";
 import type { Ending } from "./lifecycle.js";
+import type { ClientOutbox } from "./outbox.js";
+
+const NO_TOKEN = new Uint8Array(0);
 
 /** Who hears what comes of an attempt: one of the two calls, once, or neither if it was aborted. */
 export interface DialTarget {
@@ -25,7 +28,10 @@ export class Dialer {
   readonly #clock: Clock;
   readonly #target: DialTarget;
   readonly #seed = randomSeed();
-  #token: Uint8Array = new Uint8Array(0);
+  readonly #outbox: ClientOutbox | undefined;
+  #token: Uint8Array;
+  /** Whether the token is an earlier client's. */
+  #restarted: boolean;
 
   #attempts = 0;
 
@@ -44,21 +50,30 @@ export class Dialer {
     this.#options = options;
     this.#clock = clock;
     this.#target = target;
+    this.#outbox = options.outbox;
+    this.#token = options.outbox?.token ?? NO_TOKEN;
+    this.#restarted = this.#token.length > 0;
   }
 
   /** Starts an attempt. What comes after `signal` has aborted is too late: it is let go of, and changes nothing. */
   async dial(signal: AbortSignal): Promise<void> {
     try {
-      const { maxPayload, version, tls, headers } = this.#options;
+      const { maxPayload, tls, headers } = this.#options;
       const credentials = await this.#credentials();
       if (signal.aborted) return;
-      const settings = { versions: version === 1 ? ([1] as const) : ([2, 1] as const), maxPayload, tls, headers };
+      const settings = { versions: this.#versions, maxPayload, tls, headers };
       const transport = await this.#connector(this.#url, settings, signal);
       if (signal.aborted) return transport.destroy();
-      this.#shakeHands(transport, credentials, signal);
+      this.#shakeHands(this.#outbox?.guard(transport) ?? transport, credentials, signal);
     } catch (cause) {
       if (!signal.aborted) this.#target.ended(endingOfFailure(cause));
     }
+  }
+
+  get #versions(): ConnectorSettings["versions"] {
+    if (this.#options.version === 1) return [1];
+    // Version 1 acknowledges nothing: an outbox would never know what it may forget.
+    return this.#outbox === undefined ? [2, 1] : [2];
   }
 
   #shakeHands(transport: Transport, credentials: Uint8Array, signal: AbortSignal): void {
@@ -75,12 +90,14 @@ export class Dialer {
       received,
       oldest: replay.oldest,
       next: replay.next,
-      restarted: false,
-      attempt: ++this.#attempts,
+      restarted: this.#restarted,
+      attempt: this.#outbox?.nextAttempt() ?? ++this.#attempts,
     };
     const target: HandshakeTarget = {
       welcomed: (link, agreement, welcome) => {
-        this.#token = welcome?.token ?? new Uint8Array(0);
+        this.#token = welcome?.token ?? NO_TOKEN;
+        this.#restarted = false;
+        this.#outbox?.welcomed(this.#token);
         this.#connection.attach(link, agreement);
         this.#target.opened(agreement.resumed !== undefined);
       },

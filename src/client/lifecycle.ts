@@ -92,7 +92,7 @@ export class Lifecycle {
 
   /** The attempt under way has a connection. */
   opened(resumed: boolean): void {
-    this.#move("opened", { reason: resumed ? "connected, the session goes on" : "connected with a new session", resumed });
+    this.#move("opened", { reason: "connected", resumed });
   }
 
   /** The attempt under way has failed, or the connection has ended. */

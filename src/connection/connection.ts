@@ -217,6 +217,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
       if (resumed.restarted?.side === "own") {
         this.#sender.restart(resumed.peerReceived);
       } else {
+        if (resumed.lostOut !== undefined) this.#sender.lost(resumed.lostOut);
         this.#sender.acknowledge(resumed.peerReceived);
         this.#sender.resend(resumed.peerReceived);
       }
@@ -421,7 +422,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
     this.#calls.failWhere((request) => request.sent, "unavailable", reason);
     this.#served.abortWhere(() => true, reason);
     // What still waits for calls of the old session must not meet calls of the new one that have their numbers.
-    this.#sender.withdraw(({ callId }) => callId !== undefined && !this.#calls.has(callId));
+    this.#sender.withdraw(({ callId, kept }) => callId !== undefined && !kept && !this.#calls.has(callId));
     if (lost !== undefined) this.events.emit("gap", { direction: "out", ...lost, reason });
   }
 
@@ -443,7 +444,6 @@ export class Connection implements Caller, CallHost, LinkOwner {
   #lost(gap: GapEvent): void {
     const whose = gap.direction === "in" ? "of the peer" : "to the peer";
     const lost = `frames ${gap.from} to ${gap.to} ${whose} were lost (${gap.reason})`;
-    if (gap.direction === "out") this.#sender.lost(gap);
     // A peer like this one cancels its calls itself, as it hears of the same loss; another may wait for the answer.
     this.#served.failWhere((command) => gap.direction === "out" || command.requestStream, new FramewireError("data-loss", lost));
     this.#calls.cancelWhere((request) => request.sent, "data-loss", lost);

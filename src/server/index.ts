@@ -19,4 +19,5 @@ export { createServer, Server } from "./server.js";
 export { ServerConnection } from "./server-connection.js";
 export type { LimitEvent, ServerEvents, ServerFrameEvent } from "./server-events.js";
 export type { AuthenticationRequest, ServerContext, ServerOptions } from "./server-options.js";
+export type { SessionCounts } from "./sessions.js";
 export type { TlsReload } from "./tls.js";

@@ -405,7 +405,7 @@ class Pause {
 
 /** Whether a hello was sent before the one that has the session now, and held up on its way. */
 function isLate({ attempt }: Session, resume: ResumeRequest): boolean {
-  return !resume.restarted && resume.attempt !== 0 && resume.attempt <= attempt;
+  return resume.attempt !== 0 && resume.attempt <= attempt;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

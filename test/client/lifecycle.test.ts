@@ -118,7 +118,7 @@ describe("a state's event", () => {
     bed.lifecycle.ended({ ...BROKEN, closeCode: 1006 });
     expect(bed.moves).toEqual([
       ["connecting", { reason: "connect was called" }],
-      ["connected", { reason: "connected, the session goes on", resumed: true }],
+      ["connected", { reason: "connected", resumed: true }],
       ["retry-pending", { reason: "it broke", error: BROKEN.error, closeCode: 1006, delayMs: 1500, retries: 1 }],
     ]);
   });

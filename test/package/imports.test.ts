@@ -14,6 +14,7 @@ const LAYERS: Readonly<Record<string, { readonly layers: readonly string[]; read
   transport: { layers: ["gen", "errors", "options", "codec", "connection"], packages: [/^node:/, /^ws$/] },
   server: { layers: ["gen", "errors", "options", "codec", "connection", "transport"], packages: [/^node:/, /^ws$/] },
   client: { layers: ["gen", "errors", "options", "codec", "connection", "transport"], packages: [/^node:/] },
+  outbox: { layers: ["gen", "errors", "options", "codec", "connection", "client"], packages: [/^node:/, /^idb$/] },
   testing: { layers: ["gen", "errors", "options", "codec", "connection", "transport", "server", "client"], packages: [/^node:/] },
   cli: {
     layers: ["gen", "errors", "options", "codec", "connection", "transport", "server", "client", "testing"],
@@ -109,4 +110,6 @@ test("nothing the browser's entries reach is a module of Node", () => {
   visit("codec/browser.ts");
   visit("testing/browser.ts");
   expect([...packages]).toEqual([]);
+  visit("outbox/browser.ts");
+  expect([...packages]).toEqual(["idb"]);
 });

@@ -1,0 +1,26 @@
+/** What a client needs of a durable outbox. `openOutbox` of `framewire/outbox` gives one. */
+import type { Journal } from "../connection/journal.js";
+import type { Transport } from "../connection/transport.js";
+import type { FramewireError } from "../errors.js";
+
+/** How much an outbox may hold. */
+export interface OutboxLimits {
+  readonly maxQueuedFrames: number;
+  readonly maxQueuedBytes: number;
+}
+
+/** A journal that outlives its client, and the session with it. */
+export interface ClientOutbox extends Journal {
+  /** The secret that resumes the session of an earlier client; empty if there is none. */
+  readonly token: Uint8Array;
+  /** Takes the outbox for one client. `failed` is told when it can keep nothing any more. @throws FramewireError `invalid-option` */
+  claim(limits: OutboxLimits, failed: (error: FramewireError) => void): void;
+  /** Counts the attempts to connect, those of earlier clients included. */
+  nextAttempt(): number;
+  /** The server has welcomed the client: what resumes this session from now on. */
+  welcomed(token: Uint8Array): void;
+  /** A transport that lets nothing out before what it stands for would survive. */
+  guard(transport: Transport): Transport;
+  /** Writes down what is left and lets go of it. What was not sent waits for the next client. */
+  close(): Promise<void>;
+}

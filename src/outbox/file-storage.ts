@@ -1,0 +1,212 @@
+/** An outbox in a file: an append-only log, rewritten when most of it is of no use any more. */
+import { closeSync, fdatasync, fsyncSync, openSync, readSync, renameSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { randomSeed } from "../connection/handshake.js";
+import { FramewireError } from "../errors.js";
+import { lockFile } from "./file-lock.js";
+import { LogReader, LogWriter } from "./file-log.js";
+import { GroupCommit } from "./group-commit.js";
+import type { Durability } from "./open.js";
+import { NO_SESSION, type OutboxContents, type OutboxFrame, type OutboxSession, type OutboxStorage } from "./storage.js";
+
+/** A log up to this size is left alone; a larger one is rewritten once less than a quarter of it is of use. */
+const COMPACT_BYTES = 1024 * 1024;
+const COMPACT_SHARE = 4;
+
+/** Records of what needs no confirmation are written by themselves when there are so many bytes of them. */
+const LAZY_BYTES = 16 * 1024;
+
+const READ_BYTES = 256 * 1024;
+
+/** What the records of an entry need beside its payload, roughly. */
+const RECORD_BYTES = 80;
+
+interface LiveEntry {
+  readonly frame: OutboxFrame;
+  sequence: number;
+}
+
+export class FileStorage implements OutboxStorage {
+  readonly #path: string;
+  readonly #durability: Durability;
+  readonly #live = new Map<number, LiveEntry>();
+  readonly #commits = new GroupCommit(() => this.#sync());
+  #writer = new LogWriter();
+  #session = NO_SESSION;
+  #unlock = () => {};
+  #fd = -1;
+  #fileBytes = 0;
+  #liveBytes = 0;
+  /** Whether something is written that `flushed` has to confirm. */
+  #owed = false;
+  #failed: FramewireError | undefined;
+
+  constructor(path: string, durability: Durability) {
+    this.#path = path;
+    this.#durability = durability;
+  }
+
+  async load(): Promise<OutboxContents> {
+    const unlock = await lockFile(`${this.#path}.lock`);
+    try {
+      const contents = read(this.#path);
+      this.#session = contents.session;
+      for (const { id, frame, sequence } of contents.entries) this.#keep(id, frame, sequence);
+      // A rewritten log has no torn tail that the next record would be appended to.
+      this.#compact();
+      this.#unlock = unlock;
+      return contents;
+    } catch (cause) {
+      unlock();
+      throw this.#failure(cause);
+    }
+  }
+
+  put(id: number, frame: OutboxFrame): void {
+    this.#keep(id, frame, 0);
+    this.#writer.entry(id, frame);
+    this.#owed = true;
+  }
+
+  number(id: number, sequence: number): void {
+    const entry = this.#live.get(id);
+    if (entry === undefined) return;
+    entry.sequence = sequence;
+    this.#writer.number(id, sequence);
+    this.#owed = true;
+  }
+
+  remove(id: number): void {
+    const entry = this.#live.get(id);
+    if (entry === undefined) return;
+    this.#live.delete(id);
+    this.#liveBytes -= sizeOf(entry.frame);
+    this.#writer.removed(id);
+    if (this.#writer.length >= LAZY_BYTES) this.#write();
+  }
+
+  session(session: OutboxSession): void {
+    this.#session = session;
+    this.#writer.session(session);
+    this.#owed = true;
+  }
+
+  flushed(): Promise<void> | undefined {
+    if (this.#owed) this.#write();
+    if (this.#failed !== undefined) return Promise.reject(this.#failed);
+    if (this.#durability === "power") return this.#owed ? this.#commits.request() : this.#commits.running;
+    this.#owed = false;
+    return undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.flushed()?.catch(() => {});
+    this.#write();
+    if (this.#fd !== -1) closeSync(this.#fd);
+    this.#fd = -1;
+    this.#unlock();
+  }
+
+  #keep(id: number, frame: OutboxFrame, sequence: number): void {
+    this.#live.set(id, { frame, sequence });
+    this.#liveBytes += sizeOf(frame);
+  }
+
+  /** Makes durable what was written. Never two at once. */
+  async #sync(): Promise<void> {
+    this.#owed = false;
+    this.#write();
+    if (this.#failed === undefined) {
+      await new Promise<void>((resolve) => {
+        fdatasync(this.#fd, (cause) => {
+          if (cause !== null) this.#failed ??= this.#failure(cause);
+          resolve();
+        });
+      });
+    }
+    if (this.#failed !== undefined) throw this.#failed;
+  }
+
+  /** Hands all records to the system: from here they survive the end of the process. */
+  #write(): void {
+    if (this.#failed !== undefined || this.#fd === -1) return;
+    try {
+      const { length } = this.#writer;
+      // Not while a sync is under way: the file under it would be another.
+      const wasteful = this.#fileBytes + length > Math.max(COMPACT_BYTES, COMPACT_SHARE * this.#liveBytes);
+      if (wasteful && this.#commits.running === undefined) return this.#compact();
+      if (length > 0) this.#fileBytes += writeAll(this.#fd, this.#writer.take());
+    } catch (cause) {
+      this.#failed = this.#failure(cause);
+    }
+  }
+
+  /** Writes a new log of what is of use and puts it in the place of the old one, at once or not at all. */
+  #compact(): void {
+    const writer = new LogWriter();
+    writer.header(randomSeed());
+    writer.session(this.#session);
+    for (const [id, { frame, sequence }] of this.#live) {
+      writer.entry(id, frame);
+      if (sequence > 0) writer.number(id, sequence);
+    }
+    const temporary = `${this.#path}.new`;
+    const fd = openSync(temporary, "w", 0o600);
+    try {
+      this.#fileBytes = writeAll(fd, writer.take());
+      fsyncSync(fd);
+      renameSync(temporary, this.#path);
+      syncDirectory(dirname(this.#path));
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+    if (this.#fd !== -1) closeSync(this.#fd);
+    this.#fd = fd;
+    // What waited to be written is in the new log already.
+    this.#writer = writer;
+  }
+
+  #failure(cause: unknown): FramewireError {
+    if (cause instanceof FramewireError && cause.code === "outbox-failed") return cause;
+    return new FramewireError("outbox-failed", `the outbox ${this.#path} cannot be kept: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function read(path: string): OutboxContents {
+  const reader = new LogReader();
+  let fd: number;
+  try {
+    fd = openSync(path, "r");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return reader.end();
+    throw cause;
+  }
+  try {
+    const chunk = new Uint8Array(READ_BYTES);
+    for (let count = readSync(fd, chunk); count > 0; count = readSync(fd, chunk)) reader.push(chunk.subarray(0, count));
+    return reader.end();
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array): number {
+  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+  return bytes.length;
+}
+
+/** A new name in a directory is durable once the directory is. Windows can't open one, and does not need it. */
+function syncDirectory(path: string): void {
+  if (process.platform === "win32") return;
+  const fd = openSync(path, "r");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function sizeOf({ payload, ext }: OutboxFrame): number {
+  return RECORD_BYTES + (payload?.length ?? 0) + (ext?.length ?? 0);
+}
