@@ -3,7 +3,7 @@ import { type ChildProcessByStdio, execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -60,7 +60,7 @@ export const GO: Language = {
     mkdirSync(join(out, "src"));
     await protoc(`--go_out=${join(out, "src")}`, ...GO_PACKAGES.map((option) => `--go_opt=M${option}`));
     // Debian's Go libraries are a GOPATH. What was compiled of them before is kept from build to build.
-    const env = { GO111MODULE: "off", GOPATH: `${out}:/usr/share/gocode`, GOCACHE: join(CACHE, "go-build"), CGO_ENABLED: "0" };
+    const env = { GO111MODULE: "off", GOPATH: `${out}:/usr/share/gocode`, GOCACHE: join(CACHE, "compiled-go"), CGO_ENABLED: "0" };
     await run("/usr/bin/go", ["build", "-p", "1", "-o", join(out, "peer"), `./${relative(ROOT, source)}`], env);
   },
   command: (out) => [join(out, "peer")],
@@ -77,7 +77,21 @@ export const JAVA: Language = {
     const generated = readdirSync(join(out, "src"), { recursive: true, encoding: "utf8" }).map((name) => join(out, "src", name));
     const written = readdirSync(source).map((name) => join(source, name));
     const sources = [...generated, ...written].filter((path) => path.endsWith(".java"));
-    await run("javac", ["-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC", "-proc:none", "--release", "17", "-encoding", "UTF-8", "-nowarn", "-cp", PROTOBUF_JAR, "-d", join(out, "classes"), ...sources]);
+    await run("javac", [
+      "-J-XX:TieredStopAtLevel=1",
+      "-J-XX:+UseSerialGC",
+      "-proc:none",
+      "--release",
+      "17",
+      "-encoding",
+      "UTF-8",
+      "-nowarn",
+      "-cp",
+      PROTOBUF_JAR,
+      "-d",
+      join(out, "classes"),
+      ...sources,
+    ]);
   },
   // A process that lives for a second has no use for the optimising compiler.
   command: (out) => ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", `${join(out, "classes")}:${PROTOBUF_JAR}`, "peer.Main"],
@@ -125,6 +139,8 @@ export async function buildPeer({ folder, build, command }: Language): Promise<P
     mkdirSync(unfinished, { recursive: true });
     await build(unfinished, source);
     renameSync(unfinished, out);
+    const older = readdirSync(CACHE).filter((name) => name.startsWith(`${folder}-`) && !name.startsWith(basename(out)));
+    for (const name of older) rmSync(join(CACHE, name), { recursive: true, force: true });
   }
   return new Peer(command(out, source));
 }
