@@ -3,6 +3,7 @@
 import type { FrameView } from "../codec/index.js";
 import { codeOfStatus, FramewireError, isCallErrorCode, statusOf } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
+import { CallMap } from "./call-map.js";
 import { type Command, cmdName, type Handler } from "./commands.js";
 import { CallContext, type CallFacts } from "./context.js";
 import { Credit } from "./control-messages.js";
@@ -43,7 +44,7 @@ export class ServedCalls {
   readonly #dispatcher: Dispatcher;
   readonly #facade: unknown;
   readonly #failed: (failure: HandlerFailure) => void;
-  readonly #calls = new Map<number, ServedCall>();
+  readonly #calls = new CallMap<ServedCall>();
   readonly #deadlines: Deadlines;
   /** Handlers of one-way messages that have not returned. */
   #messages = 0;
@@ -163,14 +164,14 @@ export class ServedCalls {
 
   /** The calls end with the connection; nothing is sent any more. */
   abortWhere(match: (command: Command) => boolean, message: string): void {
-    for (const call of [...this.#calls.values()]) {
+    for (const call of this.#calls.values()) {
       if (match(call.command)) this.#drop(call, new FramewireError("cancelled", message, { fault: "remote" }));
     }
   }
 
   /** Calls of which frames may be lost fail, and their callers are told. */
   failWhere(match: (command: Command) => boolean, error: FramewireError): void {
-    for (const call of [...this.#calls.values()]) {
+    for (const call of this.#calls.values()) {
       if (!match(call.command)) continue;
       call.context.abort("cancelled", error.message);
       this.#fail(call, error);
@@ -268,7 +269,7 @@ export class ServedCalls {
   /** Ends the calls that are due; gives the nearest deadline of the others. */
   #expire(now: number): number {
     let nearest = Number.POSITIVE_INFINITY;
-    for (const call of [...this.#calls.values()]) {
+    for (const call of this.#calls.values()) {
       if (call.deadline > now) {
         nearest = Math.min(nearest, call.deadline);
         continue;

@@ -1,0 +1,99 @@
+/**
+ * Calls by their id. A `Map` would do but for V8's garbage collector: one that is set and deleted from all the time moves to a
+ * new table every few hundred calls, and each table it left behind keeps its successor alive, calls and all, until the whole
+ * heap is collected. That cost half of a client's time. Here a table stays for as long as it is large enough.
+ */
+
+/** Slots of a new table; a power of two. */
+const FIRST_SLOTS = 16;
+
+export class CallMap<T> {
+  /** Ids by slot, 0 = free. A call is in the slot of its id or, if that was taken, in one of those behind it, with none free between. */
+  #ids: number[] = [];
+  #calls: (T | undefined)[] = [];
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get(id: number): T | undefined {
+    const at = this.#find(id);
+    return at < 0 ? undefined : this.#calls[at];
+  }
+
+  has(id: number): boolean {
+    return this.#find(id) >= 0;
+  }
+
+  /** Puts a call in, in place of one with the same id. */
+  set(id: number, call: T): void {
+    const known = this.#find(id);
+    if (known >= 0) {
+      this.#calls[known] = call;
+      return;
+    }
+    if (2 * this.#size >= this.#ids.length) this.#grow();
+    this.#put(id, call);
+  }
+
+  /** False if there is none. */
+  delete(id: number): boolean {
+    let free = this.#find(id);
+    if (free < 0) return false;
+    const ids = this.#ids;
+    const mask = ids.length - 1;
+    // Those behind move up, unless that would put them before the slot of their id.
+    for (let at = (free + 1) & mask; ids[at] !== 0; at = (at + 1) & mask) {
+      if (((at - slotOf(ids[at]!)) & mask) < ((at - free) & mask)) continue;
+      ids[free] = ids[at]!;
+      this.#calls[free] = this.#calls[at];
+      free = at;
+    }
+    ids[free] = 0;
+    this.#calls[free] = undefined;
+    this.#size--;
+    return true;
+  }
+
+  /** The calls that there are now, lowest id first. */
+  values(): T[] {
+    const ids = this.#ids.filter((id) => id !== 0).sort((a, b) => a - b);
+    return ids.map((id) => this.get(id) as T);
+  }
+
+  #find(id: number): number {
+    const ids = this.#ids;
+    const mask = ids.length - 1;
+    if (mask < 0) return -1;
+    for (let at = slotOf(id) & mask; ; at = (at + 1) & mask) {
+      if (ids[at] === id) return at;
+      if (ids[at] === 0) return -1;
+    }
+  }
+
+  #put(id: number, call: T): void {
+    const ids = this.#ids;
+    const mask = ids.length - 1;
+    let at = slotOf(id) & mask;
+    while (ids[at] !== 0) at = (at + 1) & mask;
+    ids[at] = id;
+    this.#calls[at] = call;
+    this.#size++;
+  }
+
+  #grow(): void {
+    const ids = this.#ids;
+    const calls = this.#calls;
+    const slots = Math.max(FIRST_SLOTS, ids.length * 2);
+    this.#ids = new Array<number>(slots).fill(0);
+    this.#calls = new Array<T | undefined>(slots).fill(undefined);
+    this.#size = 0;
+    for (let i = 0; i < ids.length; i++) if (ids[i] !== 0) this.#put(ids[i]!, calls[i] as T);
+  }
+}
+
+/** One side's ids are all odd, the other's all even. */
+function slotOf(id: number): number {
+  return id >>> 1;
+}
