@@ -20,6 +20,11 @@ const utf8Write = (
   globalThis as { Buffer?: { prototype: { utf8Write?: (this: Uint8Array, text: string, offset: number, length: number) => number } } }
 ).Buffer?.prototype.utf8Write;
 
+const words = new Uint32Array(2);
+const wide = new BigInt64Array(words.buffer);
+/** Where the low word of a 64-bit integer lies. */
+const LOW = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1 ? 0 : 1;
+
 const scratch = new DataView(new ArrayBuffer(8));
 const scratchBytes = new Uint8Array(scratch.buffer);
 
@@ -86,13 +91,11 @@ export class MessageWriter {
   }
 
   int64(value: bigint | number | string): this {
-    const wide = signed64(value);
-    return this.#varint64(lowWord(wide), highWord(wide));
+    return this.#wide(signed64(value));
   }
 
   uint64(value: bigint | number | string): this {
-    const wide = unsigned64(value);
-    return this.#varint64(lowWord(wide), highWord(wide));
+    return this.#wide(unsigned64(value));
   }
 
   sint64(value: bigint | number | string): this {
@@ -190,6 +193,13 @@ export class MessageWriter {
       this.position += size - room;
     }
     writeUint32(this.buffer, at, length);
+  }
+
+  #wide(value: bigint | number): this {
+    if (typeof value === "number") return this.#varint64(lowWord(value), highWord(value));
+    // Through memory: shifting a bigint makes new ones.
+    wide[0] = BigInt.asIntN(64, value);
+    return this.#varint64(words[LOW]!, words[1 - LOW]!);
   }
 
   #varint64(low: number, high: number): this {

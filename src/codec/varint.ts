@@ -35,12 +35,15 @@ export function writeInt32(bytes: Uint8Array, position: number, value: number): 
 
 /** Writes the 64-bit integer `high` × 2^32 + `low` (both unsigned) at `position`; gives the position behind it. */
 export function writeUint64(bytes: Uint8Array, position: number, low: number, high: number): number {
-  while (high > 0 || low > 0x7f) {
-    bytes[position++] = (low & 0x7f) | 0x80;
-    low = ((low >>> 7) | (high << 25)) >>> 0;
-    high >>>= 7;
+  // Signed from here on: 32-bit integers need no space of their own in compiled code, larger numbers do.
+  let lower = low | 0;
+  let upper = high | 0;
+  while (upper !== 0 || lower >>> 7 !== 0) {
+    bytes[position++] = (lower & 0x7f) | 0x80;
+    lower = (lower >>> 7) | (upper << 25);
+    upper >>>= 7;
   }
-  bytes[position++] = low;
+  bytes[position++] = lower;
   return position;
 }
 

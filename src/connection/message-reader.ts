@@ -20,6 +20,34 @@ const LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
 const LOW = LITTLE_ENDIAN ? 0 : 1;
 const HIGH = LITTLE_ENDIAN ? 1 : 0;
 
+/** Node's own UTF-8 reader takes positions and needs no view. As the decoders above it keeps a byte order mark and replaces what is no UTF-8. */
+const utf8Slice = (globalThis as { Buffer?: { prototype: { utf8Slice?: (this: Uint8Array, start: number, end: number) => string } } })
+  .Buffer?.prototype.utf8Slice;
+
+/** Text of ASCII bytes; `undefined` if there are others. Eight at a time: text put together byte by byte is a chain of as many strings. */
+function asciiText(bytes: Uint8Array, from: number, end: number): string | undefined {
+  let text = "";
+  let p = from;
+  for (; end - p >= 8; p += 8) {
+    const a = bytes[p]!;
+    const b = bytes[p + 1]!;
+    const c = bytes[p + 2]!;
+    const d = bytes[p + 3]!;
+    const e = bytes[p + 4]!;
+    const f = bytes[p + 5]!;
+    const g = bytes[p + 6]!;
+    const h = bytes[p + 7]!;
+    if ((a | b | c | d | e | f | g | h) > 0x7f) return undefined;
+    text += String.fromCharCode(a, b, c, d, e, f, g, h);
+  }
+  for (; p < end; p++) {
+    const unit = bytes[p]!;
+    if (unit > 0x7f) return undefined;
+    text += String.fromCharCode(unit);
+  }
+  return text;
+}
+
 class FrameMessageReader extends BinaryReader {
   #buffer: Uint8Array = EMPTY;
   #view: DataView = new DataView(EMPTY.buffer);
@@ -236,14 +264,13 @@ class FrameMessageReader extends BinaryReader {
   override string(strict?: boolean): string {
     const length = this.#uint32();
     const buffer = this.#buffer;
-    let p = this.#take(length);
-    const end = p + length;
+    const p = this.#take(length);
     if (length <= SHORT_STRING) {
-      let text = "";
-      while (p < end && buffer[p]! < 0x80) text += String.fromCharCode(buffer[p++]!);
-      if (p === end) return text;
+      const text = asciiText(buffer, p, p + length);
+      if (text !== undefined) return text;
     }
-    return (strict === true ? strictUtf8 : utf8).decode(new Uint8Array(buffer.buffer, buffer.byteOffset + end - length, length));
+    if (utf8Slice !== undefined && strict !== true) return utf8Slice.call(buffer, p, p + length);
+    return (strict === true ? strictUtf8 : utf8).decode(new Uint8Array(buffer.buffer, buffer.byteOffset + p, length));
   }
 }
 
