@@ -141,9 +141,9 @@ function leave(link: Link, reason: unknown): void {
 }
 
 /** What the welcome says of limits and of the session. @throws FramewireError `protocol-violation` if its numbers cannot be. */
-function agreementOf(welcome: Welcome, memory: SessionMemory, options: ResolvedConnectionOptions): Agreement {
+function agreementOf(welcome: Welcome, memory: SessionMemory): Agreement {
   const { verdict, token, limits, toClient, toServer } = welcome;
-  const base: Agreement = { version: 2, ...agreedLimits(limits, options), resumable: token.length > 0 };
+  const base: Agreement = { version: 2, ...agreedLimits(limits), resumable: token.length > 0 };
   if (verdict !== VERDICT_RESUMED && verdict !== VERDICT_GAP) return base;
   const peerReceived = Number(welcome.received);
   const lostIn = toClient && gapEvent("in", toClient);

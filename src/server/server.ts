@@ -310,7 +310,7 @@ export class Server implements AcceptTarget, LinkObserver {
     link.batching = hello.capabilities?.batching === true;
     session.connection.attach(link, {
       version: 2,
-      ...agreedLimits(hello.limits, this.#options),
+      ...agreedLimits(hello.limits),
       resumable: this.#options.resumeWindowMs > 0,
       ...(resumed === undefined ? {} : { resumed }),
     });
