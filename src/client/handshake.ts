@@ -76,7 +76,7 @@ class Handshake implements LinkOwner {
       if (welcome.version !== WIRE_VERSION) {
         return link.fail("version-unsupported", `the server chose version ${welcome.version}; this client speaks ${WIRE_VERSION}`);
       }
-      agreement = agreementOf(welcome, this.#memory, this.#options);
+      agreement = agreementOf(welcome, this.#memory);
     } catch (error) {
       return link.fail("protocol-violation", (error as Error).message, error);
     }
