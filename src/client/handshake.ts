@@ -53,12 +53,10 @@ class Handshake implements LinkOwner {
   readonly onClosing = sayClosing;
   readonly #memory: SessionMemory;
   readonly #target: HandshakeTarget;
-  readonly #options: ResolvedConnectionOptions;
 
-  constructor(memory: SessionMemory, target: HandshakeTarget, options: ResolvedConnectionOptions) {
+  constructor(memory: SessionMemory, target: HandshakeTarget) {
     this.#memory = memory;
     this.#target = target;
-    this.#options = options;
   }
 
   onFrame(link: Link, frame: FrameView): void {
@@ -106,7 +104,7 @@ export function shakeHands(
 ): void {
   const timeoutMs = () => (pageHidden() ? options.heartbeatTimeoutHiddenMs : options.heartbeatTimeoutMs);
   // The server drives the heartbeat. The client asks by itself only when the server's ping is overdue.
-  const link = new Link(transport, new Handshake(memory, target, options), options, clock, {
+  const link = new Link(transport, new Handshake(memory, target), options, clock, {
     intervalMs: options.heartbeatIntervalMs + options.heartbeatTimeoutMs / 2,
     timeoutMs,
   });
