@@ -124,6 +124,20 @@ export class FrameDecoder {
     this.#ended = true;
   }
 
+  /** Whether nothing of the stream is held, undecided or open, so that another stream may have its turn. */
+  get clean(): boolean {
+    return !this.#busy && this.#ring.length === 0 && this.#machine.clean;
+  }
+
+  /**
+   * Goes on with another stream, at its offset `offset`, from where it was clean; counters other than `bytes` go on
+   * counting for both. One decoder can so serve thousands of streams that are quiet most of the time.
+   */
+  turnTo(offset: number, checksumSeed: number | undefined, minVersion: number): void {
+    this.#bytes = offset;
+    this.#machine.turnTo(offset, checksumSeed, minVersion);
+  }
+
   /**
    * Changes options from the next candidate on: called inside `onFrame`, for what follows that frame. An option that
    * is `undefined` stays as it is.

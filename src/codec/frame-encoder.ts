@@ -129,6 +129,13 @@ export class FrameEncoder {
     this.#maxPayload = bytes;
   }
 
+  /** Goes on for another receiver, once all is taken. The values have been checked. */
+  turnTo(checksumSeed: number | undefined, maxPayload: number): void {
+    this.#seed = checksumSeed;
+    this.#seedCrc = crcOfSeed(checksumSeed);
+    this.#maxPayload = maxPayload;
+  }
+
   /** Bytes appended since the last `take`. */
   get length(): number {
     return this.#end - this.#start;

@@ -49,6 +49,7 @@ export class FrameMachine {
   readonly #parser = new FrameParser(this.#frame);
   /** Made for the first candidate that starts before W. */
   #checksums: PrefixCrc | undefined;
+  #seed: number | undefined;
   /** CRC of the seed's four bytes, 0 without a seed. */
   #seedCrc = 0;
   /** The same with the seven bytes that every frame begins with. */
@@ -141,6 +142,19 @@ export class FrameMachine {
   rest(): void {
     this.#frame.letGo();
     if (this.#base + this.#cursor >= this.#failedCheckEnd) this.#checksums = undefined;
+  }
+
+  /** Whether nothing of the stream is undecided, open or left to swallow: another stream may have its turn. */
+  get clean(): boolean {
+    return this.#state === "scan" && this.#cursor === this.#open && this.#cursor === this.#frameEnd && this.#failure === undefined;
+  }
+
+  /** Goes on with another stream, at its offset `offset`, where it was clean. */
+  turnTo(offset: number, seed: number | undefined, minVersion: number): void {
+    this.#base = offset;
+    this.#cursor = this.#open = this.#frameEnd = this.#failedCheckEnd = 0;
+    this.#parser.minVersion = minVersion;
+    if (seed !== this.#seed) this.#setSeed(seed);
   }
 
   /** Behind a `run` that was the last one: what comes next does not continue what was there. */
@@ -356,6 +370,7 @@ export class FrameMachine {
   }
 
   #setSeed(seed: number | undefined): void {
+    this.#seed = seed;
     this.#seedCrc = crcOfSeed(seed);
     this.#prefixCrc = crcUpdate(this.#prefix.bytes, 0, PREFIX_LENGTH, this.#seedCrc);
   }

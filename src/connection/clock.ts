@@ -14,6 +14,8 @@ export interface Clock {
   setTimer(delayMs: number, run: () => void): Timer;
   /** Runs `run` once the work at hand is done and before the event loop waits again. */
   defer(run: () => void): void;
+  /** Runs `run` once the event loop has looked at everything else that waits. Default: a timer of 0 ms. */
+  yield?(run: () => void): void;
 }
 
 /** setTimeout takes delays of up to 2^31-1 ms and runs longer ones at once. */
@@ -34,4 +36,5 @@ export const systemClock: Clock = {
     return { cancel: () => clearTimeout(handle) };
   },
   defer: deferNative,
+  ...(typeof setImmediate === "function" ? { yield: (run: () => void) => void setImmediate(run) } : {}),
 };

@@ -15,22 +15,18 @@ export interface DamageVerdict {
  */
 export class DamageMeter {
   readonly #options: ResolvedConnectionOptions;
-  readonly #good = new SlidingMinute();
-  #bad: SlidingMinute | undefined;
-  #resyncs: SlidingMinute | undefined;
+  readonly #good: SlidingMinute;
+  readonly #bad = new SlidingMinute();
+  readonly #resyncs = new SlidingMinute();
   #inGap = false;
 
-  constructor(options: ResolvedConnectionOptions) {
+  /** `good` counts the whole frames, also those before the first damage. */
+  constructor(options: ResolvedConnectionOptions, good: SlidingMinute) {
     this.#options = options;
+    this.#good = good;
   }
 
-  /** A whole frame arrived. */
-  good(now: number): void {
-    this.#inGap = false;
-    this.#good.add(now);
-  }
-
-  /** Nothing that comes now belongs to the same gap, as behind the end of a WebSocket message. */
+  /** The gap is over: a whole frame arrived, or the end of a WebSocket message. */
   boundary(): void {
     this.#inGap = false;
   }
@@ -40,24 +36,22 @@ export class DamageMeter {
     if (!this.#inGap) this.resync(now);
     this.#inGap = true;
     if (reason === "garbage") return;
-    this.#bad ??= new SlidingMinute();
     this.#bad.add(now);
   }
 
   /** The stream lost its place. */
   resync(now: number): void {
-    this.#resyncs ??= new SlidingMinute();
     this.#resyncs.add(now);
   }
 
   verdict(now: number): DamageVerdict | undefined {
     const { errorRate, errorRateFrames, resyncBudget } = this.#options;
-    const bad = this.#bad?.total(now) ?? 0;
+    const bad = this.#bad.total(now);
     const all = bad + this.#good.total(now);
     if (all >= errorRateFrames && bad > all * errorRate) {
       return { code: "error-rate", message: `${bad} of ${all} frames in a minute were damaged` };
     }
-    if ((this.#resyncs?.total(now) ?? 0) <= resyncBudget) return undefined;
+    if (this.#resyncs.total(now) <= resyncBudget) return undefined;
     return { code: "resync-budget", message: `more than ${resyncBudget} resynchronisations in a minute` };
   }
 }

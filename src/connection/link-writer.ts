@@ -8,15 +8,25 @@ import type { Transport } from "./transport.js";
 /** Is shown the bytes of a frame, which it must copy if it keeps them. */
 export type ByteSink = (buffer: Uint8Array, start: number, end: number) => void;
 
+/** Where encoders come from and go back to. */
+export interface EncoderPool {
+  readonly encoders: FrameEncoder[];
+  giveEncoder(encoder: FrameEncoder): void;
+}
+
 /** Bytes of frames that are handed to the transport at once, without waiting for the end of the turn. */
 const FLUSH_BYTES = 64 * 1024;
 
 export class LinkWriter {
   readonly #transport: Transport;
   readonly #options: ResolvedConnectionOptions;
-  readonly #encoder: FrameEncoder;
+  readonly #pool: EncoderPool | undefined;
+  /** There while something waits for the next flush; for good without a pool. */
+  #encoder: FrameEncoder | undefined;
   /** Lengths of the frames in the encoder that get a message of their own each. */
-  readonly #frameLengths: number[] = [];
+  #frameLengths: number[] | undefined;
+  #seed: number | undefined;
+  #maxPayload: number;
   #handedOver = 0;
   #flushedBytes = 0;
   #stalledSince = 0;
@@ -25,15 +35,21 @@ export class LinkWriter {
   /** Several frames may share a WebSocket message: both ends said so. */
   batching = false;
 
-  constructor(transport: Transport, options: ResolvedConnectionOptions) {
+  constructor(transport: Transport, options: ResolvedConnectionOptions, pool: EncoderPool | undefined) {
     this.#transport = transport;
     this.#options = options;
-    this.#encoder = new FrameEncoder({ magic: options.magic });
+    this.#pool = pool;
+    this.#maxPayload = options.maxPayload;
+  }
+
+  /** Bytes written and not handed over. */
+  get #pending(): number {
+    return this.#encoder === undefined ? 0 : this.#encoder.length;
   }
 
   /** Bytes of all frames written so far. */
   get writtenBytes(): number {
-    return this.#handedOver + this.#encoder.length;
+    return this.#handedOver + this.#pending;
   }
 
   /** Bytes that the network has taken, as of the last `noteProgress`. */
@@ -43,12 +59,12 @@ export class LinkWriter {
 
   /** Bytes on their way out that the network has not taken. */
   get bufferedBytes(): number {
-    return this.#encoder.length + this.#transport.bufferedBytes;
+    return this.#pending + this.#transport.bufferedBytes;
   }
 
   /** Whether enough was written to hand it over at once. */
   get due(): boolean {
-    return this.#encoder.length >= FLUSH_BYTES;
+    return this.#pending >= FLUSH_BYTES;
   }
 
   /** Whether the peer has been answered more than it takes: what does not wait for room is more than may wait. */
@@ -58,53 +74,67 @@ export class LinkWriter {
 
   /** What the peer takes: larger payloads are refused when they are written. */
   set maxPayload(bytes: number) {
-    this.#encoder.maxPayload = bytes;
+    this.#maxPayload = bytes;
+    this.#encoder?.turnTo(this.#seed, bytes);
   }
 
   /** What further frames are sealed with. */
   set checksumSeed(seed: number) {
-    this.#encoder.checksumSeed = seed;
+    this.#seed = seed;
+    this.#encoder?.turnTo(seed, this.#maxPayload);
   }
 
   /** Writes one frame. `keep` is shown its bytes. */
   write(frame: FrameInit, keep: ByteSink | undefined): void {
-    const before = this.#encoder.length;
-    this.#encoder.append(frame);
-    this.#written(before, keep);
+    const encoder = this.#encoder ?? this.#takeEncoder();
+    const before = encoder.length;
+    encoder.append(frame);
+    this.#written(encoder, before, keep);
   }
 
   /** Writes a frame whose payload is encoded straight into its place. */
   writeMessage(frame: FrameInit, codec: MessageEncoder<unknown>, message: unknown, keep: ByteSink | undefined): void {
-    const before = this.#encoder.length;
-    this.#encoder.appendMessage(frame, codec, message);
-    this.#written(before, keep);
+    const encoder = this.#encoder ?? this.#takeEncoder();
+    const before = encoder.length;
+    encoder.appendMessage(frame, codec, message);
+    this.#written(encoder, before, keep);
   }
 
   /** Writes a frame that goes to many, with a trailer of its own. */
   writeShared(shared: SharedFrame, trailer: FrameInit, keep: ByteSink | undefined): void {
-    const before = this.#encoder.length;
-    this.#encoder.appendShared(shared, trailer);
-    this.#written(before, keep);
+    const encoder = this.#encoder ?? this.#takeEncoder();
+    const before = encoder.length;
+    encoder.appendShared(shared, trailer);
+    this.#written(encoder, before, keep);
   }
 
   /** Writes a frame that is encoded already, as a resend or a broadcast. */
   writeEncoded(bytes: Uint8Array): void {
-    const before = this.#encoder.length;
-    this.#encoder.appendEncoded(bytes);
-    this.#written(before, undefined);
+    const encoder = this.#encoder ?? this.#takeEncoder();
+    const before = encoder.length;
+    encoder.appendEncoded(bytes);
+    this.#written(encoder, before, undefined);
   }
 
   /** Hands all written frames to the transport. */
   flush(now: number): void {
-    if (this.#encoder.length === 0) return;
+    const encoder = this.#encoder;
+    if (encoder === undefined || encoder.length === 0) return;
     const transport = this.#transport;
     const backlog = transport.bufferedBytes;
     if (backlog === 0) this.noteProgress(now);
-    const bytes = this.#encoder.take();
+    const bytes = encoder.take();
+    if (this.#pool !== undefined) {
+      this.#encoder = undefined;
+      this.#pool.giveEncoder(encoder);
+    }
     this.#handedOver += bytes.length;
     let start = 0;
-    for (const length of this.#frameLengths) transport.write(bytes.subarray(start, (start += length)));
-    this.#frameLengths.length = 0;
+    const lengths = this.#frameLengths;
+    if (lengths !== undefined) {
+      this.#frameLengths = undefined;
+      for (const length of lengths) transport.write(bytes.subarray(start, (start += length)));
+    }
     // Frames behind a hello or welcome may share a message already, while it had one to itself.
     if (start < bytes.length) transport.write(start === 0 ? bytes : bytes.subarray(start));
     transport.flush?.();
@@ -125,9 +155,18 @@ export class LinkWriter {
     return now - this.#stalledSince;
   }
 
-  #written(before: number, keep: ByteSink | undefined): void {
+  #takeEncoder(): FrameEncoder {
+    const encoder = this.#pool?.encoders.pop() ?? new FrameEncoder({ magic: this.#options.magic });
+    encoder.turnTo(this.#seed, this.#maxPayload);
+    this.#encoder = encoder;
+    return encoder;
+  }
+
+  #written(encoder: FrameEncoder, before: number, keep: ByteSink | undefined): void {
     // Shown before the frame may leave with a flush.
-    if (keep !== undefined) this.#encoder.show(before, keep);
-    if (this.#transport.info.messages && !this.batching) this.#frameLengths.push(this.#encoder.length - before);
+    if (keep !== undefined) encoder.show(before, keep);
+    if (!this.#transport.info.messages || this.batching) return;
+    this.#frameLengths ??= [];
+    this.#frameLengths.push(encoder.length - before);
   }
 }

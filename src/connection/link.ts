@@ -8,11 +8,13 @@ import type { SharedFrame } from "../codec/shared-frame.js";
 import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
 import type { DecoderOptions, ResolvedConnectionOptions } from "../options.js";
 import type { Clock, Timer } from "./clock.js";
+import type { CodecPool, PooledDecoder } from "./codec-pool.js";
 import { DamageMeter } from "./damage-meter.js";
 import type { HeldFrames } from "./held-frames.js";
 import { type ByteSink, LinkWriter } from "./link-writer.js";
 import { type Heartbeat, Liveness } from "./liveness.js";
 import type { RateMeter } from "./rate-limit.js";
+import { SlidingMinute } from "./sliding-minute.js";
 import type { Transport, TransportInfo, TransportReceiver } from "./transport.js";
 
 /** Why a link ended. */
@@ -65,11 +67,18 @@ export class Link implements TransportReceiver {
   readonly #transport: Transport;
   readonly #options: ResolvedConnectionOptions;
   readonly #clock: Clock;
-  readonly #decoder: FrameDecoder;
+  readonly #pool: CodecPool<Link> | undefined;
   readonly #writer: LinkWriter;
   readonly #liveness: Liveness;
-  readonly #damage: DamageMeter;
   readonly #rate: RateMeter | undefined;
+  readonly #good = new SlidingMinute();
+  /** There since the first damage. */
+  #damage: DamageMeter | undefined;
+  /** There while some of the stream is undecided; for good without a pool. */
+  #decoder: PooledDecoder<Link> | undefined;
+  /** Bytes received. */
+  #received = 0;
+  #minVersion: number;
   #owner: LinkOwner;
   /** Told before the owner. */
   observer: LinkObserver | undefined;
@@ -93,7 +102,7 @@ export class Link implements TransportReceiver {
   /** Time spent on this peer since others last had a turn. */
   #spentMs = 0;
 
-  /** `rate`: how fast the peer may send; absent = as fast as it can. */
+  /** `rate`: how fast the peer may send; absent = as fast as it can. `pool`: whose decoders and encoders to share. */
   constructor(
     transport: Transport,
     owner: LinkOwner,
@@ -101,16 +110,22 @@ export class Link implements TransportReceiver {
     clock: Clock,
     heartbeat: Heartbeat,
     rate?: RateMeter,
+    pool?: CodecPool<Link>,
   ) {
     this.#transport = transport;
     this.#owner = owner;
     this.#options = options;
     this.#clock = clock;
-    this.#decoder = new FrameDecoder({ ...this.#decoderOptions(), onDiscard: (discard) => this.#discarded(discard) });
-    this.#writer = new LinkWriter(transport, options);
-    this.#liveness = new Liveness(heartbeat, clock.now());
-    this.#damage = new DamageMeter(options);
+    this.#pool = pool;
+    this.#minVersion = transport.info.protocol === 2 ? 2 : 1;
+    this.#writer = new LinkWriter(transport, options, pool);
+    this.#liveness = new Liveness(heartbeat, this.#time);
     this.#rate = rate;
+  }
+
+  /** Now, in whole milliseconds: a fraction would cost every field that keeps it memory of its own. */
+  get #time(): number {
+    return Math.floor(this.#clock.now());
   }
 
   get info(): TransportInfo {
@@ -172,7 +187,8 @@ export class Link implements TransportReceiver {
   /** The peer's hello or welcome: what its further frames are checked with. */
   secureIncoming(checksumSeed: number): void {
     this.#incomingSeed = checksumSeed;
-    this.#decoder.update({ checksumSeed, minVersion: 2 });
+    this.#minVersion = 2;
+    this.#decoder?.decoder.update({ checksumSeed, minVersion: 2 });
   }
 
   /** Stops reading and keeps the frames that are here already in `frames`, until the owner can say what becomes of them. */
@@ -185,7 +201,7 @@ export class Link implements TransportReceiver {
   release(): void {
     const held = this.#held;
     this.#held = undefined;
-    held?.replay({ ...this.#decoderOptions(), checksumSeed: this.#incomingSeed }, this.#deliver);
+    held?.replay({ ...this.#decoderOptions(), checksumSeed: this.#incomingSeed }, (frame) => this.#deliver(frame));
     this.#resumeFrom(PAUSED_HOLDING);
   }
 
@@ -227,7 +243,7 @@ export class Link implements TransportReceiver {
   flush(): void {
     this.#flushDue = false;
     if (this.#state === "ended") return;
-    const now = this.#clock.now();
+    const now = this.#time;
     this.#sentAt = now;
     this.#writer.flush(now);
     if (this.#transport.bufferedBytes > 0) this.#wakeIn(this.#options.writeTimeoutMs);
@@ -259,7 +275,7 @@ export class Link implements TransportReceiver {
 
   /** Asks the peer for a sign of life now; without one the link ends after the heartbeat timeout. */
   probe(): void {
-    this.#liveness.expect(this.#clock.now());
+    this.#liveness.expect(this.#time);
     this.#owner.onPing(this);
     this.#wakeIn(this.#liveness.heartbeat.timeoutMs());
   }
@@ -326,15 +342,18 @@ export class Link implements TransportReceiver {
   /** @internal */
   onData(chunk: Uint8Array): void {
     if (!this.open) return;
-    const now = this.#clock.now();
+    const started = this.#clock.now();
+    const now = Math.floor(started);
     this.#now = now;
     this.#liveness.received(now);
-    const deliver = this.#deliver;
+    this.#received += chunk.length;
+    const pooled = this.#decoder ?? this.#takeDecoder(chunk.length);
+    const { decoder, deliver } = pooled;
     try {
-      this.#decoder.push(chunk, deliver);
+      decoder.push(chunk, deliver);
       if (this.#transport.info.messages && this.open) {
-        this.#decoder.flush(deliver);
-        this.#damage.boundary();
+        decoder.flush(deliver);
+        this.#damage?.boundary();
       }
     } catch (error) {
       if (!(error instanceof FramewireError) || !this.open) throw error;
@@ -342,17 +361,21 @@ export class Link implements TransportReceiver {
       return;
     }
     if (!this.open) return;
-    if (this.#decoder.openDiscard === "oversize") return this.#oversize();
+    if (decoder.openDiscard === "oversize") return this.#oversize();
     const exceeded = this.#rate?.settle(chunk.length, now);
     if (exceeded !== undefined) return this.fail("rate-exceeded", exceeded);
     this.#watchFrame(now);
-    this.#giveWay(this.#clock.now() - now);
+    if (this.#pool !== undefined && decoder.clean) {
+      this.#decoder = undefined;
+      this.#pool.giveDecoder(pooled);
+    }
+    this.#giveWay(this.#clock.now() - started);
   }
 
   /** @internal */
   onAlive(): void {
     if (!this.open) return;
-    const now = this.#clock.now();
+    const now = this.#time;
     this.#liveness.received(now);
     this.#watchFrame(now);
   }
@@ -360,7 +383,7 @@ export class Link implements TransportReceiver {
   /** @internal */
   onDrain(): void {
     if (!this.open) return;
-    this.#writer.noteProgress(this.#clock.now());
+    this.#writer.noteProgress(this.#time);
     if (this.bufferedBytes <= this.#options.highWaterMark / 2) this.#owner.onWritable(this);
   }
 
@@ -389,7 +412,8 @@ export class Link implements TransportReceiver {
   #incompleteFrame(): number {
     const { messages } = this.#transport.info;
     if (messages) return -1 - (this.#transport.incomingMessage ?? 0);
-    const { bytes, buffered } = this.#decoder.stats;
+    if (this.#decoder === undefined) return -1;
+    const { bytes, buffered } = this.#decoder.decoder.stats;
     if (buffered > 0) return bytes - buffered;
     // Bytes that no longer look like a frame at all are not reported before the next frame, which may never come.
     if (bytes - this.#frameEnd > this.#options.maxPayload + this.#options.maxTrailer) {
@@ -404,7 +428,9 @@ export class Link implements TransportReceiver {
     if (this.#spentMs < TURN_MS) return;
     this.#spentMs = 0;
     this.#pauseFor(PAUSED_FOR_OTHERS);
-    this.#clock.defer(() => this.#resumeFrom(PAUSED_FOR_OTHERS));
+    const goOn = () => this.#resumeFrom(PAUSED_FOR_OTHERS);
+    if (this.#clock.yield === undefined) this.#clock.setTimer(0, goOn);
+    else this.#clock.yield(goOn);
   }
 
   #pauseFor(reason: number): void {
@@ -418,7 +444,7 @@ export class Link implements TransportReceiver {
     if (!this.open) return;
     if (reason !== PAUSED_FOR_OTHERS) {
       // While nothing was read the peer could show no life, and its frame could not become whole.
-      const now = this.#clock.now();
+      const now = this.#time;
       this.#liveness.received(now);
       this.#frameSince = now;
       if (this.#frameStart !== -1) this.#wakeIn(this.#options.frameTimeoutMs);
@@ -426,7 +452,7 @@ export class Link implements TransportReceiver {
     if (this.#paused === 0) this.#transport.resume();
   }
 
-  readonly #deliver = (frame: FrameView): void => {
+  #deliver(frame: FrameView): void {
     if (!this.open) return;
     if (this.#held !== undefined) {
       this.#held.keep(frame);
@@ -435,13 +461,23 @@ export class Link implements TransportReceiver {
     }
     this.#frameEnd = frame.end;
     this.#rate?.add(1);
-    this.#damage.good(this.#now);
+    this.#good.add(this.#now);
+    this.#damage?.boundary();
     this.#owner.onFrame(this, frame);
-  };
+  }
+
+  /** A decoder that is where this stream was before its last `length` bytes. */
+  #takeDecoder(length: number): PooledDecoder<Link> {
+    const pooled = this.#pool?.decoders.pop() ?? newDecoder(this.#decoderOptions());
+    pooled.reader = this;
+    pooled.decoder.turnTo(this.#received - length, this.#incomingSeed, this.#minVersion);
+    this.#decoder = pooled;
+    return pooled;
+  }
 
   #decoderOptions(): DecoderOptions {
     const { magic, maxPayload, maxTrailer, recovery } = this.#options;
-    return { magic, maxPayload, maxTrailer, recovery, minVersion: this.#transport.info.protocol === 2 ? 2 : 1 };
+    return { magic, maxPayload, maxTrailer, recovery, minVersion: this.#minVersion };
   }
 
   /** What a refused frame holds is never searched for frames. */
@@ -449,13 +485,15 @@ export class Link implements TransportReceiver {
     this.fail("frame-too-large", `a frame claims more than the limit of ${this.#options.maxPayload} bytes`);
   }
 
-  #discarded(discard: Discard): void {
+  /** @internal Bytes were discarded. */
+  discarded(discard: Discard): void {
     if (!this.open || this.#options.recovery === "close") return;
     if (discard.reason === "oversize") return this.#oversize();
-    const now = this.#clock.now();
-    this.#damage.bad(discard, now);
+    const now = this.#time;
+    const damage = (this.#damage ??= new DamageMeter(this.#options, this.#good));
+    damage.bad(discard, now);
     this.#owner.onDamage(this, discard);
-    const verdict = this.open ? this.#damage.verdict(now) : undefined;
+    const verdict = this.open ? damage.verdict(now) : undefined;
     if (verdict !== undefined) this.fail(verdict.code, verdict.message);
   }
 
@@ -477,7 +515,7 @@ export class Link implements TransportReceiver {
   }
 
   #wakeIn(delayMs: number): void {
-    const at = this.#clock.now() + delayMs;
+    const at = this.#time + delayMs;
     if (at >= this.#wakeAt || !this.open) return;
     this.#timer?.cancel();
     this.#wakeAt = at;
@@ -486,7 +524,7 @@ export class Link implements TransportReceiver {
 
   /** All deadlines of the link are looked at here, by one timer that is set to the nearest of them. */
   #wake(): void {
-    const now = this.#clock.now();
+    const now = this.#time;
     const late = now - this.#wakeAt >= LATE_MS;
     this.#wakeAt = Number.POSITIVE_INFINITY;
     if (!this.open) return;
@@ -518,6 +556,16 @@ export class Link implements TransportReceiver {
     if (action === "ping") this.#owner.onPing(this);
     this.#wakeIn(lookAgainMs);
   }
+}
+
+/** A decoder that can go from link to link. */
+function newDecoder(options: DecoderOptions): PooledDecoder<Link> {
+  const pooled: PooledDecoder<Link> = {
+    decoder: new FrameDecoder({ ...options, onDiscard: (discard) => pooled.reader?.discarded(discard) }),
+    deliver: (frame) => pooled.reader?.redeliver(frame),
+    reader: undefined,
+  };
+  return pooled;
 }
 
 /** Longest reason that fits into a WebSocket close frame, in bytes of UTF-8. */

@@ -22,7 +22,8 @@ export interface Heartbeat {
 export class Liveness {
   #heartbeat: Heartbeat;
   #lastReceived: number;
-  #waitingSince: number | undefined;
+  /** When the ping went out that was not answered; -1 = there is none. */
+  #waitingSince = -1;
   /** Whether bytes of ours were waiting for the network at the last look, and how many had gone out. */
   #backlog = false;
   #flushedBytes = 0;
@@ -43,12 +44,12 @@ export class Liveness {
 
   received(now: number): void {
     this.#lastReceived = now;
-    this.#waitingSince = undefined;
+    this.#waitingSince = -1;
   }
 
   /** A ping goes out for another reason than silence, such as a change of network. */
   expect(now: number): void {
-    this.#waitingSince ??= now;
+    if (this.#waitingSince === -1) this.#waitingSince = now;
   }
 
   /**
@@ -61,7 +62,7 @@ export class Liveness {
     this.#backlog = backlog;
     const { intervalMs } = this.#heartbeat;
     const timeoutMs = this.#heartbeat.timeoutMs();
-    if (this.#waitingSince === undefined) {
+    if (this.#waitingSince === -1) {
       if (intervalMs === 0) return { action: "none", lookAgainMs: Number.POSITIVE_INFINITY };
       const silence = now - this.#lastReceived;
       if (silence < intervalMs) return { action: "none", lookAgainMs: intervalMs - silence };

@@ -2,6 +2,7 @@
 
 import type { FrameView } from "../codec/index.js";
 import type { Clock, Timer } from "../connection/clock.js";
+import type { CodecPool } from "../connection/codec-pool.js";
 import { Hello } from "../connection/control-messages.js";
 import { KIND_HELLO } from "../connection/frame-kind.js";
 import { HANDSHAKE_DEFAULTS, readHandshake, sayClosing, WIRE_VERSION } from "../connection/handshake.js";
@@ -50,6 +51,7 @@ export interface LinkSettings {
   readonly clock: Clock;
   readonly heartbeat: Heartbeat;
   readonly rates: RateLimits;
+  readonly pool: CodecPool<Link>;
 }
 
 /** Codes that a link may be refused with; what else an `authenticate` hook throws is not for the peer. */
@@ -74,10 +76,10 @@ export class Acceptance implements LinkOwner, Newcomer {
   readonly #timer: Timer;
   #idle = true;
 
-  constructor(transport: Transport, arrival: Arrival, target: AcceptTarget, { options, clock, heartbeat, rates }: LinkSettings) {
+  constructor(transport: Transport, arrival: Arrival, target: AcceptTarget, { options, clock, heartbeat, rates, pool }: LinkSettings) {
     this.#target = target;
     this.#arrival = arrival;
-    this.link = new Link(transport, this, options, clock, heartbeat, new RateMeter(rates));
+    this.link = new Link(transport, this, options, clock, heartbeat, new RateMeter(rates), pool);
     const left = options.handshakeTimeoutMs - (clock.now() - (arrival.since ?? clock.now()));
     this.#timer = clock.setTimer(Math.max(0, left), () =>
       this.link.fail("handshake-timeout", `no handshake within ${options.handshakeTimeoutMs} ms`),

@@ -2,6 +2,7 @@
 
 import { Broadcast } from "../connection/broadcast.js";
 import { type Clock, systemClock } from "../connection/clock.js";
+import { CodecPool } from "../connection/codec-pool.js";
 import { type Command, methodCommand } from "../connection/commands.js";
 import { Connection } from "../connection/connection.js";
 import type { InputOf, MessageCodec, MethodDefinition, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
@@ -12,6 +13,7 @@ import { useInPlace } from "../connection/in-place.js";
 import type { Link, LinkEnd, LinkObserver } from "../connection/link.js";
 import { rateLimits } from "../connection/rate-limit.js";
 import { type BareHandler, handleCommand, implementService } from "../connection/registration.js";
+import { TimerQueue } from "../connection/timer-queue.js";
 import type { Transport, TransportInfo } from "../connection/transport.js";
 import { closeCodeOf, type ErrorCode, FramewireError } from "../errors.js";
 import type { Hello, ResumeRequest, Welcome } from "../gen/framewire/v1/session.js";
@@ -83,7 +85,7 @@ export class Server implements AcceptTarget, LinkObserver {
   constructor(options: ServerOptions = {}) {
     const resolved = { ...options, ...resolveServerOptions(options) };
     checkOrigins(options.allowedOrigins);
-    const clock = options.clock ?? systemClock;
+    const clock = options.clock ?? new TimerQueue(systemClock);
     this.#options = resolved;
     this.#clock = clock;
     this.#sessions = new MemorySessionStore(resolved, clock, (session, why) => this.#dropped(session, why));
@@ -91,7 +93,7 @@ export class Server implements AcceptTarget, LinkObserver {
     this.#room = new WaitingRoom(resolved.maxHandshakes);
     this.#dispatcher.authorize = options.authorize as Dispatcher["authorize"];
     const heartbeat = { intervalMs: resolved.heartbeatIntervalMs, timeoutMs: () => resolved.heartbeatTimeoutMs };
-    this.#links = { options: resolved, clock, heartbeat, rates: rateLimits(resolved) };
+    this.#links = { options: resolved, clock, heartbeat, rates: rateLimits(resolved), pool: new CodecPool() };
     const target: ListenTarget = {
       room: this.#room,
       clock,

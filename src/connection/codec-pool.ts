@@ -1,0 +1,29 @@
+/** Decoders and encoders that go from link to link: one of thousands that are quiet most of the time holds neither. */
+import type { FrameDecoder, FrameHandler } from "../codec/frame-decoder.js";
+import type { FrameEncoder } from "../codec/frame-encoder.js";
+
+/** More than this many of each are never needed at once, unless all links are busy; then new ones are made. */
+const MOST = 64;
+
+/** A decoder, and the link that it reads for now. */
+export interface PooledDecoder<Reader> {
+  readonly decoder: FrameDecoder;
+  /** Hands a frame to the reader. */
+  readonly deliver: FrameHandler;
+  reader: Reader | undefined;
+}
+
+/** What is free. Links take and give back; who finds nothing makes one. All links of a pool have the same options. */
+export class CodecPool<Reader> {
+  readonly decoders: PooledDecoder<Reader>[] = [];
+  readonly encoders: FrameEncoder[] = [];
+
+  giveDecoder(pooled: PooledDecoder<Reader>): void {
+    pooled.reader = undefined;
+    if (this.decoders.length < MOST) this.decoders.push(pooled);
+  }
+
+  giveEncoder(encoder: FrameEncoder): void {
+    if (this.encoders.length < MOST) this.encoders.push(encoder);
+  }
+}
