@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { CLIENT_TRANSITIONS } from "../../src/client/reconnect.js";
+import { DEFAULTS } from "../../src/options.js";
 import { stateDiagram } from "../helpers/state-diagram.js";
 
 const page = readFileSync(new URL("../../docs/reconnect.md", import.meta.url), "utf8");
@@ -16,3 +17,27 @@ it("the page explains every event of the table", () => {
   const explained = [...page.matchAll(/^\| `([a-z-]+)` +\|/gm)].map(([, name]) => name);
   expect(explained).toEqual(expect.arrayContaining([...events]));
 });
+
+it("the page's defaults are those of the code", () => {
+  const told = [...page.matchAll(/^\| `(\w+)` +\| ([^|]+?) +\|/gm)]
+    .map(([, name, value]) => [name as string, value] as const)
+    .filter(([name]) => name in DEFAULTS);
+  expect(told.map(([name]) => name)).toEqual([
+    "resumeWindowMs",
+    "replayBytes",
+    "replayFrames",
+    "resumeWindowMs",
+    "maxSessions",
+    "maxSessionBytes",
+  ]);
+  for (const [name, value] of told) expect(`${name} ${value}`).toContain(`${name} ${inWords(name)}`);
+  for (const name of ["maxQueuedFrames", "maxQueuedBytes", "maxQueuedMs"]) expect(page).toContain(`\`${name}\` (${inWords(name)})`);
+});
+
+/** A default as the page writes it. */
+function inWords(name: string): string {
+  const value = DEFAULTS[name as keyof typeof DEFAULTS] as number;
+  if (name.endsWith("Ms")) return `${value / 1000} s`;
+  if (name.endsWith("Bytes")) return value % 2 ** 20 === 0 ? `${value / 2 ** 20} MiB` : `${value / 1024} KiB`;
+  return value.toLocaleString("en-US");
+}

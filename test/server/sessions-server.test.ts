@@ -7,6 +7,7 @@ import { MemoryNetwork, VirtualClock } from "../../src/testing/index.js";
 import { NoteRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { FakeClient } from "../helpers/fake-client.js";
 import { testService } from "../helpers/test-service.js";
+import { JOINTS } from "../helpers/transports.js";
 
 const ends: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -187,14 +188,15 @@ describe("the sessions of clients that are away", () => {
 });
 
 describe("a client that leaves", () => {
-  it("with a goodbye takes its session with it", async () => {
-    const { clock, serve, join } = open();
-    const server = serve();
-    const client = await join(server);
+  it.each(JOINTS.map((joint) => [joint.name, joint] as const))("with a goodbye over %s takes its session with it", async (_name, joint) => {
+    const server = createServer();
+    ends.push(() => server.close());
+    const make = await joint.open(server);
+    const client = make();
+    await client.connect();
+    expect(server.sessions.sessions).toBe(1);
     await client.close();
-    await clock.runUntilIdle();
-    expect(server.connections).toEqual([]);
-    expect(server.sessions.sessions).toBe(0);
+    await expect.poll(() => server.sessions.sessions).toBe(0);
   });
 
   it("without a word is waited for, also where the end of its stream looks like a clean one", async () => {
