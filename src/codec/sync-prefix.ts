@@ -6,11 +6,6 @@ export const PREFIX_LENGTH = 7;
 const FIRST = 0x08;
 const LAST = 0x10;
 
-/** In `#before`: this byte is not in the prefix. */
-const ABSENT = -1;
-/** In `#before`: this byte begins the prefix, or stands in it more than once; what comes before it tells nothing. */
-const ANY = -2;
-
 let latest: SyncPrefix | undefined;
 
 /** The prefix for `magic`. The one made last is shared: a program has one magic and many decoders. */
@@ -30,10 +25,10 @@ export class SyncPrefix {
   /** Its bytes 0 to 3 and 3 to 6 as little-endian words. */
   readonly head: number;
   readonly tail: number;
-  /** For each byte: how far its last place in the prefix is from the prefix's end. */
-  readonly #shift = new Uint8Array(256);
-  /** For each byte: the byte before its only place in the prefix, or ABSENT, or ANY. */
-  readonly #before = new Int16Array(256).fill(ABSENT);
+  /** For each byte: how far its last place in the prefix is from the prefix's end; 7 if it is not in the prefix. */
+  readonly #shift = new Uint8Array(256).fill(PREFIX_LENGTH);
+  /** For each byte: how far to go when no prefix begins where that place would have it; less than 7 if it has others. */
+  readonly #step = new Uint8Array(256).fill(PREFIX_LENGTH);
 
   constructor(magic: number) {
     this.magic = magic;
@@ -43,8 +38,9 @@ export class SyncPrefix {
     this.head = words.getInt32(0, true);
     this.tail = words.getInt32(3, true);
     this.bytes.forEach((byte, index) => {
-      this.#shift[byte] = PREFIX_LENGTH - 1 - index;
-      this.#before[byte] = index === 0 || this.#before[byte] !== ABSENT ? ANY : this.bytes[index - 1]!;
+      const shift = PREFIX_LENGTH - 1 - index;
+      if (this.#shift[byte] !== PREFIX_LENGTH) this.#step[byte] = shift + 1;
+      this.#shift[byte] = shift;
     });
   }
 
@@ -60,30 +56,30 @@ export class SyncPrefix {
    * First position from `from` on where the whole prefix stands before `end`. If there is none, the bitwise complement
    * of the first position where it may yet begin: `~end`, or that of a proper prefix right before `end`.
    *
-   * Looks at the last byte of a window of seven, and if that one is in the prefix at the one before it. Where the two do
-   * not fit, no window with both can be the prefix. So no filler is slow, not even the prefix's own bytes.
+   * Looks at the last byte of a window of seven. One that is in the prefix leaves one place where the prefix can begin, and
+   * if `08` is not there, none. So no filler is slow, not even one of the prefix's own bytes.
    */
   find(buffer: Uint8Array, mask: number, from: number, end: number): number {
-    const befores = this.#before;
     const shifts = this.#shift;
+    const steps = this.#step;
     let p = from;
     for (const last = end - PREFIX_LENGTH; p <= last; ) {
       const byte = buffer[(p + 6) & mask]!;
-      const before = befores[byte]!;
-      // Steps of constant length where there is one: a length from a table is waited for before the next byte can be loaded.
-      if (before === ABSENT) {
+      const shift = shifts[byte]!;
+      // Constant steps where there are many: a length from a table is waited for before the next byte can be loaded.
+      if (shift === PREFIX_LENGTH) {
         p += PREFIX_LENGTH;
-      } else if (before >= 0 && buffer[(p + 5) & mask] !== before) {
-        p += PREFIX_LENGTH;
-      } else if (byte === FIRST) {
-        p += PREFIX_LENGTH - 1;
-      } else if (byte === LAST) {
-        if (this.matched(buffer, mask, p, end) === PREFIX_LENGTH) return p;
-        p += PREFIX_LENGTH;
+      } else if (buffer[(p + shift) & mask] !== FIRST) {
+        const step = steps[byte]!;
+        if (step === PREFIX_LENGTH) p += PREFIX_LENGTH;
+        else if (step === 3) p += 3;
+        else p += step;
+      } else if (shift > 0) {
+        p += shift;
+      } else if (this.matched(buffer, mask, p, end) === PREFIX_LENGTH) {
+        return p;
       } else {
-        const shift = shifts[byte]!;
-        // Of all that repeat, a byte that stands before the last of the magic is the slowest.
-        p += shift === 2 ? 2 : shift;
+        p += PREFIX_LENGTH;
       }
     }
     for (; p < end; p++) {
