@@ -78,6 +78,7 @@ export class Client {
     });
     events.on("goaway", (goaway) => {
       this.#lifecycle.goaway(goaway.reconnectSpreadMs);
+      if (reconnects.retries > 0) this.#connection.holdCalls();
       this.#events.emit("goaway", goaway);
     });
     outbox?.claim(resolved, (error) => this.#end(error));

@@ -251,6 +251,11 @@ export class Connection implements Caller, CallHost, LinkOwner {
     return new Promise((resolve) => this.#onIdle.push(resolve));
   }
 
+  /** The peer will close soon: calls that this side opens from now on wait for the next link. */
+  holdCalls(): void {
+    this.#sender.holdCalls();
+  }
+
   /** Tells the peer that this side will close soon. New calls of the peer are refused from now on, save those of version 1, which could not be told. */
   goaway(reason: string, reconnectSpreadMs: number): void {
     if (this.version === 1) return;

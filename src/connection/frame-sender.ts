@@ -3,7 +3,7 @@ import { FramewireError } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import { AckWatch } from "./ack-watch.js";
-import type { Clock, Timer } from "./clock.js";
+import type { Clock } from "./clock.js";
 import { type ReceivedSequence, ReplayBuffer, type SequenceRange } from "./delivery.js";
 import type { Emitter } from "./emitter.js";
 import type { ConnectionEvents } from "./events.js";
@@ -12,7 +12,8 @@ import type { Journal } from "./journal.js";
 import type { Link } from "./link.js";
 import type { ByteSink } from "./link-writer.js";
 import { writesInPlace } from "./messages.js";
-import { type Outgoing, SendQueue } from "./outgoing.js";
+import type { Outgoing } from "./outgoing.js";
+import { WaitingFrames } from "./waiting.js";
 
 const EMPTY = new Uint8Array(0);
 
@@ -25,10 +26,9 @@ export type SendFailure = (frame: Outgoing, error: unknown) => void;
 
 export class FrameSender {
   readonly #options: ResolvedConnectionOptions;
-  readonly #clock: Clock;
   readonly #events: Emitter<ConnectionEvents>;
   readonly #received: ReceivedSequence;
-  readonly #queue: SendQueue;
+  readonly #waiting: WaitingFrames;
   readonly #failed: SendFailure;
   readonly #watch: AckWatch;
   #replay: ReplayBuffer;
@@ -38,7 +38,6 @@ export class FrameSender {
   /** The peer does not acknowledge: what it may lack is not waited for. */
   #unacknowledging = false;
   #writable: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
-  #expiryTimer: Timer | undefined;
   readonly #journal: Journal | undefined;
 
   /** `received` is acknowledged by every frame that goes out. `failed` hears of frames that turn out not to be sendable after a wait. */
@@ -52,11 +51,10 @@ export class FrameSender {
   ) {
     this.#journal = journal;
     this.#options = options;
-    this.#clock = clock;
     this.#events = events;
     this.#received = received;
     this.#failed = failed;
-    this.#queue = new SendQueue(options);
+    this.#waiting = new WaitingFrames(options, clock);
     this.#watch = new AckWatch(clock, {
       acked: () => this.#replay.acked,
       sent: () => this.#replay.next - 1,
@@ -78,32 +76,32 @@ export class FrameSender {
 
   /** Frames that wait for a link or for room. */
   get waiting(): number {
-    return this.#queue.length;
+    return this.#waiting.length;
   }
 
   /** Bytes of the frames that wait. */
   get waitingBytes(): number {
-    return this.#queue.bytes;
+    return this.#waiting.bytes;
   }
 
   /** Bytes kept: waiting to be sent, or for an acknowledgement. */
   get heldBytes(): number {
-    return this.#queue.bytes + this.#replay.bytes;
+    return this.#waiting.bytes + this.#replay.bytes;
   }
 
   /** Whether a frame would go out at once. */
   get passable(): boolean {
-    return this.#queue.length === 0 && this.#open && !this.#replay.behind;
+    return this.#waiting.ready === 0 && this.#open && !this.#replay.behind;
   }
 
   /** Whether somebody waits for frames to pass. */
   get held(): boolean {
-    return this.#queue.length > 0 || this.#writable !== undefined || this.#replay.behind;
+    return this.#waiting.ready > 0 || this.#writable !== undefined || this.#replay.behind;
   }
 
   /** Whether what waits, waits for room in the socket, and not for a link or an acknowledgement. */
   get blocked(): boolean {
-    return this.#queue.length > 0 && this.#link?.writable === false;
+    return this.#waiting.ready > 0 && this.#link?.writable === false;
   }
 
   get #open(): boolean {
@@ -118,13 +116,19 @@ export class FrameSender {
     this.#version = version;
     this.#maxPayload = maxPayload;
     link.maxPayload = maxPayload;
+    this.#waiting.release();
+  }
+
+  /** The peer is about to close the link and takes no new calls: from here they wait for the next one. */
+  holdCalls(): void {
+    this.#waiting.holdCalls();
   }
 
   /** The link is gone. Reliable frames wait for the next one; others end here, as those do that are sent without a link. */
   detach(): void {
     this.#link = undefined;
     this.#watch.stop();
-    for (const frame of this.#queue.remove(({ reliable }) => !reliable)) {
+    for (const frame of this.#waiting.remove(({ reliable }) => !reliable)) {
       frame.owner?.frameSettled(frame.callId === undefined ? undefined : noConnection());
     }
   }
@@ -152,15 +156,14 @@ export class FrameSender {
   }
 
   #post(frame: Outgoing): void {
-    if (this.passable) return this.#transmit(this.#link as Link, frame);
+    if (this.passable && !this.#waiting.isLater(frame)) return this.#transmit(this.#link as Link, frame);
     if (!frame.reliable && this.#link === undefined) {
       if (frame.callId === undefined) return frame.owner?.frameSettled();
       throw noConnection();
     }
     frame.settlePayload();
     this.#checkSize(frame);
-    this.#queue.push(frame, this.#clock.now());
-    this.#watchExpiry();
+    this.#waiting.push(frame);
     if (this.#link === undefined) this.#events.emit("queued");
   }
 
@@ -189,8 +192,8 @@ export class FrameSender {
   flush(): void {
     while (this.#replay.behind && this.#link?.writable === true) this.#link.writeEncoded(this.#replay.again() as Uint8Array);
     if (this.#replay.behind) return;
-    while (this.#queue.length > 0 && this.#open) {
-      const frame = this.#queue.shift() as Outgoing;
+    while (this.#waiting.ready > 0 && this.#open) {
+      const frame = this.#waiting.shift() as Outgoing;
       try {
         this.#transmit(this.#link as Link, frame);
       } catch (error) {
@@ -242,7 +245,7 @@ export class FrameSender {
 
   #sendAgain(frames: readonly Outgoing[]): void {
     for (const frame of frames) frame.sent = false;
-    this.#queue.putBack(frames, this.#clock.now());
+    this.#waiting.putBack(frames);
   }
 
   /** Gives memory back that is not in use. */
@@ -265,17 +268,15 @@ export class FrameSender {
 
   /** Takes frames that still wait back; their owners hear nothing. */
   withdraw(match: (frame: Outgoing) => boolean): void {
-    if (this.#queue.length === 0) return;
-    for (const frame of this.#queue.remove(match)) if (frame.kept) this.#journal?.withdrawn(frame);
+    if (this.waiting === 0) return;
+    for (const frame of this.#waiting.remove(match)) if (frame.kept) this.#journal?.withdrawn(frame);
   }
 
   /** Ends everything that waits with `error`. */
   close(error: FramewireError): void {
     this.#link = undefined;
     this.#watch.stop();
-    this.#expiryTimer?.cancel();
-    this.#expiryTimer = undefined;
-    for (const frame of this.#queue.remove(() => true)) frame.owner?.frameSettled(error);
+    for (const frame of this.#waiting.close()) frame.owner?.frameSettled(error);
     this.#replay = this.#newReplay();
     this.#releaseWritable();
   }
@@ -338,21 +339,6 @@ export class FrameSender {
     const writable = this.#writable;
     this.#writable = undefined;
     writable?.resolve();
-  }
-
-  /** Called when a frame begins to wait: with no timer set, it is the oldest that may expire. */
-  #watchExpiry(delayMs = this.#options.maxQueuedMs): void {
-    this.#expiryTimer ??= this.#clock.setTimer(delayMs, () => {
-      this.#expiryTimer = undefined;
-      const now = this.#clock.now();
-      for (const frame of this.#queue.expire(now)) {
-        frame.owner?.frameSettled(
-          new FramewireError("queue-expired", `the frame waited longer than ${this.#options.maxQueuedMs} ms to be sent`),
-        );
-      }
-      const { expiresAt } = this.#queue;
-      if (expiresAt !== Number.POSITIVE_INFINITY) this.#watchExpiry(expiresAt - now);
-    });
   }
 
   #newReplay(acked = 0): ReplayBuffer {

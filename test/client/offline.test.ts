@@ -206,6 +206,50 @@ describe("what the peer knows of already", () => {
   });
 });
 
+describe("calls made while the server says that it is about to close", () => {
+  it("wait for the next connection, streams and all; those in flight go on, and messages are still sent", async () => {
+    const { client, clock, connect, server, serve, handled } = open();
+    await connect();
+    const service = client.service(TestServiceDefinition);
+    const running = service.sum(
+      (async function* () {
+        for (let i = 0; i < 10; i++) {
+          yield { number: 1n };
+          await sleep(clock, 100);
+        }
+      })(),
+      { timeoutMs: 0 },
+    );
+    await clock.advance(200);
+    const closed = server.close({ drainMs: 10_000, reconnectSpreadMs: 4000 });
+    await clock.advance(10);
+    const calls = Promise.all([service.echo({ text: "later" }), service.sum([{ number: 7n }]), service.note({ text: "now" })]);
+    const givenUp = outcomes([service.echo({ text: "given up" }, { timeoutMs: 100 })]);
+    await clock.advance(500);
+    expect([handled, client.state, await givenUp]).toEqual([["now"], "connected", ["deadline-exceeded"]]);
+    serve();
+    await clock.advance(5000);
+    await closed;
+    expect([await running, ...(await calls)]).toMatchObject([{ sum: 10n }, { text: "later" }, { sum: 7n }, {}]);
+    expect(handled).toEqual(["now", "later"]);
+  });
+
+  it("are refused after they have waited too long", async () => {
+    const { client, clock, connect, server } = open({ maxQueuedMs: 1000 });
+    await connect();
+    const hang = client.service(TestServiceDefinition).echo({ text: "hangs", delayMs: 60_000 }, { timeoutMs: 0 });
+    hang.catch(() => {});
+    await clock.advance(10);
+    const closed = server.close({ drainMs: 5000 });
+    await clock.advance(10);
+    const call = outcomes([client.service(TestServiceDefinition).echo({ text: "later" }, { timeoutMs: 0 })]);
+    await clock.advance(1100);
+    expect(await call).toEqual(["queue-expired"]);
+    await clock.advance(5000);
+    await closed;
+  });
+});
+
 describe("a client of version 1", () => {
   it("makes calls before it is connected and gets each its own reply", async () => {
     const { client, connect, handled } = open({ version: 1 });

@@ -86,6 +86,8 @@ describe("an authorize hook", () => {
       expect(await codeOf(first(stream))).toBe("permission-denied");
     }
     await two.service.note({ text: "unheard" });
+    // It is on its way by another socket than the call below.
+    await expect.poll(() => asked.length).toBe(5);
     const one = await join(options, 1);
     expect(await codeOf(one.service.echo({}))).toBe("deadline-exceeded");
     expect(asked).toEqual([...["Echo", "Sum", "Count", "Chat", "Note"].map((method) => `${method} for peer 2`), "Echo for peer 1"]);

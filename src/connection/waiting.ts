@@ -1,0 +1,102 @@
+/** The frames of a connection that wait: for room or a link, or for the next link; and how long they may. */
+import { FramewireError } from "../errors.js";
+import type { ResolvedConnectionOptions } from "../options.js";
+import type { Clock, Timer } from "./clock.js";
+import { KIND_REQUEST } from "./frame-kind.js";
+import { type Outgoing, SendQueue } from "./outgoing.js";
+
+export class WaitingFrames {
+  readonly #options: ResolvedConnectionOptions;
+  readonly #clock: Clock;
+  readonly #ready: SendQueue;
+  /** Calls for the next link, while the peer is about to close this one; and their numbers. */
+  #later: SendQueue | undefined;
+  readonly #laterCalls = new Set<number | undefined>();
+  #timer: Timer | undefined;
+
+  constructor(options: ResolvedConnectionOptions, clock: Clock) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#ready = new SendQueue(options);
+  }
+
+  /** All that waits. */
+  get length(): number {
+    return this.#ready.length + (this.#later?.length ?? 0);
+  }
+
+  /** What waits for room, or for any link. */
+  get ready(): number {
+    return this.#ready.length;
+  }
+
+  /** Bytes of the frames that are ready. */
+  get bytes(): number {
+    return this.#ready.bytes;
+  }
+
+  /** Takes a frame in. @throws FramewireError `queue-full` */
+  push(frame: Outgoing): void {
+    (this.isLater(frame) ? (this.#later as SendQueue) : this.#ready).push(frame, this.#clock.now());
+    this.#watch(this.#options.maxQueuedMs);
+  }
+
+  /** The next frame that is ready. */
+  shift(): Outgoing | undefined {
+    return this.#ready.shift();
+  }
+
+  /** Puts frames that have been sent before in front of all, whatever the bounds. */
+  putBack(frames: readonly Outgoing[]): void {
+    this.#ready.putBack(frames, this.#clock.now());
+  }
+
+  /** Takes out every frame that `match` names. */
+  remove(match: (frame: Outgoing) => boolean): Outgoing[] {
+    return [...this.#ready.remove(match), ...(this.#later?.remove(match) ?? [])];
+  }
+
+  /** New calls, and what belongs to them, wait for the next link from here. */
+  holdCalls(): void {
+    this.#later ??= new SendQueue(this.#options);
+    const held = this.#ready.remove((frame) => this.isLater(frame));
+    this.#later.putBack(held, this.#clock.now());
+  }
+
+  /** Whether a frame has to wait for the next link, or belongs to a call that does. */
+  isLater({ reliable, kind, callId }: Outgoing): boolean {
+    if (this.#later === undefined || !reliable) return false;
+    if (kind === KIND_REQUEST) this.#laterCalls.add(callId);
+    return this.#laterCalls.has(callId);
+  }
+
+  /** The next link is there. */
+  release(): void {
+    const held = this.#later?.remove(() => true) ?? [];
+    this.#later = undefined;
+    this.#laterCalls.clear();
+    this.putBack(held);
+  }
+
+  /** Gives out everything that waits; no timer is left. */
+  close(): Outgoing[] {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    return this.remove(() => true);
+  }
+
+  /** Called when a frame begins to wait: with no timer set, it is the oldest that may expire. */
+  #watch(delayMs: number): void {
+    this.#timer ??= this.#clock.setTimer(delayMs, () => {
+      this.#timer = undefined;
+      const now = this.#clock.now();
+      for (const frame of [...this.#ready.expire(now), ...(this.#later?.expire(now) ?? [])]) {
+        frame.owner?.frameSettled(
+          new FramewireError("queue-expired", `the frame waited longer than ${this.#options.maxQueuedMs} ms to be sent`),
+        );
+      }
+      const expiresAt = Math.min(this.#ready.expiresAt, this.#later?.expiresAt ?? Number.POSITIVE_INFINITY);
+      if (expiresAt !== Number.POSITIVE_INFINITY) this.#watch(expiresAt - now);
+    });
+  }
+}
