@@ -29,7 +29,7 @@ export class ReplayBuffer {
   #tail = 0;
   #oldest = 1;
   #next = 1;
-  /** The frame that goes out next: below `next` while frames are sent again. Only then it matters where it begins. */
+  /** The frame that goes out next, and where it begins: below `next` while frames are sent again. */
   #cursor = 1;
   #cursorAt = 0;
   #acked = 0;
@@ -63,6 +63,11 @@ export class ReplayBuffer {
     return this.#tail - this.#head;
   }
 
+  /** Bytes of them that are on their way: all, unless frames are being sent again. */
+  get inFlight(): number {
+    return this.#cursorAt - this.#head;
+  }
+
   /** Frames thrown out unacknowledged since the start, because the buffer was full. */
   get evicted(): number {
     return this.#evicted;
@@ -92,6 +97,7 @@ export class ReplayBuffer {
     const at = this.#tail & (this.#ring.length - 1);
     const room = this.#ring.length - at;
     this.#tail += length;
+    this.#cursorAt = this.#tail;
     if (length <= SMALL && length <= room) {
       for (let i = 0; i < length; i++) this.#ring[at + i] = buffer[start + i]!;
     } else if (length <= room) {
@@ -231,6 +237,7 @@ export class ReceivedSequence {
     if (sequence === this.#received + 1) {
       this.#received = sequence;
       this.#asked = false;
+      this.#lastAhead = 0;
       return "deliver";
     }
     return sequence <= this.#received ? "duplicate" : "gap";
@@ -245,6 +252,14 @@ export class ReceivedSequence {
     const ask = !this.#asked || sequence <= this.#lastAhead;
     this.#lastAhead = sequence;
     return ask;
+  }
+
+  /**
+   * Whether damage is a reason to ask for a resend. Not while one is under way that frames behind the loss have proven
+   * necessary: if the damage hit that, its own sequence will show it.
+   */
+  get shouldAsk(): boolean {
+    return !(this.#asked && this.#lastAhead > this.#received);
   }
 
   /** The peer was asked to send again what is missing. */

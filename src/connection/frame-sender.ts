@@ -19,6 +19,13 @@ const EMPTY = new Uint8Array(0);
 
 /** Payload of a ping that asks for an acknowledgement. The heartbeat's pings have none. */
 const PROBE = Uint8Array.of(1);
+
+/**
+ * Bytes that go out again at first, on a new link and when the peer says that frames were lost to damage. Twice as many
+ * with each round that it acknowledges: a link that breaks or damages again soon must not cost all that is kept each time.
+ */
+const RESUME_BYTES = 64 * 1024;
+const RESEND_BYTES = 16 * 1024;
 const WIRE_VERSION = 2;
 
 /** What a frame that waited could not be sent for. */
@@ -37,6 +44,8 @@ export class FrameSender {
   #maxPayload: number;
   /** The peer does not acknowledge: what it may lack is not waited for. */
   #unacknowledging = false;
+  /** Bytes that may be on their way unacknowledged: few behind damage, as more of it would waste all that was under way. */
+  #window = Number.POSITIVE_INFINITY;
   #writable: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
   readonly #journal: Journal | undefined;
 
@@ -59,9 +68,10 @@ export class FrameSender {
       acked: () => this.#replay.acked,
       sent: () => this.#replay.next - 1,
       ping: () => this.control(KIND_PING, PROBE),
-      resend: () => void this.resend(this.#replay.acked),
+      resend: () => void this.resendLost(this.#replay.acked),
       giveUp: () => {
         this.#unacknowledging = true;
+        this.#window = Number.POSITIVE_INFINITY;
         this.flush();
       },
     });
@@ -105,13 +115,15 @@ export class FrameSender {
   }
 
   get #open(): boolean {
-    return this.#link?.writable === true && (!this.#replay.full || this.#unacknowledging);
+    if (this.#link?.writable !== true) return false;
+    return this.#unacknowledging || (!this.#replay.full && this.#replay.inFlight < this.#window);
   }
 
   /** Goes on over another link. What the peer lacks of the replay is sent by `resend`, then what waits by `flush`. */
   attach(link: Link, version: 1 | 2, maxPayload: number): void {
     this.#watch.stop();
     this.#unacknowledging = false;
+    this.#window = Number.POSITIVE_INFINITY;
     this.#link = link;
     this.#version = version;
     this.#maxPayload = maxPayload;
@@ -190,7 +202,9 @@ export class FrameSender {
 
   /** Sends what waits, as far as there is room: first what is to be sent again, then what is new. */
   flush(): void {
-    while (this.#replay.behind && this.#link?.writable === true) this.#link.writeEncoded(this.#replay.again() as Uint8Array);
+    while (this.#replay.behind && this.#link?.writable === true && this.#replay.inFlight < this.#window) {
+      this.#link.writeEncoded(this.#replay.again() as Uint8Array);
+    }
     if (this.#replay.behind) return;
     while (this.#waiting.ready > 0 && this.#open) {
       const frame = this.#waiting.shift() as Outgoing;
@@ -206,20 +220,28 @@ export class FrameSender {
   }
 
   /** Sends everything after `sequence` again, before anything new. Gives the range that it cannot, and then sends nothing. */
-  resend(sequence: number): SequenceRange | undefined {
+  resend(sequence: number, window = RESUME_BYTES): SequenceRange | undefined {
     const missing = this.#replay.missingAfter(sequence);
     if (missing !== undefined) return missing;
+    this.#window = window;
     this.#replay.rewind(sequence);
     this.#watchAcks();
     this.flush();
     return undefined;
   }
 
+  /** The same on a link that damages frames. */
+  resendLost(sequence: number): SequenceRange | undefined {
+    return this.resend(sequence, RESEND_BYTES);
+  }
+
   /** The peer has everything up to `sequence`. False if it can't have. Frames that waited for that may go now: `flush`. */
   acknowledge(sequence: number): boolean {
-    const before = this.#replay.acked;
+    const { acked, inFlight } = this.#replay;
     if (!this.#replay.ack(sequence)) return false;
-    if (this.#replay.acked > before) this.#unacknowledging = false;
+    if (this.#replay.acked > acked) this.#unacknowledging = false;
+    this.#window += inFlight - this.#replay.inFlight;
+    if (this.#window > this.#options.replayBytes) this.#window = Number.POSITIVE_INFINITY;
     this.#journal?.acknowledged(sequence);
     return true;
   }

@@ -134,7 +134,7 @@ export class SessionRouter {
 
   /** Bytes were damaged, and with them perhaps reliable frames: asks for everything after the last good one. */
   damaged(): void {
-    this.#ask(ASK_AGAIN_MS);
+    if (this.#parts.received.shouldAsk) this.#ask(ASK_AGAIN_MS);
     this.#parts.unreliableLost();
   }
 
@@ -204,7 +204,7 @@ export class SessionRouter {
 
   /** The peer lost frames to damage: all after its last good one go out again, in order. */
   #resend(link: Link, received: number): void {
-    const missing = this.#parts.sender.resend(received);
+    const missing = this.#parts.sender.resendLost(received);
     if (missing !== undefined) {
       return link.fail("resend-impossible", `frames ${missing.from} to ${missing.to} are no longer kept`);
     }

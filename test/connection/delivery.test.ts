@@ -136,6 +136,22 @@ describe("a received sequence", () => {
     expect([3, 4, 5].map(early)).toEqual([true, false, false]);
     expect([3, 4].map(early)).toEqual([true, false]);
   });
+
+  it("asks once for each loss, however far ahead the frames behind an earlier one were", () => {
+    const received = new ReceivedSequence();
+    received.asked();
+    for (const sequence of [50, 51]) {
+      received.accept(sequence);
+      expect(received.shouldAskAgain(sequence)).toBe(false);
+    }
+    expect(received.shouldAsk).toBe(false);
+    received.accept(1);
+    // Damage hits 2: asked for at once, and not again for 3 and what follows.
+    expect(received.shouldAsk).toBe(true);
+    received.asked();
+    received.accept(3);
+    expect([received.shouldAskAgain(3), received.shouldAskAgain(4)]).toEqual([false, false]);
+  });
 });
 
 describe("a watch over acknowledgements", () => {
@@ -230,7 +246,7 @@ const note: Command = {
 
 /** The numbers of the notes that a peer got, repetitions included. */
 function notesOf(peer: ScriptedPeer): number[] {
-  return peer.frames.filter(({ cmd }) => cmd === note.cmd).map(({ payload }) => Number(NoteRequest.decode(payload!).text));
+  return peer.frames.filter(({ cmd }) => cmd === note.cmd).map(({ payload }) => Number.parseInt(NoteRequest.decode(payload!).text, 10));
 }
 
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
@@ -314,6 +330,28 @@ describe("sending", () => {
     for (const i of upTo(5)) void connection.send(note, { text: String(200 + i) });
     await clock.runUntilIdle();
     expect(notesOf(peer)).toEqual([...upTo(200), ...upTo(205).slice(20)]);
+    connection.close(1000, "");
+  });
+
+  it("again after damage begins with little and doubles as it is acknowledged: more would be lost to the next damage", async () => {
+    const { clock, connection, peer, acknowledge } = joined({});
+    for (const i of upTo(2_000)) void connection.send(note, { text: `${i} ${"x".repeat(80)}` });
+    await clock.runUntilIdle();
+    expect(notesOf(peer)).toHaveLength(2_000);
+    peer.frames.length = 0;
+    peer.send({ cmd: 0, kind: FrameKind.FRAME_KIND_ACK, status: DATA_LOSS });
+    const rounds: number[] = [];
+    for (let acked = 0; acked < 2_000; acknowledge(acked)) {
+      const before = acked;
+      await clock.runUntilIdle();
+      acked = peer.frames.length;
+      rounds.push(acked - before);
+      expect(acked).toBeGreaterThan(before);
+    }
+    const [first] = rounds as [number];
+    expect(first * 110).toBeLessThan(17 * 1024);
+    for (const [round, count] of rounds.slice(0, -1).entries()) expect(count / (first * 2 ** round)).toBeCloseTo(1, 1);
+    expect(notesOf(peer)).toEqual(upTo(2_000));
     connection.close(1000, "");
   });
 
