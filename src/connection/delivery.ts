@@ -41,6 +41,7 @@ export class ReplayBuffer {
     this.#acked = acked;
     this.#oldest = acked + 1;
     this.#next = acked + 1;
+    this.#cursor = acked + 1;
   }
 
   /** The sequence that the next frame gets. */

@@ -128,7 +128,6 @@ export class FrameSender {
     this.#version = version;
     this.#maxPayload = maxPayload;
     link.maxPayload = maxPayload;
-    this.#waiting.release();
   }
 
   /** The peer is about to close the link and takes no new calls: from here they wait for the next one. */
@@ -140,6 +139,7 @@ export class FrameSender {
   detach(): void {
     this.#link = undefined;
     this.#watch.stop();
+    this.#waiting.release();
     for (const frame of this.#waiting.remove(({ reliable }) => !reliable)) {
       frame.owner?.frameSettled(frame.callId === undefined ? undefined : noConnection());
     }

@@ -9,7 +9,7 @@ export class WaitingFrames {
   readonly #options: ResolvedConnectionOptions;
   readonly #clock: Clock;
   readonly #ready: SendQueue;
-  /** Calls for the next link, while the peer is about to close this one; and their numbers. */
+  /** Calls for the next link, while the peer is about to close this one, and their numbers. They grow no older here. */
   #later: SendQueue | undefined;
   readonly #laterCalls = new Set<number | undefined>();
   #timer: Timer | undefined;
@@ -70,18 +70,19 @@ export class WaitingFrames {
     return this.#laterCalls.has(callId);
   }
 
-  /** The next link is there. */
+  /** That link is gone: everything waits for the next one. */
   release(): void {
-    const held = this.#later?.remove(() => true) ?? [];
+    const later = this.#later;
+    if (later === undefined) return;
     this.#later = undefined;
     this.#laterCalls.clear();
-    this.putBack(held);
+    this.putBack(later.remove(() => true));
+    this.#watch(this.#options.maxQueuedMs);
   }
 
   /** Gives out everything that waits; no timer is left. */
   close(): Outgoing[] {
     this.#timer?.cancel();
-    this.#timer = undefined;
     return this.remove(() => true);
   }
 
@@ -90,12 +91,12 @@ export class WaitingFrames {
     this.#timer ??= this.#clock.setTimer(delayMs, () => {
       this.#timer = undefined;
       const now = this.#clock.now();
-      for (const frame of [...this.#ready.expire(now), ...(this.#later?.expire(now) ?? [])]) {
+      for (const frame of this.#ready.expire(now)) {
         frame.owner?.frameSettled(
           new FramewireError("queue-expired", `the frame waited longer than ${this.#options.maxQueuedMs} ms to be sent`),
         );
       }
-      const expiresAt = Math.min(this.#ready.expiresAt, this.#later?.expiresAt ?? Number.POSITIVE_INFINITY);
+      const { expiresAt } = this.#ready;
       if (expiresAt !== Number.POSITIVE_INFINITY) this.#watch(expiresAt - now);
     });
   }
