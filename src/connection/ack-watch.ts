@@ -17,7 +17,7 @@ export interface AckWatched {
   /** Sends a ping whose pong `answered` hears of. */
   ping(): void;
   /** Sends everything again that is not acknowledged. */
-  resend(): void;
+  sendAgain(): void;
   /** The peer lives and has what was sent to it twice, but does not acknowledge. */
   giveUp(): void;
 }
@@ -44,17 +44,18 @@ export class AckWatch {
   /** Something went out that is to be acknowledged. */
   start(): void {
     if (this.#timer !== undefined) return;
-    const { acked, sent } = this.#watched;
-    const before = acked();
+    const watched = this.#watched;
+    const before = watched.acked();
     this.#timer = this.#clock.setTimer(this.#delayMs, () => {
       this.#timer = undefined;
-      if (acked() === sent()) return this.stop();
-      if (acked() > before) {
+      const acked = watched.acked();
+      if (acked === watched.sent()) return this.stop();
+      if (acked > before) {
         this.#delayMs = FIRST_MS;
       } else {
         this.#delayMs = Math.min(this.#delayMs * 2, LONGEST_MS);
-        this.#pingedAt = acked();
-        this.#watched.ping();
+        this.#pingedAt = acked;
+        watched.ping();
       }
       this.start();
     });
@@ -71,7 +72,7 @@ export class AckWatch {
       this.#watched.giveUp();
     } else {
       this.#resentAt = acked;
-      this.#watched.resend();
+      this.#watched.sendAgain();
     }
   }
 

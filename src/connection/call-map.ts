@@ -5,12 +5,15 @@
  */
 
 /** Slots of a new table; a power of two. */
-const FIRST_SLOTS = 16;
+const FIRST_SLOTS = 4;
+
+/** Shared by all that hold nothing yet; never written to. */
+const NONE: never[] = [];
 
 export class CallMap<T> {
   /** Ids by slot, 0 = free. A call is in the slot of its id or, if that was taken, in one of those behind it, with none free between. */
-  #ids: number[] = [];
-  #calls: (T | undefined)[] = [];
+  #ids: number[] = NONE;
+  #calls: (T | undefined)[] = NONE;
   #size = 0;
 
   get size(): number {

@@ -25,7 +25,7 @@ import type { Link, LinkEnd, LinkOwner } from "./link.js";
 import { encodeExt, Outgoing } from "./outgoing.js";
 import { USELESS_FRAME_WEIGHT } from "./rate-limit.js";
 import { type HandlerFailure, ServedCalls } from "./served-calls.js";
-import { SessionRouter } from "./session-router.js";
+import { type RouterHost, SessionRouter } from "./session-router.js";
 import { V1Exchange } from "./v1-exchange.js";
 
 /** What the two ends agreed on in the handshake. */
@@ -60,23 +60,26 @@ type State =
   | { readonly tag: "attached"; readonly link: Link }
   | { readonly tag: "closed"; readonly error: FramewireError };
 
-export class Connection implements Caller, CallHost, LinkOwner {
+export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   readonly options: ResolvedConnectionOptions;
   readonly clock: Clock;
   readonly events = new Emitter<ConnectionEvents>();
   readonly #side: "client" | "server";
   readonly #received = new ReceivedSequence();
+  readonly #dispatcher: Dispatcher;
+  readonly #facade: unknown;
   readonly #sender: FrameSender;
-  readonly #calls: CallTable;
-  readonly #served: ServedCalls;
-  readonly #v1: V1Exchange;
   readonly #router: SessionRouter;
+  // Made when they are first needed: a server's connections are thousands, and most need one of the three.
+  #calls: CallTable | undefined;
+  #served: ServedCalls | undefined;
+  #v1: V1Exchange | undefined;
   readonly #journal: Journal | undefined;
   #state: State = { tag: "detached" };
   #agreement: Agreement;
   #paused = false;
   #draining = false;
-  #onIdle: (() => void)[] = [];
+  #onIdle: (() => void)[] | undefined;
 
   /** `facade` is what handlers see as `context.connection`. */
   constructor(
@@ -91,29 +94,29 @@ export class Connection implements Caller, CallHost, LinkOwner {
     this.options = options;
     this.clock = clock;
     this.#agreement = { version, maxPayload: options.maxPayload, initialCredit: options.initialCredit, resumable: false };
-    const { events } = this;
-    const failed = (failure: HandlerFailure) => events.emit("failure", failure);
-    const received = this.#received;
-    const sender = new FrameSender(options, clock, events, received, (frame, error) => this.#unsendable(frame, error), journal);
-    const calls = new CallTable(this, side, journal);
+    this.#dispatcher = dispatcher;
+    this.#facade = facade;
     this.#journal = journal;
-    const served = new ServedCalls(this, dispatcher, facade, failed);
-    this.#sender = sender;
-    this.#calls = calls;
-    this.#served = served;
-    this.#v1 = new V1Exchange(this, dispatcher, facade, failed);
-    this.#router = new SessionRouter({
-      side,
-      clock,
-      ackDelayMs: options.ackDelayMs,
-      events,
-      received,
-      sender,
-      calls,
-      served,
-      flush: () => this.#flush(),
-      unreliableLost: () => this.#unreliableLost("frames were lost to damage", "data-loss"),
-    });
+    this.#sender = new FrameSender(options, clock, this.events, this.#received, this, journal);
+    this.#router = new SessionRouter(side, this, this.#sender, this.#received);
+  }
+
+  /** The calls of this side. */
+  get calls(): CallTable {
+    this.#calls ??= new CallTable(this, this.#side, this.#journal);
+    return this.#calls;
+  }
+
+  /** The calls of the peer. */
+  get served(): ServedCalls {
+    this.#served ??= new ServedCalls(this, this.#dispatcher, this.#facade);
+    return this.#served;
+  }
+
+  /** All there is of a version 1 peer. */
+  get #exchange(): V1Exchange {
+    this.#v1 ??= new V1Exchange(this, this.#dispatcher, this.#facade);
+    return this.#v1;
   }
 
   /** The link in use, if there is one. */
@@ -140,7 +143,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
 
   /** Calls and handlers of both directions that have not settled. */
   get inFlight(): number {
-    return this.#calls.size + this.#served.size + this.#v1.size;
+    return (this.#calls?.size ?? 0) + (this.#served?.size ?? 0) + (this.#v1?.size ?? 0);
   }
 
   /** Highest sequence received with none missing before it. */
@@ -187,11 +190,11 @@ export class Connection implements Caller, CallHost, LinkOwner {
   }
 
   call(command: Command, request: unknown, options: CallOptions = {}): Promise<unknown> {
-    return (this.version === 1 ? this.#v1 : this.#calls).call(command, request, options);
+    return (this.version === 1 ? this.#exchange : this.calls).call(command, request, options);
   }
 
   stream(command: Command, request: unknown, options: CallOptions = {}): AsyncIterable<unknown> {
-    return this.#calls.stream(command, request, options);
+    return this.calls.stream(command, request, options);
   }
 
   // Life
@@ -225,7 +228,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
       if (resumed.lostOut !== undefined) this.#lost(resumed.lostOut);
     }
     if (agreement.version === 1) this.#dropNumberedCalls();
-    this.#flush();
+    this.flush();
   }
 
   /** Ends the connection for good: everything in flight fails. */
@@ -236,11 +239,11 @@ export class Connection implements Caller, CallHost, LinkOwner {
     link?.close(closeCode, reason, error);
     this.#router.detach();
     this.#sender.close(error);
-    this.#calls.failWhere(() => true, "unavailable", reason);
-    this.#served.abortWhere(() => true, reason);
-    this.#v1.end(reason);
-    this.#calls.close();
-    this.#served.close();
+    this.#calls?.failWhere(() => true, "unavailable", reason);
+    this.#served?.abortWhere(() => true, reason);
+    this.#v1?.end(reason);
+    this.#calls?.close();
+    this.#served?.close();
     this.#idled();
     this.events.emit("close", error);
   }
@@ -248,7 +251,10 @@ export class Connection implements Caller, CallHost, LinkOwner {
   /** Resolves when no call and no handler is in flight and every frame has gone out. */
   idle(): Promise<void> {
     if (this.#isIdle) return Promise.resolve();
-    return new Promise((resolve) => this.#onIdle.push(resolve));
+    return new Promise((resolve) => {
+      this.#onIdle ??= [];
+      this.#onIdle.push(resolve);
+    });
   }
 
   /** The peer will close soon: calls that this side opens from now on wait for the next link. */
@@ -298,6 +304,14 @@ export class Connection implements Caller, CallHost, LinkOwner {
     this.link?.charge(USELESS_FRAME_WEIGHT);
   }
 
+  failed(failure: HandlerFailure): void {
+    this.events.emit("failure", failure);
+  }
+
+  damaged(): void {
+    this.#unreliableLost("frames were lost to damage", "data-loss");
+  }
+
   limited(error: FramewireError): void {
     this.events.emit("limit", error);
   }
@@ -311,7 +325,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
       this.events.emit("frame", { direction: "in", version, cmd, kind: kindNumber as FrameKind, callId, payload, bytes: end - start });
     }
     if (this.version === 2) this.#router.route(link, frame);
-    else if (frame.version === 1) this.#v1.onFrame(frame);
+    else if (frame.version === 1) this.#exchange.onFrame(frame);
     else return link.fail("protocol-violation", "a version 2 frame on a version 1 connection");
     if (!this.#paused && this.#overloaded(1)) {
       this.#paused = true;
@@ -326,7 +340,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
   }
 
   onWritable(link: Link): void {
-    if (link === this.link) this.#flush();
+    if (link === this.link) this.flush();
   }
 
   onPing(link: Link): void {
@@ -346,21 +360,21 @@ export class Connection implements Caller, CallHost, LinkOwner {
     this.#router.detach();
     const { version, resumable } = this.#agreement;
     const why = end.reason === "" ? "the connection broke" : end.reason;
-    if (version === 1) this.#v1.end(why);
+    if (version === 1) this.#v1?.end(why);
     // What is not kept for a resume ends here; what is kept waits for the next link.
     if (resumable) {
       this.#unreliableLost(why, "unavailable");
     } else {
-      this.#calls.failWhere((request) => request.sent, "unavailable", why);
-      this.#served.abortWhere(() => true, why);
+      this.#calls?.failWhere((request) => request.sent, "unavailable", why);
+      this.#served?.abortWhere(() => true, why);
     }
     this.events.emit("detach", end);
   }
 
   /** Frames that are never sent again may be lost: the calls that depend on them end, on both sides. */
   #unreliableLost(why: string, code: CallErrorCode): void {
-    this.#calls.failWhere((request) => request.sent && !request.reliable, code, why);
-    this.#served.abortWhere((command) => !command.reliable, why);
+    this.#calls?.failWhere((request) => request.sent && !request.reliable, code, why);
+    this.#served?.abortWhere((command) => !command.reliable, why);
   }
 
   /**
@@ -371,7 +385,7 @@ export class Connection implements Caller, CallHost, LinkOwner {
    */
   #overloaded(share: number): boolean {
     const { maxCalls, maxQueuedBytes } = this.options;
-    if (this.#served.messages + this.#v1.size >= maxCalls * share) return true;
+    if ((this.#served?.messages ?? 0) + (this.#v1?.size ?? 0) >= maxCalls * share) return true;
     return this.#side === "server" && this.#sender.blocked && this.#sender.waitingBytes >= (maxQueuedBytes / 2) * share;
   }
 
@@ -382,21 +396,24 @@ export class Connection implements Caller, CallHost, LinkOwner {
   }
 
   #idled(): void {
-    if (this.#onIdle.length > 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+    const waiting = this.#onIdle;
+    this.#onIdle = undefined;
+    if (waiting !== undefined) for (const resolve of waiting) resolve();
   }
 
   get #isIdle(): boolean {
     return this.inFlight === 0 && this.#sender.waiting === 0;
   }
 
-  #flush(): void {
+  /** Sends what waits. */
+  flush(): void {
     this.#sender.flush();
     this.#unpause();
     if (this.#isIdle) this.#idled();
   }
 
   /** A frame that waited cannot be sent after all. */
-  #unsendable(frame: Outgoing, error: unknown): void {
+  unsendable(frame: Outgoing, error: unknown): void {
     if (frame.owner === undefined) return this.#unanswerable(frame, error);
     frame.owner.frameSettled(
       error instanceof FramewireError ? error : new FramewireError("internal", "the message could not be sent", { cause: error }),
@@ -424,10 +441,10 @@ export class Connection implements Caller, CallHost, LinkOwner {
   #startAfresh(reason: string): void {
     const lost = this.#sender.restart();
     this.#received.restart();
-    this.#calls.failWhere((request) => request.sent, "unavailable", reason);
-    this.#served.abortWhere(() => true, reason);
+    this.#calls?.failWhere((request) => request.sent, "unavailable", reason);
+    this.#served?.abortWhere(() => true, reason);
     // What still waits for calls of the old session must not meet calls of the new one that have their numbers.
-    this.#sender.withdraw(({ callId, kept }) => callId !== undefined && !kept && !this.#calls.has(callId));
+    this.#sender.withdraw(({ callId, kept }) => callId !== undefined && !kept && this.#calls?.has(callId) !== true);
     if (lost !== undefined) this.events.emit("gap", { direction: "out", ...lost, reason });
   }
 
@@ -435,14 +452,14 @@ export class Connection implements Caller, CallHost, LinkOwner {
   #restarted(restarted: NonNullable<NonNullable<Agreement["resumed"]>["restarted"]>): void {
     if (restarted.side === "own") return this.#received.skip({ from: 1, to: restarted.received });
     const reason = "the client has started anew";
-    this.#calls.failWhere((request) => request.sent, "unavailable", reason);
-    this.#served.abortWhere((command) => command.requestStream || command.responseStream, reason);
+    this.#calls?.failWhere((request) => request.sent, "unavailable", reason);
+    this.#served?.abortWhere((command) => command.requestStream || command.responseStream, reason);
   }
 
   /** The peer turned out to speak version 1: its replies have no numbers. Calls that wait were opened the other way. */
   #dropNumberedCalls(): void {
     this.#sender.withdraw((frame) => frame.callId !== undefined);
-    this.#calls.failWhere(() => true, "unavailable", "the peer speaks version 1 only; call again");
+    this.#calls?.failWhere(() => true, "unavailable", "the peer speaks version 1 only; call again");
   }
 
   /** Frames are lost for good. Nobody knows any more whose they were: every call that may have been among them fails. */
@@ -450,8 +467,8 @@ export class Connection implements Caller, CallHost, LinkOwner {
     const whose = gap.direction === "in" ? "of the peer" : "to the peer";
     const lost = `frames ${gap.from} to ${gap.to} ${whose} were lost (${gap.reason})`;
     // A peer like this one cancels its calls itself, as it hears of the same loss; another may wait for the answer.
-    this.#served.failWhere((command) => gap.direction === "out" || command.requestStream, new FramewireError("data-loss", lost));
-    this.#calls.cancelWhere((request) => request.sent, "data-loss", lost);
+    this.#served?.failWhere((command) => gap.direction === "out" || command.requestStream, new FramewireError("data-loss", lost));
+    this.#calls?.cancelWhere((request) => request.sent, "data-loss", lost);
     this.events.emit("gap", gap);
   }
 }

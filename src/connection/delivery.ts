@@ -15,15 +15,25 @@ export interface SequenceRange {
   readonly to: number;
 }
 
+const NO_BYTES = new Uint8Array(0);
+const NO_LENGTHS = new Uint32Array(0);
+
+/** Rings of the first size that nobody needs now: one that has all its frames acknowledged gives its own back. */
+const spareRings: Uint8Array[] = [];
+const spareLengths: Uint32Array[] = [];
+const MOST_SPARES = 64;
+const FIRST_RING = 1024;
+const FIRST_LENGTHS = 16;
+
 /**
  * What a sender keeps until the peer acknowledges it: the bytes of whole encoded frames, in one ring. A frame costs
  * a copy of its bytes and no object of its own.
  */
 export class ReplayBuffer {
   readonly #limits: ReplayLimits;
-  #ring = new Uint8Array(0);
+  #ring: Uint8Array = NO_BYTES;
   /** Lengths of the frames kept; that of sequence `s` is at `s` modulo its length. */
-  #lengths = new Uint32Array(0);
+  #lengths: Uint32Array = NO_LENGTHS;
   /** Bytes ever dropped from the ring, and ever put in. Their places in it are these modulo its length. */
   #head = 0;
   #tail = 0;
@@ -114,6 +124,7 @@ export class ReplayBuffer {
     if (!(sequence < this.#next)) return false;
     if (sequence > this.#acked) this.#acked = sequence;
     while (this.#oldest <= sequence) this.#drop();
+    if (this.#oldest === this.#next && this.#ring.length === FIRST_RING) this.#giveBack();
     return true;
   }
 
@@ -145,8 +156,16 @@ export class ReplayBuffer {
   /** Gives memory back that is not in use; for a connection that has nothing to send. */
   shrink(): void {
     if (this.#oldest < this.#next) return;
-    this.#ring = new Uint8Array(0);
-    this.#lengths = new Uint32Array(0);
+    this.#ring = NO_BYTES;
+    this.#lengths = NO_LENGTHS;
+  }
+
+  #giveBack(): void {
+    if (spareRings.length < MOST_SPARES) {
+      spareRings.push(this.#ring);
+      if (this.#lengths.length === FIRST_LENGTHS) spareLengths.push(this.#lengths);
+    }
+    this.shrink();
   }
 
   get #keeps(): boolean {
@@ -190,17 +209,18 @@ export class ReplayBuffer {
   #grow(length: number): void {
     const count = this.#next - this.#oldest;
     if (count > this.#lengths.length) {
-      const lengths = new Uint32Array(Math.max(16, this.#lengths.length * 2));
+      const free = this.#lengths.length === 0 ? spareLengths.pop() : undefined;
+      const lengths = free ?? new Uint32Array(Math.max(FIRST_LENGTHS, this.#lengths.length * 2));
       for (let s = this.#oldest; s < this.#next - 1; s++)
         lengths[s & (lengths.length - 1)] = this.#lengths[s & (this.#lengths.length - 1)]!;
       this.#lengths = lengths;
     }
     const needed = this.bytes + length;
     if (needed <= this.#ring.length) return;
-    let size = Math.max(1024, this.#ring.length);
+    let size = Math.max(FIRST_RING, this.#ring.length);
     while (size < needed) size *= 2;
-    const ring = new Uint8Array(size);
-    ring.set(this.#copy(this.#head, this.#tail));
+    const ring = (size === FIRST_RING ? spareRings.pop() : undefined) ?? new Uint8Array(size);
+    if (this.#tail > this.#head) ring.set(this.#copy(this.#head, this.#tail));
     this.#tail -= this.#head;
     this.#cursorAt -= this.#head;
     this.#head = 0;

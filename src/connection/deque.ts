@@ -1,6 +1,10 @@
+/** Shared by all that are empty; never written to. */
+const NONE: never[] = [];
+
 /** A queue whose both ends cost O(1): what waits in line here is never shifted through an array. */
 export class Deque<T> {
-  #items: (T | undefined)[] = [];
+  /** One that is empty holds no array of its own. */
+  #items: (T | undefined)[] = NONE;
   #head = 0;
 
   get length(): number {
@@ -8,7 +12,8 @@ export class Deque<T> {
   }
 
   push(item: T): void {
-    this.#items.push(item);
+    if (this.#items === NONE) this.#items = [item];
+    else this.#items.push(item);
   }
 
   peek(): T | undefined {
@@ -25,7 +30,7 @@ export class Deque<T> {
     const item = this.#items[this.#head];
     this.#items[this.#head++] = undefined;
     if (this.#head === this.#items.length) {
-      this.#items = [];
+      this.#items = NONE;
       this.#head = 0;
     } else if (this.#head > 32 && this.#head * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#head);
@@ -40,14 +45,14 @@ export class Deque<T> {
     const kept: T[] = [];
     for (const item of this) (match(item) ? removed : kept).push(item);
     if (removed.length > 0) {
-      this.#items = kept;
+      this.#items = kept.length === 0 ? NONE : kept;
       this.#head = 0;
     }
     return removed;
   }
 
   clear(): void {
-    this.#items = [];
+    this.#items = NONE;
     this.#head = 0;
   }
 

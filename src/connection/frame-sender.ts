@@ -2,7 +2,7 @@
 import { FramewireError } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
-import { AckWatch } from "./ack-watch.js";
+import { AckWatch, type AckWatched } from "./ack-watch.js";
 import type { Clock } from "./clock.js";
 import { type ReceivedSequence, ReplayBuffer, type SequenceRange } from "./delivery.js";
 import type { Emitter } from "./emitter.js";
@@ -28,15 +28,17 @@ const RESUME_BYTES = 64 * 1024;
 const RESEND_BYTES = 16 * 1024;
 const WIRE_VERSION = 2;
 
-/** What a frame that waited could not be sent for. */
-export type SendFailure = (frame: Outgoing, error: unknown) => void;
+/** Who hears of frames that turn out not to be sendable after a wait. */
+export interface SendHost {
+  unsendable(frame: Outgoing, error: unknown): void;
+}
 
-export class FrameSender {
+export class FrameSender implements AckWatched {
   readonly #options: ResolvedConnectionOptions;
   readonly #events: Emitter<ConnectionEvents>;
   readonly #received: ReceivedSequence;
   readonly #waiting: WaitingFrames;
-  readonly #failed: SendFailure;
+  readonly #host: SendHost;
   readonly #watch: AckWatch;
   #replay: ReplayBuffer;
   #link: Link | undefined;
@@ -47,34 +49,26 @@ export class FrameSender {
   /** Bytes that may be on their way unacknowledged: few behind damage, as more of it would waste all that was under way. */
   #window = Number.POSITIVE_INFINITY;
   #writable: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
+  /** Made for the first reliable frame. */
+  #keep: ByteSink | undefined;
   readonly #journal: Journal | undefined;
 
-  /** `received` is acknowledged by every frame that goes out. `failed` hears of frames that turn out not to be sendable after a wait. */
+  /** `received` is acknowledged by every frame that goes out. */
   constructor(
     options: ResolvedConnectionOptions,
     clock: Clock,
     events: Emitter<ConnectionEvents>,
     received: ReceivedSequence,
-    failed: SendFailure,
+    host: SendHost,
     journal?: Journal | undefined,
   ) {
     this.#journal = journal;
     this.#options = options;
     this.#events = events;
     this.#received = received;
-    this.#failed = failed;
+    this.#host = host;
     this.#waiting = new WaitingFrames(options, clock);
-    this.#watch = new AckWatch(clock, {
-      acked: () => this.#replay.acked,
-      sent: () => this.#replay.next - 1,
-      ping: () => this.control(KIND_PING, PROBE),
-      resend: () => void this.resendLost(this.#replay.acked),
-      giveUp: () => {
-        this.#unacknowledging = true;
-        this.#window = Number.POSITIVE_INFINITY;
-        this.flush();
-      },
-    });
+    this.#watch = new AckWatch(clock, this);
     this.#replay = this.#newReplay();
     this.#maxPayload = options.maxPayload;
   }
@@ -213,10 +207,34 @@ export class FrameSender {
       } catch (error) {
         // What fitted when it began to wait may be too large for the peer of this link.
         if (frame.kept) this.#journal?.withdrawn(frame);
-        this.#failed(frame, error);
+        this.#host.unsendable(frame, error);
       }
     }
     if (this.passable) this.#releaseWritable();
+  }
+
+  // AckWatched
+
+  acked(): number {
+    return this.#replay.acked;
+  }
+
+  sent(): number {
+    return this.#replay.next - 1;
+  }
+
+  ping(): void {
+    this.control(KIND_PING, PROBE);
+  }
+
+  sendAgain(): void {
+    this.resendLost(this.#replay.acked);
+  }
+
+  giveUp(): void {
+    this.#unacknowledging = true;
+    this.#window = Number.POSITIVE_INFINITY;
+    this.flush();
   }
 
   /** Sends everything after `sequence` again, before anything new. Gives the range that it cannot, and then sends nothing. */
@@ -334,7 +352,9 @@ export class FrameSender {
   #writeSealed(link: Link, frame: Outgoing): void {
     const received = this.#received;
     const { codec, broadcast } = frame;
-    const keep = frame.reliable ? this.#keep : undefined;
+    const keep: ByteSink | undefined = frame.reliable
+      ? (this.#keep ??= (buffer, start, end) => this.#replay.add(buffer, start, end))
+      : undefined;
     frame.version = WIRE_VERSION;
     frame.sequence = frame.reliable ? this.#replay.next : undefined;
     frame.ack = received.owesAck ? received.received : undefined;
@@ -354,8 +374,6 @@ export class FrameSender {
   #watchAcks(): void {
     if (!this.#unacknowledging && this.#replay.oldest < this.#replay.next) this.#watch.start();
   }
-
-  readonly #keep: ByteSink = (buffer, start, end) => this.#replay.add(buffer, start, end);
 
   #releaseWritable(): void {
     const writable = this.#writable;

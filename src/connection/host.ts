@@ -3,6 +3,7 @@ import type { FramewireError } from "../errors.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import type { Clock } from "./clock.js";
 import type { Outgoing } from "./outgoing.js";
+import type { HandlerFailure } from "./served-calls.js";
 
 export interface CallHost {
   readonly options: ResolvedConnectionOptions;
@@ -23,6 +24,8 @@ export interface CallHost {
   callSettled(): void;
   /** The frame at hand was of no use here: it weighs more against the peer's rate. */
   useless(): void;
+  /** A handler failed, or the peer asked for what is not there. */
+  failed(failure: HandlerFailure): void;
   /** A limit refused what the peer asked for. */
   limited(error: FramewireError): void;
 }

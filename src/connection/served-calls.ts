@@ -43,19 +43,17 @@ export class ServedCalls {
   readonly #host: CallHost;
   readonly #dispatcher: Dispatcher;
   readonly #facade: unknown;
-  readonly #failed: (failure: HandlerFailure) => void;
   readonly #calls = new CallMap<ServedCall>();
-  readonly #deadlines: Deadlines;
+  /** Made for the first call that has one. */
+  #deadlines: Deadlines | undefined;
   /** Handlers of one-way messages that have not returned. */
   #messages = 0;
 
   /** `facade` is what handlers see as `context.connection`. */
-  constructor(host: CallHost, dispatcher: Dispatcher, facade: unknown, failed: (failure: HandlerFailure) => void) {
+  constructor(host: CallHost, dispatcher: Dispatcher, facade: unknown) {
     this.#host = host;
     this.#dispatcher = dispatcher;
     this.#facade = facade;
-    this.#failed = failed;
-    this.#deadlines = new Deadlines(host.clock, (now) => this.#expire(now));
   }
 
   /** Handlers that have not returned. */
@@ -71,7 +69,7 @@ export class ServedCalls {
   /** A one-way message: nothing goes back, whatever happens. */
   onMessage(frame: FrameView): void {
     const handler = this.#dispatcher.registry.get(frame.cmd);
-    const failed = (error: unknown) => this.#failed({ command: handler?.command.name ?? cmdName(frame.cmd), error });
+    const failed = (error: unknown) => this.#host.failed({ command: handler?.command.name ?? cmdName(frame.cmd), error });
     if (handler === undefined || handler.command.requestStream) {
       this.#host.useless();
       return failed(unimplemented(frame.cmd));
@@ -185,7 +183,7 @@ export class ServedCalls {
 
   /** Lets the timer go; for a connection that has closed. */
   close(): void {
-    this.#deadlines.clear();
+    this.#deadlines?.clear();
   }
 
   #start(id: number, handler: Handler, request: unknown, facts: CallFacts): void {
@@ -209,6 +207,7 @@ export class ServedCalls {
       pump: undefined,
     };
     this.#calls.set(id, call);
+    this.#deadlines ??= new Deadlines(this.#host.clock, (now) => this.#expire(now));
     this.#deadlines.add(call.deadline);
     try {
       const result = this.#dispatcher.run(handler, requests ?? request, context);
@@ -292,7 +291,7 @@ export class ServedCalls {
   #respondError(cmd: number, callId: number, reliable: boolean, error: unknown, metadata?: Readonly<Record<string, string>>): void {
     const meant = error instanceof FramewireError && isCallErrorCode(error.code);
     const status = meant ? statusOf(error.code as Parameters<typeof statusOf>[0]) : statusOf("internal");
-    if (!meant) this.#failed({ command: this.#dispatcher.registry.get(cmd)?.command.name ?? cmdName(cmd), error });
+    if (!meant) this.#host.failed({ command: this.#dispatcher.registry.get(cmd)?.command.name ?? cmdName(cmd), error });
     const told = meant ? { ...metadata, ...error.metadata } : metadata;
     const frame = new Outgoing(cmd, KIND_RESPONSE, callId, reliable);
     frame.status = status;

@@ -28,20 +28,17 @@ import type { Link } from "./link.js";
 import { USELESS_FRAME_WEIGHT } from "./rate-limit.js";
 import type { ServedCalls } from "./served-calls.js";
 
-/** The parts of a connection that a session routes between. */
-export interface RouterParts {
-  readonly side: "client" | "server";
+/** What a session routes between, and what it needs of its connection. */
+export interface RouterHost {
   readonly clock: Clock;
-  readonly ackDelayMs: number;
+  readonly options: { readonly ackDelayMs: number };
   readonly events: Emitter<ConnectionEvents>;
-  readonly received: ReceivedSequence;
-  readonly sender: FrameSender;
   readonly calls: CallTable;
   readonly served: ServedCalls;
   /** Sends what waited for an acknowledgement. */
-  readonly flush: () => void;
+  flush(): void;
   /** Frames that nobody sends again may be lost: what depends on them ends. */
-  readonly unreliableLost: () => void;
+  damaged(): void;
 }
 
 /** An ack frame with this status asks for everything after its ack again. */
@@ -58,54 +55,59 @@ const ASK_AGAIN_MS = 2_000;
 const ASK_AT_MOST_MS = 16_000;
 
 export class SessionRouter {
-  readonly #parts: RouterParts;
+  readonly #host: RouterHost;
+  readonly #sender: FrameSender;
+  readonly #received: ReceivedSequence;
   /** Parity of the calls that this side opens. */
   readonly #ownParity: 0 | 1;
   #ackTimer: Timer | undefined;
   #unacknowledgedBytes = 0;
   #askTimer: Timer | undefined;
 
-  constructor(parts: RouterParts) {
-    this.#parts = parts;
-    this.#ownParity = parts.side === "client" ? 1 : 0;
+  constructor(side: "client" | "server", host: RouterHost, sender: FrameSender, received: ReceivedSequence) {
+    this.#host = host;
+    this.#sender = sender;
+    this.#received = received;
+    this.#ownParity = side === "client" ? 1 : 0;
   }
 
   /** Sends a frame on to where it belongs; one that breaks the rules ends the link. */
   route(link: Link, frame: FrameView): void {
-    const { calls, served, sender } = this.#parts;
+    const host = this.#host;
+    const sender = this.#sender;
     if (frame.ackNumber > 0) {
       if (!sender.acknowledge(frame.ackNumber)) {
         return link.fail("protocol-violation", "the peer acknowledged a sequence that was never sent");
       }
-      if (sender.held && frame.status !== DATA_LOSS) this.#parts.flush();
+      if (sender.held && frame.status !== DATA_LOSS) this.#host.flush();
     }
     if (frame.sequenceNumber > 0 && !this.#accept(link, frame)) return;
     const callId = frame.callIdNumber;
     switch (frame.kindNumber) {
       case KIND_MESSAGE:
-        return served.onMessage(frame);
+        return host.served.onMessage(frame);
       case KIND_REQUEST:
-        if (this.#isOwn(callId) || !served.onRequest(frame)) {
+        if (this.#isOwn(callId) || !host.served.onRequest(frame)) {
           link.fail("protocol-violation", `the call id ${callId} is in use, or not the peer's to give`);
         }
         return;
       case KIND_RESPONSE:
-        return calls.onResponse(frame);
+        return host.calls.onResponse(frame);
       case KIND_ITEM:
-        if (!(this.#isOwn(callId) ? calls : served).onItem(frame)) {
+        if (!(this.#isOwn(callId) ? host.calls : host.served).onItem(frame)) {
           link.fail("protocol-violation", "the peer sent more items than its credit allows");
         }
         return;
       case KIND_END:
-        return served.onEnd(callId);
+        return host.served.onEnd(callId);
       case KIND_CREDIT: {
         const credit = this.#read(link, frame, Credit);
-        return credit && (this.#isOwn(callId) ? calls : served).onCredit(callId, credit.bytes);
+        return credit && (this.#isOwn(callId) ? host.calls : host.served).onCredit(callId, credit.bytes);
       }
       case KIND_CANCEL:
         // Calls that are cancelled as fast as they are opened never count against the calls in flight, and cost as much.
         link.charge(USELESS_FRAME_WEIGHT);
-        return served.onCancel(callId);
+        return host.served.onCancel(callId);
       case KIND_PING:
         link.charge(USELESS_FRAME_WEIGHT);
         if (frame.payloadEnd - frame.payloadStart > PING_PAYLOAD) return link.fail("protocol-violation", "a ping with too large a payload");
@@ -121,7 +123,7 @@ export class SessionRouter {
         const goaway = this.#read(link, frame, Goaway);
         if (goaway === undefined) return;
         if (goaway.closeCode !== 0) link.endedByPeer(goaway.closeCode, goaway.reason);
-        else this.#parts.events.emit("goaway", goaway);
+        else this.#host.events.emit("goaway", goaway);
         return;
       }
       case KIND_HELLO:
@@ -134,8 +136,8 @@ export class SessionRouter {
 
   /** Bytes were damaged, and with them perhaps reliable frames: asks for everything after the last good one. */
   damaged(): void {
-    if (this.#parts.received.shouldAsk) this.#ask(ASK_AGAIN_MS);
-    this.#parts.unreliableLost();
+    if (this.#received.shouldAsk) this.#ask(ASK_AGAIN_MS);
+    this.#host.damaged();
   }
 
   /** The link is gone: nothing is owed on it any more. */
@@ -145,7 +147,7 @@ export class SessionRouter {
     this.#askTimer?.cancel();
     this.#askTimer = undefined;
     this.#unacknowledgedBytes = 0;
-    this.#parts.received.reattach();
+    this.#received.reattach();
   }
 
   #isOwn(callId: number): boolean {
@@ -154,7 +156,7 @@ export class SessionRouter {
 
   /** Whether the frame is next in order and may be handled. */
   #accept(link: Link, frame: FrameView): boolean {
-    const { received } = this.#parts;
+    const received = this.#received;
     const sequence = frame.sequenceNumber;
     switch (received.accept(sequence)) {
       case "deliver":
@@ -178,12 +180,13 @@ export class SessionRouter {
 
   /** Acknowledges soon; at once, when much has come since the last time: the sender may wait for it. */
   #oweAck(bytes: number): void {
-    const { received, clock, ackDelayMs } = this.#parts;
+    const received = this.#received;
+    const { clock, options } = this.#host;
     // The first since the last acknowledgement, which may have gone out with a frame of ours.
     if (received.received - received.acknowledged === 1) this.#unacknowledgedBytes = 0;
     this.#unacknowledgedBytes += bytes;
     if (this.#unacknowledgedBytes >= ACK_BYTES || received.received - received.acknowledged >= ACK_FRAMES) return this.#acknowledge();
-    this.#ackTimer ??= clock.setTimer(ackDelayMs, () => {
+    this.#ackTimer ??= clock.setTimer(options.ackDelayMs, () => {
       this.#ackTimer = undefined;
       this.#acknowledge();
     });
@@ -191,11 +194,13 @@ export class SessionRouter {
 
   #acknowledge(): void {
     this.#unacknowledgedBytes = 0;
-    if (this.#parts.received.owesAck) this.#parts.sender.control(KIND_ACK);
+    if (this.#received.owesAck) this.#sender.control(KIND_ACK);
   }
 
   #ask(againMs: number): void {
-    const { sender, received, clock } = this.#parts;
+    const sender = this.#sender;
+    const received = this.#received;
+    const { clock } = this.#host;
     sender.control(KIND_ACK, undefined, DATA_LOSS);
     received.asked();
     this.#askTimer?.cancel();
@@ -204,12 +209,12 @@ export class SessionRouter {
 
   /** The peer lost frames to damage: all after its last good one go out again, in order. */
   #resend(link: Link, received: number): void {
-    const missing = this.#parts.sender.resendLost(received);
+    const missing = this.#sender.resendLost(received);
     if (missing !== undefined) {
       return link.fail("resend-impossible", `frames ${missing.from} to ${missing.to} are no longer kept`);
     }
-    this.#parts.unreliableLost();
-    this.#parts.flush();
+    this.#host.damaged();
+    this.#host.flush();
   }
 
   #read<T>(link: Link, frame: FrameView, codec: { decode(bytes: Uint8Array): T }): T | undefined {

@@ -13,7 +13,7 @@ import type { Dispatcher } from "./dispatcher.js";
 import type { CallHost } from "./host.js";
 import { decodeMessage, encodeMessage } from "./messages.js";
 import { Outgoing } from "./outgoing.js";
-import { decodeRequest, type HandlerFailure, isPeersFault, unimplemented } from "./served-calls.js";
+import { decodeRequest, isPeersFault, unimplemented } from "./served-calls.js";
 
 /** A request whose reply has not gone back. Replies leave in request order. */
 interface ReplySlot {
@@ -34,15 +34,13 @@ export class V1Exchange {
   readonly #host: CallHost;
   readonly #dispatcher: Dispatcher;
   readonly #facade: unknown;
-  readonly #failed: (failure: HandlerFailure) => void;
   readonly #slots = new Deque<ReplySlot>();
   readonly #pending = new Map<number, Deque<PendingRequest>>();
 
-  constructor(host: CallHost, dispatcher: Dispatcher, facade: unknown, failed: (failure: HandlerFailure) => void) {
+  constructor(host: CallHost, dispatcher: Dispatcher, facade: unknown) {
     this.#host = host;
     this.#dispatcher = dispatcher;
     this.#facade = facade;
-    this.#failed = failed;
   }
 
   /** Handlers that have not returned. */
@@ -56,10 +54,10 @@ export class V1Exchange {
     const handler = this.#dispatcher.registry.get(frame.cmd);
     if (handler === undefined) {
       this.#host.useless();
-      return this.#failed({ command: cmdName(frame.cmd), error: unimplemented(frame.cmd) });
+      return this.#host.failed({ command: cmdName(frame.cmd), error: unimplemented(frame.cmd) });
     }
     const { command } = handler;
-    const failed = (error: unknown) => this.#failed({ command: command.name, error });
+    const failed = (error: unknown) => this.#host.failed({ command: command.name, error });
     if (command.requestStream || command.responseStream) {
       return failed(new FramewireError("unimplemented", `${command.name} streams, which version 1 peers cannot`));
     }

@@ -24,39 +24,47 @@ export class ServerConnection {
   readonly id: string;
   readonly peer: PeerDescription;
   readonly identity: unknown;
-  readonly #connection: () => Connection;
   readonly #rooms: Rooms;
+  #connection: Connection | undefined;
   #info: TransportInfo;
 
   /** @internal */
-  constructor(facts: ClientFacts, info: TransportInfo, connection: () => Connection, rooms: Rooms) {
+  constructor(facts: ClientFacts, info: TransportInfo, rooms: Rooms) {
     this.id = facts.id;
     this.peer = facts.peer;
     this.identity = facts.identity;
     this.#info = info;
-    this.#connection = connection;
     this.#rooms = rooms;
+  }
+
+  /** @internal The connection that this is the face of. Comes right after the constructor, as it wants to know its face. */
+  bind(connection: Connection): void {
+    this.#connection = connection;
+  }
+
+  get #bound(): Connection {
+    return this.#connection as Connection;
   }
 
   /** The socket in use, or the last one that was. */
   get transport(): TransportInfo {
-    this.#info = this.#connection().link?.info ?? this.#info;
+    this.#info = this.#bound.link?.info ?? this.#info;
     return this.#info;
   }
 
   /** Wire version of the client. */
   get version(): 1 | 2 {
-    return this.#connection().version;
+    return this.#bound.version;
   }
 
   /** Whether the client has a socket now; without one its session waits for the client to resume it. */
   get attached(): boolean {
-    return this.#connection().link !== undefined;
+    return this.#bound.link !== undefined;
   }
 
   /** Calls and handlers of both directions that have not settled. */
   get inFlight(): number {
-    return this.#connection().inFlight;
+    return this.#bound.inFlight;
   }
 
   /** Enters a room: `server.to(room)` reaches it until it leaves or the connection ends. */
@@ -79,9 +87,9 @@ export class ServerConnection {
   async send(target: MethodDefinition | number, codecOrMessage: unknown, message?: unknown): Promise<void> {
     if (typeof target === "number") {
       const codec = codecOrMessage as MessageCodec;
-      await this.#connection().send(bareCommand(target, codec, codec, true), message);
+      await this.#bound.send(bareCommand(target, codec, codec, true), message);
     } else {
-      await this.#connection().send(methodCommand("", target), codecOrMessage);
+      await this.#bound.send(methodCommand("", target), codecOrMessage);
     }
   }
 
@@ -92,21 +100,21 @@ export class ServerConnection {
     message: InputOf<C>,
     options: CallOptions & { readonly reply?: R } = {},
   ): Promise<OutputOf<R>> {
-    return (await this.#connection().call(bareCommand(cmd, codec, options.reply ?? codec, false), message, options)) as OutputOf<R>;
+    return (await this.#bound.call(bareCommand(cmd, codec, options.reply ?? codec, false), message, options)) as OutputOf<R>;
   }
 
   /** The typed client of a service that the client implements. */
   service<D extends ServiceDefinition>(definition: D): ServiceClient<D, CallOptions> {
-    return serviceClient(this.#connection(), definition);
+    return serviceClient(this.#bound, definition);
   }
 
   /** Listens to `close`, `gap` and the other events of a connection; the function returned ends that. */
   on<E extends keyof ConnectionEvents>(event: E, listener: (...args: ConnectionEvents[E]) => void): () => void {
-    return this.#connection().events.on(event, listener);
+    return this.#bound.events.on(event, listener);
   }
 
   /** Ends the connection and its session. Codes 4000–4399 are yours; the client does not come back after 4000–4499. */
   close(closeCode = 1000, reason = ""): void {
-    this.#connection().close(closeCode, reason);
+    this.#bound.close(closeCode, reason);
   }
 }

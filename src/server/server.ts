@@ -8,7 +8,8 @@ import { Connection } from "../connection/connection.js";
 import type { InputOf, MessageCodec, MethodDefinition, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
 import { Dispatcher, type Middleware } from "../connection/dispatcher.js";
 import { Emitter } from "../connection/emitter.js";
-import { agreedLimits, ownLimits, randomSeed, sendWelcome, versionOneAgreement, WIRE_VERSION } from "../connection/handshake.js";
+import type { ConnectionEvents } from "../connection/events.js";
+import { agreedLimits, ownLimits, sendWelcome, versionOneAgreement, WIRE_VERSION } from "../connection/handshake.js";
 import { useInPlace } from "../connection/in-place.js";
 import type { Link, LinkEnd, LinkObserver } from "../connection/link.js";
 import { rateLimits } from "../connection/rate-limit.js";
@@ -28,7 +29,8 @@ import { Rooms } from "./rooms.js";
 import { ServerConnection } from "./server-connection.js";
 import type { ServerEvents } from "./server-events.js";
 import type { AuthenticationRequest, ServerContext, ServerOptions } from "./server-options.js";
-import { MemorySessionStore, newToken, type SessionCounts, type SessionDrop, type SessionStore, type StoredSession } from "./sessions.js";
+import { ServerSession, type SessionHost } from "./server-session.js";
+import { MemorySessionStore, type SessionCounts, type SessionDrop, type SessionStore } from "./sessions.js";
 import type { TlsReload } from "./tls.js";
 import { WaitingRoom } from "./waiting-room.js";
 
@@ -38,15 +40,6 @@ useInPlace();
 export interface Broadcaster {
   /** Sends a one-way message to each member; it is encoded once. */
   send<M extends MethodDefinition>(method: M, message: InputOf<M["requestType"]>): void;
-}
-
-interface Session extends StoredSession {
-  readonly connection: Connection;
-  readonly facade: ServerConnection;
-  /** Seed of all that this server sends in the session: replayed frames keep their checksums. */
-  readonly seed: number;
-  /** Of the client's hellos, the one that it goes on with. */
-  attempt: number;
 }
 
 const CLOSING = "the server is closing";
@@ -65,14 +58,17 @@ const DROPPED: Readonly<Record<SessionDrop, string>> = {
   evicted: "the session was dropped: too many or too large ones wait for their clients",
 };
 
-export class Server implements AcceptTarget, LinkObserver {
+/** An event of a connection with what goes with it. */
+type ConnectionEvent = { [E in keyof ConnectionEvents]: [E, ...ConnectionEvents[E]] }[keyof ConnectionEvents];
+
+export class Server implements AcceptTarget, LinkObserver, SessionHost {
   readonly #options: ResolvedServerOptions & ServerOptions;
   readonly #clock: Clock;
   readonly #dispatcher = new Dispatcher();
   readonly #events = new Emitter<ServerEvents>();
   readonly #rooms = new Rooms();
-  readonly #sessions: SessionStore<Session>;
-  readonly #live = new Map<Connection, Session>();
+  readonly #sessions: SessionStore<ServerSession>;
+  readonly #live = new Map<Connection, ServerSession>();
   readonly #admission: Admission;
   readonly #room: WaitingRoom;
   readonly #counters = new Counters();
@@ -247,7 +243,7 @@ export class Server implements AcceptTarget, LinkObserver {
     const request: AuthenticationRequest = { credentials: hello.credentials, peer, transport: link.info, version: 2, upgrade };
     return this.#authenticated(request, (identity) => {
       const found = hello.resume && this.#sessions.find(hello.resume.token);
-      const place = (session: Session | undefined) => {
+      const place = (session: ServerSession | undefined) => {
         if (!link.open) return;
         if (session !== undefined && isLate(session, hello.resume as ResumeRequest)) {
           return link.fail("session-replaced", "a later attempt of this client has the session");
@@ -298,7 +294,7 @@ export class Server implements AcceptTarget, LinkObserver {
   }
 
   /** Goes on with a session. False if what the client says of it cannot be. */
-  #resume(session: Session, link: Link, hello: Hello): boolean {
+  #resume(session: ServerSession, link: Link, hello: Hello): boolean {
     const resumption = resume(session.connection, hello.resume as ResumeRequest);
     if (resumption === undefined) return false;
     session.attempt = (hello.resume as ResumeRequest).attempt;
@@ -307,7 +303,7 @@ export class Server implements AcceptTarget, LinkObserver {
     return true;
   }
 
-  #attach(session: Session, link: Link, hello: Hello, resumed?: Resumption["resumed"]): void {
+  #attach(session: ServerSession, link: Link, hello: Hello, resumed?: Resumption["resumed"]): void {
     this.#sessions.resumed(session);
     link.batching = hello.capabilities?.batching === true;
     session.connection.attach(link, {
@@ -319,55 +315,63 @@ export class Server implements AcceptTarget, LinkObserver {
   }
 
   /** The connection and session of a new client. */
-  #welcome(link: Link, peer: PeerDescription, identity: unknown): Session {
-    const facts = { id: String(this.#nextId++), peer, identity };
-    const facade = new ServerConnection(facts, link.info, () => connection, this.#rooms);
+  #welcome(link: Link, peer: PeerDescription, identity: unknown): ServerSession {
+    const facade = new ServerConnection({ id: String(this.#nextId++), peer, identity }, link.info, this.#rooms);
     const connection = new Connection("server", this.#dispatcher, facade, this.#options, this.#clock);
-    const session: Session = {
-      connection,
-      facade,
-      seed: randomSeed(),
-      token: newToken(),
-      attempt: 0,
-      get heldBytes() {
-        return connection.heldBytes;
-      },
-    };
+    const session = new ServerSession(connection, facade, this);
     this.#live.set(connection, session);
     this.#sessions.add(session);
-    this.#watch(session);
     this.#events.emit("connection", facade);
     return session;
   }
 
-  #watch(session: Session): void {
-    const { connection, facade } = session;
-    const { events } = connection;
-    events.on("failure", (failure) => this.#events.emit("failure", failure, facade));
-    events.on("limit", ({ code, message }) => this.#limited(code, message, facade.transport.remoteAddress, facade));
-    if (this.#events.has("frame")) events.on("frame", (frame) => this.#events.emit("frame", { ...frame, connection: facade }));
-    events.on("detach", (end) => {
-      if (connection.version === 2 && this.#options.resumeWindowMs > 0 && !this.#closing && !saidGoodbye(end, facade.transport)) {
-        return this.#sessions.interrupted(session);
-      }
-      const error = end.error instanceof FramewireError ? end.error : undefined;
-      connection.close(end.closeCode, end.reason || "the connection broke", error);
-    });
-    events.on("queued", () => this.#sessions.grown(session));
-    events.on("close", (error) => {
-      this.#live.delete(connection);
-      this.#sessions.remove(session);
-      this.#rooms.leaveAll(facade);
-      this.#events.emit("disconnection", facade, error);
-    });
+  // SessionHost
+
+  /** @internal */
+  wants(event: keyof ConnectionEvents): boolean {
+    return event === "frame" && this.#events.has("frame");
   }
 
-  #dropped({ connection, facade }: Session, why: SessionDrop): void {
+  /** @internal */
+  heard<E extends keyof ConnectionEvents>(session: ServerSession, event: E, ...args: ConnectionEvents[E]): void;
+  heard(session: ServerSession, ...[event, detail]: ConnectionEvent): void {
+    const { facade } = session;
+    switch (event) {
+      case "failure":
+        return this.#events.emit("failure", detail, facade);
+      case "limit":
+        return this.#limited(detail.code, detail.message, facade.transport.remoteAddress, facade);
+      case "frame":
+        return this.#events.emit("frame", { ...detail, connection: facade });
+      case "queued":
+        return this.#sessions.grown(session);
+      case "detach":
+        return this.#detached(session, detail);
+      case "close":
+        this.#live.delete(session.connection);
+        this.#sessions.remove(session);
+        this.#rooms.leaveAll(facade);
+        return this.#events.emit("disconnection", facade, detail);
+      default:
+      // Damage, gaps and a peer's goaway are for those who listen to the connection itself.
+    }
+  }
+
+  #detached(session: ServerSession, end: LinkEnd): void {
+    const { connection, facade } = session;
+    if (connection.version === 2 && this.#options.resumeWindowMs > 0 && !this.#closing && !saidGoodbye(end, facade.transport)) {
+      return this.#sessions.interrupted(session);
+    }
+    const error = end.error instanceof FramewireError ? end.error : undefined;
+    connection.close(end.closeCode, end.reason || "the connection broke", error);
+  }
+
+  #dropped({ connection, facade }: ServerSession, why: SessionDrop): void {
     if (why === "evicted") this.#events.emit("eviction", facade);
     connection.close(1006, DROPPED[why]);
   }
 
-  #welcomeFor(session: Session): Omit<Welcome, keyof Resumption["welcome"]> {
+  #welcomeFor(session: ServerSession): Omit<Welcome, keyof Resumption["welcome"]> {
     const { peer, resumeWindowMs, heartbeatIntervalMs, heartbeatTimeoutMs } = this.#options;
     return {
       version: WIRE_VERSION,
@@ -406,7 +410,7 @@ class Pause {
 }
 
 /** Whether a hello was sent before the one that has the session now, and held up on its way. */
-function isLate({ attempt }: Session, resume: ResumeRequest): boolean {
+function isLate({ attempt }: ServerSession, resume: ResumeRequest): boolean {
   return resume.attempt !== 0 && resume.attempt <= attempt;
 }
 

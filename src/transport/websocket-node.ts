@@ -16,19 +16,22 @@ const UNSENDABLE = new Set([1004, 1005, 1006, 1015]);
 
 /** Where a socket keeps its transport, so that one set of listeners serves all of them. */
 const kTransport = Symbol("transport");
-const kReceiver = Symbol("receiver");
 
 interface Owned {
   [kTransport]: NodeWebSocketTransport;
-  [kReceiver]: TransportReceiver;
 }
+
+/** Serves every transport that is not within a message, which is nearly all of them at any time. */
+let betweenMessages = new MessageBoundary();
 
 export class NodeWebSocketTransport implements Transport {
   readonly info: TransportInfo;
   readonly #socket: WebSocket;
   /** The TCP socket below: corked, so that a batch of messages leaves in one call of the system. */
   readonly #raw: Socket;
-  readonly #boundary = new MessageBoundary();
+  #receiver: TransportReceiver | undefined;
+  /** There while a message is under way. */
+  #boundary: MessageBoundary | undefined;
   #corked = false;
   /** Bytes read since this side closed; undefined = it has not. */
   #lingered: number | undefined;
@@ -55,18 +58,19 @@ export class NodeWebSocketTransport implements Transport {
   }
 
   get incomingMessage(): number {
-    return this.#boundary.current;
+    return this.#boundary === undefined ? 0 : this.#boundary.current;
+  }
+
+  /** Who hears of what the socket brings. Not before `open`. */
+  get receiver(): TransportReceiver {
+    return this.#receiver as TransportReceiver;
   }
 
   open(receiver: TransportReceiver): void {
     const socket = this.#socket;
-    for (const emitter of [socket, this.#raw] as unknown as Owned[]) {
-      emitter[kTransport] = this;
-      emitter[kReceiver] = receiver;
-    }
+    this.#receiver = receiver;
+    for (const emitter of [socket, this.#raw] as unknown as Owned[]) emitter[kTransport] = this;
     socket.on("message", onMessage);
-    socket.on("ping", onAlive);
-    socket.on("pong", onAlive);
     socket.on("error", onError);
     socket.on("close", onClose);
     this.#raw.on("drain", onDrain);
@@ -115,35 +119,37 @@ export class NodeWebSocketTransport implements Transport {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping();
   }
 
-  /** Every chunk of the socket below, after the library has dealt with it. */
-  received(chunk: Uint8Array, receiver: TransportReceiver): void {
+  /** Every chunk of the socket below, after the library has dealt with it: also what it keeps to itself, pings and parts of messages. */
+  received(chunk: Uint8Array): void {
     if (this.#lingered !== undefined) {
       this.#lingered += chunk.length;
       if (this.#lingered > LINGER_BYTES) this.destroy();
       return;
     }
-    const before = this.#boundary.current;
-    this.#boundary.push(chunk);
-    if (before > 0 || this.#boundary.current > 0) receiver.onAlive();
+    const boundary = this.#boundary ?? betweenMessages;
+    boundary.push(chunk);
+    if (boundary.current === 0) {
+      if (this.#boundary !== undefined) this.#boundary = undefined;
+    } else if (this.#boundary === undefined) {
+      this.#boundary = boundary;
+      betweenMessages = new MessageBoundary();
+    }
+    this.receiver.onAlive();
   }
 }
 
 function onMessage(this: unknown, data: RawData, isBinary: boolean): void {
-  const receiver = (this as Owned)[kReceiver];
+  const { receiver } = (this as Owned)[kTransport];
   if (isBinary) receiver.onData(data as Buffer);
   else receiver.onViolation?.("text messages are not part of the protocol");
 }
 
-function onAlive(this: unknown): void {
-  (this as Owned)[kReceiver].onAlive();
-}
-
 function onDrain(this: unknown): void {
-  (this as Owned)[kReceiver].onDrain();
+  (this as Owned)[kTransport].receiver.onDrain();
 }
 
 function onRawData(this: unknown, chunk: Buffer): void {
-  (this as Owned)[kTransport].received(chunk, (this as Owned)[kReceiver]);
+  (this as Owned)[kTransport].received(chunk);
 }
 
 /** The library closes by itself with 1009, 1002 or 1007; this is what it closes for. */
@@ -158,7 +164,8 @@ function onError(this: unknown, error: Error & { readonly code?: string }): void
 }
 
 function onClose(this: unknown, closeCode: number, reason: Buffer): void {
-  (this as Owned)[kReceiver].onClose(closeCode, reason.toString(), (this as Owned)[kTransport].failure);
+  const { receiver, failure } = (this as Owned)[kTransport];
+  receiver.onClose(closeCode, reason.toString(), failure);
 }
 
 const SEND_OPTIONS = { binary: true, compress: false };

@@ -164,7 +164,7 @@ describe("a watch over acknowledgements", () => {
       acked: () => state.acked,
       sent: () => state.sent,
       ping: note("ping"),
-      resend: note("resend"),
+      sendAgain: note("resend"),
       giveUp: note("give up"),
     });
     return { clock, state, done, acks };
