@@ -17,14 +17,23 @@ export interface EncoderPool {
 /** Bytes of frames that are handed to the transport at once, without waiting for the end of the turn. */
 const FLUSH_BYTES = 64 * 1024;
 
+/**
+ * Bytes of frames that share a WebSocket message. A message arrives whole or not at all: over a line that breaks again
+ * and again, nothing would ever get through in messages as long as the time between two breaks.
+ */
+const MESSAGE_BYTES = 16 * 1024;
+
 export class LinkWriter {
   readonly #transport: Transport;
   readonly #options: ResolvedConnectionOptions;
   readonly #pool: EncoderPool | undefined;
   /** There while something waits for the next flush; for good without a pool. */
   #encoder: FrameEncoder | undefined;
-  /** Lengths of the frames in the encoder that get a message of their own each. */
-  #frameLengths: number[] | undefined;
+  /** On a transport with messages: lengths of those in the encoder but the last, and of that. */
+  #messageLengths: number[] | undefined;
+  #lastMessage = 0;
+  /** Whether that takes more frames: a hello or welcome has a message of its own. */
+  #lastShared = false;
   #seed: number | undefined;
   #maxPayload: number;
   #handedOver = 0;
@@ -130,13 +139,13 @@ export class LinkWriter {
     }
     this.#handedOver += bytes.length;
     let start = 0;
-    const lengths = this.#frameLengths;
+    const lengths = this.#messageLengths;
+    this.#lastMessage = 0;
     if (lengths !== undefined) {
-      this.#frameLengths = undefined;
+      this.#messageLengths = undefined;
       for (const length of lengths) transport.write(bytes.subarray(start, (start += length)));
     }
-    // Frames behind a hello or welcome may share a message already, while it had one to itself.
-    if (start < bytes.length) transport.write(start === 0 ? bytes : bytes.subarray(start));
+    transport.write(start === 0 ? bytes : bytes.subarray(start));
     transport.flush?.();
     this.#forcedBytes = backlog < this.#options.highWaterMark ? 0 : this.#forcedBytes + bytes.length;
   }
@@ -165,8 +174,17 @@ export class LinkWriter {
   #written(encoder: FrameEncoder, before: number, keep: ByteSink | undefined): void {
     // Shown before the frame may leave with a flush.
     if (keep !== undefined) encoder.show(before, keep);
-    if (!this.#transport.info.messages || this.batching) return;
-    this.#frameLengths ??= [];
-    this.#frameLengths.push(encoder.length - before);
+    if (!this.#transport.info.messages) return;
+    const length = encoder.length - before;
+    if (this.#lastShared && this.#lastMessage > 0 && this.#lastMessage + length <= MESSAGE_BYTES) {
+      this.#lastMessage += length;
+      return;
+    }
+    if (this.#lastMessage > 0) {
+      this.#messageLengths ??= [];
+      this.#messageLengths.push(this.#lastMessage);
+    }
+    this.#lastMessage = length;
+    this.#lastShared = this.batching;
   }
 }

@@ -115,6 +115,16 @@ describe.each([
   });
 });
 
+it("much that is kept gets through a line that breaks again and again: messages are no larger than they need be", async () => {
+  const line = { up: { cutAtByte: 40_000 } };
+  const { clock, network, client, sessions, atServer } = await connected(1, line, { messages: true });
+  network.stall(100);
+  for (const i of upTo(2_500)) void client.service(TestServiceDefinition).note({ text: `${i}`.padEnd(80) });
+  await clock.runUntil(() => atServer.notes.length >= 2_500, 60_000);
+  expect(atServer.notes).toEqual(upTo(2_500));
+  expect([network.stats.cuts > 5, sessions.length]).toEqual([true, 1]);
+});
+
 it("late events of a socket that was replaced change nothing (centrifuge-js#393)", async () => {
   const { clock, network, client, sessions, atServer, atClient } = await connected(
     1,
