@@ -1,5 +1,5 @@
 /**
- * `npm run soak -- [--streams N] [--first SEED]`: the guarantee over many damaged streams, with figures; and the decoder against the
+ * `npm run soak -- decoder [--streams N] [--first SEED]`: the guarantee over many damaged streams, with figures; and the decoder against the
  * oracle over as many wild streams, discards included. Exits 1 at the first stream that differs, with its seed.
  */
 import { deepStrictEqual } from "node:assert/strict";
@@ -12,7 +12,10 @@ import { Random, randomCuts } from "../helpers/random.js";
 import { damagedStream, type Span, wildStream } from "../helpers/stream-generator.js";
 import { cat, v2 } from "../helpers/wire-builder.js";
 
-const { values } = parseArgs({ options: { streams: { type: "string", default: "3000" }, first: { type: "string", default: "1" } } });
+const { values } = parseArgs({
+  allowPositionals: true,
+  options: { streams: { type: "string", default: "3000" }, first: { type: "string", default: "1" } },
+});
 const first = Number(values.first);
 const last = first + Number(values.streams) - 1;
 

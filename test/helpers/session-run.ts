@@ -5,7 +5,7 @@ import type { CallContext } from "../../src/connection/context.js";
 import type { ServiceClient, ServiceImplementation } from "../../src/connection/definition.js";
 import type { GapEvent } from "../../src/connection/events.js";
 import { createServer, type Server, type ServerConnection, type ServerOptions } from "../../src/server/index.js";
-import { type FaultSource, MemoryNetwork, SeededRandom, VirtualClock } from "../../src/testing/index.js";
+import { type ChaosStats, type FaultSource, MemoryNetwork, SeededRandom, VirtualClock } from "../../src/testing/index.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
 
 /** What one end handled. */
@@ -214,6 +214,7 @@ export interface Report {
   readonly notes: number;
   readonly calls: number;
   readonly virtualMs: number;
+  readonly stats: ChaosStats;
   readonly wrong: string[];
 }
 
@@ -301,6 +302,7 @@ export async function runSession(
     notes: atServer.notes.length + atClient.notes.length,
     calls: (up?.settled ?? 0) + (down?.settled ?? 0),
     virtualMs,
+    stats: act.network.stats,
     wrong,
   };
 }

@@ -1,0 +1,52 @@
+/**
+ * `npm run soak -- NAME [--runs N] [--first SEED] …`: long runs, with figures. Each exits with 1 at what must not be, and says the seed
+ * that brings it back.
+ */
+import { parseArgs } from "node:util";
+import { soakBytes } from "./bytes.js";
+import { soakFleet } from "./fleet.js";
+import { soakNoise } from "./noise.js";
+import { soakResume } from "./resume.js";
+import { soakSessions } from "./sessions.js";
+
+/** Numbers from the command line, each with the default of its soak. */
+export type Numbers = (name: string, fallback: number) => number;
+
+/** Runs and prints its figures; gives what went wrong. */
+export type Soak = (number: Numbers) => Promise<string[]>;
+
+const SOAKS: Readonly<Record<string, { readonly run: Soak; readonly about: string }>> = {
+  sessions: { run: soakSessions, about: "seeded sessions in memory, links break at random bytes (--runs 1000, --first 1)" },
+  bytes: { run: soakBytes, about: "one session, broken, silenced and damaged at every single byte (--step 1)" },
+  resume: { run: soakResume, about: "over TCP and WebSocket through a proxy that cuts (--frames 50000, --cuts 200, --first 1)" },
+  noise: { run: soakNoise, about: "over TCP with one wrong byte in 10,000, and with far more (--frames 20000, --first 1)" },
+  fleet: { run: soakFleet, about: "clients that lose their server together (--clients 5000, --first 1)" },
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    runs: { type: "string" },
+    first: { type: "string" },
+    frames: { type: "string" },
+    cuts: { type: "string" },
+    clients: { type: "string" },
+    step: { type: "string" },
+    streams: { type: "string" },
+  },
+});
+const [name = ""] = positionals;
+const soak = Object.hasOwn(SOAKS, name) ? SOAKS[name] : undefined;
+if (name === "decoder") {
+  await import("../fuzz/soak.js");
+} else if (soak === undefined) {
+  console.log("npm run soak -- NAME, where NAME is one of");
+  console.log("  decoder   damaged streams and wild ones (--streams 3000, --first 1)");
+  for (const [each, { about }] of Object.entries(SOAKS)) console.log(`  ${each.padEnd(10)}${about}`);
+  process.exitCode = name === "" ? 0 : 2;
+} else {
+  const wrong = await soak.run((option, fallback) => Number(values[option as keyof typeof values] ?? fallback));
+  for (const each of wrong) console.error(each);
+  console.log(wrong.length === 0 ? `${name}: all holds` : `${name}: ${wrong.length} things are wrong`);
+  process.exit(wrong.length === 0 ? 0 : 1);
+}
