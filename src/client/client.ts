@@ -40,7 +40,8 @@ export type ClientContext = CallContext<Client>;
 export class Client {
   readonly #lifecycle: Lifecycle;
   readonly #dispatcher = new Dispatcher();
-  readonly #events = new Emitter<ClientEvents>();
+  /** The client's own; the other events are those of its connection. */
+  readonly #events = new Emitter<Pick<ClientEvents, "state">>();
   readonly #connection: Connection;
   readonly #caller: InterceptedCaller;
   readonly #outbox: ClientOutbox | undefined;
@@ -51,7 +52,6 @@ export class Client {
   constructor(url: string | URL, options: ClientOptions & { readonly connector: Connector }) {
     const resolved = { ...options, ...resolveConnectionOptions(options) };
     const { clock = systemClock, random = Math.random, reconnect = {}, connector, version, outbox } = options;
-    if (version === 1 && outbox !== undefined) throw new FramewireError("invalid-option", "an outbox needs version 2");
     this.#outbox = outbox;
     this.#connection = new Connection("client", this.#dispatcher, this, resolved, clock, { version, journal: outbox });
     this.#caller = new InterceptedCaller(this.#connection);
@@ -69,8 +69,6 @@ export class Client {
       },
     );
     const { events } = this.#connection;
-    events.on("failure", (failure) => this.#events.emit("failure", failure));
-    events.on("gap", (gap) => this.#events.emit("gap", gap));
     events.on("detach", (end) => this.#lifecycle.ended(endingOfLink(end)));
     events.on("close", (error) => {
       this.#lifecycle.close(error);
@@ -79,7 +77,6 @@ export class Client {
     events.on("goaway", (goaway) => {
       this.#lifecycle.goaway(goaway.reconnectSpreadMs);
       if (reconnects.retries > 0) this.#connection.holdCalls();
-      this.#events.emit("goaway", goaway);
     });
     outbox?.claim(resolved, (error) => this.#end(error));
     this.#obey(options.signal);
@@ -96,8 +93,8 @@ export class Client {
 
   /** Listens to an event; the function returned ends that. */
   on<E extends keyof ClientEvents>(event: E, listener: (...args: ClientEvents[E]) => void): () => void {
-    if (event === "frame") return this.#connection.events.on("frame", listener as (frame: FrameEvent) => void);
-    return this.#events.on(event, listener);
+    const { events } = this.#connection;
+    return event === "state" ? this.#events.on(event, listener as never) : events.on(event as Exclude<E, "state">, listener as never);
   }
 
   /**

@@ -11,7 +11,7 @@ import { type HandshakeTarget, shakeHands } from "./handshake.js";
 import type { Ending } from "./lifecycle.js";
 import type { ClientOutbox } from "./outbox.js";
 
-const NO_TOKEN = new Uint8Array(0);
+const EMPTY = new Uint8Array(0);
 
 /** Who hears what comes of an attempt: one of the two calls, once, or neither if it was aborted. */
 export interface DialTarget {
@@ -30,8 +30,8 @@ export class Dialer {
   readonly #seed = randomSeed();
   readonly #outbox: ClientOutbox | undefined;
   #token: Uint8Array;
-  /** Whether the token is an earlier client's. */
-  #restarted: boolean;
+  /** The outbox, while the token is an earlier client's. */
+  #earlier: ClientOutbox | undefined;
 
   #attempts = 0;
 
@@ -51,8 +51,8 @@ export class Dialer {
     this.#clock = clock;
     this.#target = target;
     this.#outbox = options.outbox;
-    this.#token = options.outbox?.token ?? NO_TOKEN;
-    this.#restarted = this.#token.length > 0;
+    this.#token = options.outbox?.token ?? EMPTY;
+    if (this.#token.length > 0) this.#earlier = this.#outbox;
   }
 
   /** Starts an attempt. What comes after `signal` has aborted is too late: it is let go of, and changes nothing. */
@@ -90,13 +90,13 @@ export class Dialer {
       received,
       oldest: replay.oldest,
       next: replay.next,
-      restarted: this.#restarted,
+      outbox: this.#earlier,
       attempt: this.#outbox?.nextAttempt() ?? ++this.#attempts,
     };
     const target: HandshakeTarget = {
       welcomed: (link, agreement, welcome) => {
-        this.#token = welcome?.token ?? NO_TOKEN;
-        this.#restarted = false;
+        this.#token = welcome?.token ?? EMPTY;
+        this.#earlier = undefined;
         this.#outbox?.welcomed(this.#token);
         this.#connection.attach(link, agreement);
         this.#target.opened(agreement.resumed !== undefined);
@@ -113,7 +113,7 @@ export class Dialer {
   async #credentials(): Promise<Uint8Array> {
     const { credentials } = this.#options;
     const value = typeof credentials === "function" ? await credentials() : credentials;
-    return typeof value === "string" ? new TextEncoder().encode(value) : (value ?? new Uint8Array(0));
+    return typeof value === "string" ? new TextEncoder().encode(value) : (value ?? EMPTY);
   }
 }
 

@@ -7,7 +7,6 @@ import type { Ending } from "./lifecycle.js";
 export function endingOfLink({ closeCode, reason, error }: LinkEnd): Ending {
   const why = reason === "" ? `the connection ended with code ${closeCode}` : reason;
   return {
-    reason: why,
     closeCode,
     error:
       error instanceof FramewireError
@@ -21,7 +20,7 @@ export function endingOfLink({ closeCode, reason, error }: LinkEnd): Ending {
 export function endingOfFailure(cause: unknown): Ending {
   const error =
     cause instanceof FramewireError ? cause : new FramewireError("connect-failed", `the connection failed: ${String(cause)}`, { cause });
-  return { reason: error.message, error, final: isFinal(error) };
+  return { error, final: isFinal(error) };
 }
 
 /** An address that cannot be, or an error whose close code says not to come back, such as `unauthenticated` from the application itself. */

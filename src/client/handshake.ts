@@ -5,7 +5,6 @@ import type { Agreement } from "../connection/connection.js";
 import { type Gap, Goaway, type Hello, VERDICT_GAP, VERDICT_RESUMED, Welcome } from "../connection/control-messages.js";
 import { KIND_GOAWAY, KIND_WELCOME } from "../connection/frame-kind.js";
 import {
-  ACKNOWLEDGED,
   agreedLimits,
   HANDSHAKE_DEFAULTS,
   ownLimits,
@@ -19,6 +18,7 @@ import { Link, type LinkEnd, type LinkOwner } from "../connection/link.js";
 import type { Transport } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import type { ResolvedConnectionOptions } from "../options.js";
+import type { ClientOutbox } from "./outbox.js";
 import { pageHidden } from "./wake.js";
 
 /** What a client remembers of its session between links. */
@@ -32,8 +32,8 @@ export interface SessionMemory {
   /** Lowest own sequence that can be sent again, and the one that the next new frame gets. */
   readonly oldest: number;
   readonly next: number;
-  /** The token is of an earlier process or page: nothing else is known of its session. */
-  readonly restarted: boolean;
+  /** Set if the token is of an earlier process or page, and nothing else is known of its session: what knows what to make of the verdict. */
+  readonly outbox: ClientOutbox | undefined;
   /** Counts the attempts, from 1. */
   readonly attempt: number;
 }
@@ -123,7 +123,7 @@ export function shakeHands(
         ? undefined
         : {
             token: memory.token,
-            restarted: memory.restarted,
+            restarted: memory.outbox !== undefined,
             received: BigInt(memory.received),
             oldest: BigInt(memory.oldest),
             attempt: memory.attempt,
@@ -133,9 +133,8 @@ export function shakeHands(
 }
 
 /** The client lets go of a handshake: the server is told why. */
-function leave(link: Link, reason: unknown): void {
-  if (reason instanceof FramewireError && reason.code === "handshake-timeout") link.fail(reason.code, reason.message);
-  else link.close(1000, "the client has left");
+function leave(link: Link, { code, message }: FramewireError): void {
+  link.close(code === "handshake-timeout" ? 4500 : 1000, message);
 }
 
 /** What the welcome says of limits and of the session. @throws FramewireError `protocol-violation` if its numbers cannot be. */
@@ -146,11 +145,7 @@ function agreementOf(welcome: Welcome, memory: SessionMemory): Agreement {
   const peerReceived = Number(welcome.received);
   const lostIn = toClient && gapEvent("in", toClient);
   const lostOut = toServer && gapEvent("out", toServer);
-  if (memory.restarted) {
-    const received = lostIn?.reason === ACKNOWLEDGED ? lostIn.to : 0;
-    if (!Number.isSafeInteger(peerReceived) || !Number.isSafeInteger(lostIn?.to ?? 0)) throw impossible();
-    return { ...base, resumed: { peerReceived, lostIn: received > 0 ? undefined : lostIn, restarted: { side: "own", received } } };
-  }
+  if (memory.outbox !== undefined) return { ...base, resumed: memory.outbox.startAnew(peerReceived, lostIn) };
   // A wrong number would not show now: it would silence one direction for good.
   const possible =
     memory.token.length > 0 &&
@@ -158,12 +153,8 @@ function agreementOf(welcome: Welcome, memory: SessionMemory): Agreement {
     peerReceived + 1 >= memory.oldest &&
     (lostIn === undefined || (lostIn.from === memory.received + 1 && lostIn.to >= lostIn.from && Number.isSafeInteger(lostIn.to))) &&
     (lostOut === undefined || (lostOut.from >= 1 && lostOut.from <= lostOut.to && lostOut.to <= peerReceived));
-  if (!possible) throw impossible();
+  if (!possible) throw new FramewireError("protocol-violation", "the welcome speaks of sequences that cannot be");
   return { ...base, resumed: { peerReceived, lostIn, lostOut } };
-}
-
-function impossible(): FramewireError {
-  return new FramewireError("protocol-violation", "the welcome speaks of sequences that cannot be");
 }
 
 function gapEvent(direction: "in" | "out", { from, to, reason }: Gap) {

@@ -22,8 +22,8 @@ export interface StateDetail {
 
 /** How an attempt or a connection ended. */
 export interface Ending {
-  readonly reason: string;
   readonly error: FramewireError;
+  /** If it was a connection. */
   readonly closeCode?: number;
   /** Another attempt would end the same way. */
   readonly final: boolean;
@@ -85,8 +85,8 @@ export class Lifecycle {
     if (this.#state === "connected") return Promise.resolve();
     const connected = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
     if (this.#state === "disconnected") this.#backoff.reset();
-    else if (this.#state === "retry-pending") this.#backoff.cutShort();
-    this.#move("connect", { reason: "connect was called" });
+    else this.#backoff.cutShort();
+    this.#move("connect", { reason: "connect" });
     return connected;
   }
 
@@ -96,7 +96,8 @@ export class Lifecycle {
   }
 
   /** The attempt under way has failed, or the connection has ended. */
-  ended({ final, ...detail }: Ending): void {
+  ended({ final, ...ending }: Ending): void {
+    const detail = { reason: ending.error.message, ...ending };
     const spreadMs = this.#spreadMs;
     this.#spreadMs = 0;
     if (final) return this.#move("give-up", detail);
@@ -133,11 +134,10 @@ export class Lifecycle {
     if (next === undefined) return;
     const step = ++this.#steps;
     this.#timer?.cancel();
-    this.#timer = undefined;
     const attempt = this.#attempt;
     this.#attempt = undefined;
     this.#state = next;
-    if (next !== "connected") attempt?.abort(detail.error ?? new FramewireError("connection-closed", detail.reason));
+    if (next !== "connected") attempt?.abort(detail.error);
     this.#hooks.moved(next, detail);
     // A listener may have closed the client, or told it to connect: what follows belongs to a state that is over.
     if (step === this.#steps) this.#enter(next, detail);
@@ -151,7 +151,7 @@ export class Lifecycle {
         this.#attempt = attempt;
         this.#timer = clock.setTimer(attemptMs, () => {
           const error = new FramewireError("handshake-timeout", `no connection within ${attemptMs} ms`);
-          this.ended({ reason: error.message, error, final: false });
+          this.ended({ error, final: false });
         });
         return this.#hooks.begin(attempt.signal);
       }
@@ -160,12 +160,10 @@ export class Lifecycle {
         this.#timer = clock.setTimer(reconnect.resetAfterMs, () => this.#backoff.reset());
         return this.#release((waiter) => waiter.resolve());
       case "retry-pending":
-        this.#timer = clock.setTimer(detail.delayMs as number, () => this.#move("due", { reason: "the delay is over" }));
+        this.#timer = clock.setTimer(detail.delayMs as number, () => this.#move("due", { reason: "retry" }));
         return;
-      case "disconnected": {
-        const error = detail.error ?? new FramewireError("connection-closed", detail.reason);
-        return this.#release((waiter) => waiter.reject(error));
-      }
+      case "disconnected":
+        return this.#release((waiter) => waiter.reject(detail.error as FramewireError));
     }
   }
 

@@ -1,12 +1,15 @@
 /** What a client needs of a durable outbox. `openOutbox` of `framewire/outbox` gives one. */
+import type { Agreement } from "../connection/connection.js";
+import type { GapEvent } from "../connection/events.js";
 import type { Journal } from "../connection/journal.js";
 import type { Transport } from "../connection/transport.js";
 import type { FramewireError } from "../errors.js";
 
-/** How much an outbox may hold. */
-export interface OutboxLimits {
+/** What an outbox has to know of its client: how much it may hold, and which version it asked for. */
+export interface OutboxClaim {
   readonly maxQueuedFrames: number;
   readonly maxQueuedBytes: number;
+  readonly version?: 1 | 2;
 }
 
 /** A journal that outlives its client, and the session with it. */
@@ -14,7 +17,12 @@ export interface ClientOutbox extends Journal {
   /** The secret that resumes the session of an earlier client; empty if there is none. */
   readonly token: Uint8Array;
   /** Takes the outbox for one client. `failed` is told when it can keep nothing any more. @throws FramewireError `invalid-option` */
-  claim(limits: OutboxLimits, failed: (error: FramewireError) => void): void;
+  claim(options: OutboxClaim, failed: (error: FramewireError) => void): void;
+  /**
+   * The server goes on with the session of an earlier client: it has everything up to `peerReceived`, and this side will
+   * not get `missing`. What that means to the connection. @throws FramewireError `protocol-violation` if it cannot be
+   */
+  startAnew(peerReceived: number, missing: GapEvent | undefined): NonNullable<Agreement["resumed"]>;
   /** Counts the attempts to connect, those of earlier clients included. */
   nextAttempt(): number;
   /** The server has welcomed the client: what resumes this session from now on. */

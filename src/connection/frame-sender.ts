@@ -144,21 +144,10 @@ export class FrameSender implements AckWatched {
    * @throws FramewireError `frame-too-large`, `queue-full`, `unavailable`; whatever the codec of its message throws
    */
   post(frame: Outgoing): void {
-    if (frame.durable && this.#journal !== undefined) return this.#postKept(frame, this.#journal);
-    this.#post(frame);
-  }
-
-  #postKept(frame: Outgoing, journal: Journal): void {
+    if (!frame.durable || this.#journal === undefined) return this.#post(frame);
     frame.settlePayload();
     this.#checkSize(frame);
-    journal.accept(frame);
-    frame.kept = true;
-    try {
-      this.#post(frame);
-    } catch (error) {
-      journal.withdrawn(frame);
-      throw error;
-    }
+    this.#journal.accept(frame, () => this.#post(frame));
   }
 
   #post(frame: Outgoing): void {

@@ -8,8 +8,11 @@ export interface Journal {
   readonly firstCallId: number;
   /** A call gets this number. */
   usesCallId(callId: number): void;
-  /** Takes a frame in before it is sent or queued; its payload is encoded. @throws FramewireError `queue-full`, `outbox-failed` */
-  accept(frame: Outgoing): void;
+  /**
+   * Takes a frame in, whose payload is encoded, marks it as kept and has it posted; forgets it if that throws.
+   * @throws FramewireError `queue-full`, `connection-closed`; whatever `post` throws
+   */
+  accept(frame: Outgoing, post: () => void): void;
   /** Resolves when all that was taken in would survive the end of this process. Rejects with `outbox-failed`. */
   written(): Promise<void>;
   /** A frame that was taken in is about to leave with this sequence. */

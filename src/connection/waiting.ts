@@ -22,7 +22,7 @@ export class WaitingFrames {
 
   /** All that waits. */
   get length(): number {
-    return this.#ready.length + (this.#later?.length ?? 0);
+    return this.ready + (this.#later?.length ?? 0);
   }
 
   /** What waits for room, or for any link. */
@@ -59,8 +59,7 @@ export class WaitingFrames {
   /** New calls, and what belongs to them, wait for the next link from here. */
   holdCalls(): void {
     this.#later ??= new SendQueue(this.#options);
-    const held = this.#ready.remove((frame) => this.isLater(frame));
-    this.#later.putBack(held, this.#clock.now());
+    for (const frame of this.#ready.remove((waiting) => this.isLater(waiting))) this.push(frame);
   }
 
   /** Whether a frame has to wait for the next link, or belongs to a call that does. */
@@ -73,9 +72,9 @@ export class WaitingFrames {
   /** That link is gone: everything waits for the next one. */
   release(): void {
     const later = this.#later;
-    if (later === undefined) return;
     this.#later = undefined;
     this.#laterCalls.clear();
+    if (later === undefined) return;
     this.putBack(later.remove(() => true));
     this.#watch(this.#options.maxQueuedMs);
   }

@@ -1,6 +1,9 @@
 /** A durable outbox: what a client has accepted for sending, and its session, beyond the end of the process or page. */
-import type { ClientOutbox, OutboxLimits } from "../client/outbox.js";
+import type { ClientOutbox, OutboxClaim } from "../client/outbox.js";
+import type { Agreement } from "../connection/connection.js";
 import type { SequenceRange } from "../connection/delivery.js";
+import type { GapEvent } from "../connection/events.js";
+import { ACKNOWLEDGED } from "../connection/handshake.js";
 import { Outgoing } from "../connection/outgoing.js";
 import type { Transport } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
@@ -39,7 +42,7 @@ export class Outbox implements ClientOutbox {
   #session: OutboxSession;
   #nextId = 1;
   #bytes = 0;
-  #limits: OutboxLimits | undefined;
+  #limits: OutboxClaim | undefined;
   #failed: (error: FramewireError) => void = () => {};
   #closed = false;
 
@@ -94,11 +97,22 @@ export class Outbox implements ClientOutbox {
   }
 
   /** @internal */
-  claim(limits: OutboxLimits, failed: (error: FramewireError) => void): void {
+  claim(options: OutboxClaim, failed: (error: FramewireError) => void): void {
+    // Version 1 acknowledges nothing: there would never be anything to forget.
+    if (options.version === 1) throw new FramewireError("invalid-option", "an outbox needs version 2");
     if (this.#closed) throw new FramewireError("invalid-option", "the outbox is closed");
     if (this.#limits !== undefined) throw new FramewireError("invalid-option", "the outbox belongs to another client");
-    this.#limits = limits;
+    this.#limits = options;
     this.#failed = failed;
+  }
+
+  /** @internal */
+  startAnew(peerReceived: number, missing: GapEvent | undefined): NonNullable<Agreement["resumed"]> {
+    if (!Number.isSafeInteger(peerReceived) || !Number.isSafeInteger(missing?.to ?? 0)) {
+      throw new FramewireError("protocol-violation", "the welcome speaks of sequences that cannot be");
+    }
+    const had = missing?.reason === ACKNOWLEDGED ? missing.to : 0;
+    return { peerReceived, lostIn: had > 0 ? undefined : missing, restarted: { side: "own", received: had } };
   }
 
   /** @internal */
@@ -119,8 +133,8 @@ export class Outbox implements ClientOutbox {
   }
 
   /** @internal */
-  accept(frame: Outgoing): void {
-    const { maxQueuedFrames, maxQueuedBytes } = this.#limits as OutboxLimits;
+  accept(frame: Outgoing, post: () => void): void {
+    const { maxQueuedFrames, maxQueuedBytes } = this.#limits as OutboxClaim;
     if (this.#closed) throw new FramewireError("connection-closed", "the outbox is closed");
     if (this.size >= maxQueuedFrames || this.#bytes + costOf(frame) > maxQueuedBytes) {
       throw new FramewireError(
@@ -131,6 +145,13 @@ export class Outbox implements ClientOutbox {
     const entry = this.#add(this.#nextId++, frame, 0);
     entry.posted = true;
     this.#storage.put(entry.id, frameOf(frame));
+    frame.kept = true;
+    try {
+      post();
+    } catch (error) {
+      this.#remove(entry);
+      throw error;
+    }
   }
 
   /** @internal */

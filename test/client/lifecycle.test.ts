@@ -7,7 +7,7 @@ import { resolveReconnectOptions } from "../../src/options.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 
 const ATTEMPT_MS = 8000;
-const BROKEN: Ending = { reason: "it broke", error: new FramewireError("connect-failed", "it broke"), final: false };
+const BROKEN: Ending = { error: new FramewireError("connect-failed", "it broke"), final: false };
 const REFUSED: Ending = { ...BROKEN, final: true };
 
 /** A lifecycle whose attempts a test ends by hand. */
@@ -117,7 +117,7 @@ describe("a state's event", () => {
     bed.lifecycle.opened(true);
     bed.lifecycle.ended({ ...BROKEN, closeCode: 1006 });
     expect(bed.moves).toEqual([
-      ["connecting", { reason: "connect was called" }],
+      ["connecting", { reason: "connect" }],
       ["connected", { reason: "connected", resumed: true }],
       ["retry-pending", { reason: "it broke", error: BROKEN.error, closeCode: 1006, delayMs: 1500, retries: 1 }],
     ]);

@@ -23,7 +23,7 @@ function frame(cmd: number, length = 10): Outgoing {
 function fill(outbox: Outbox, ...sequences: number[]): Outgoing[] {
   return sequences.map((sequence, i) => {
     const outgoing = frame(i + 1);
-    outbox.accept(outgoing);
+    outbox.accept(outgoing, () => {});
     if (sequence > 0) outbox.numbered(outgoing, sequence);
     return outgoing;
   });
@@ -85,7 +85,7 @@ describe("when sequences start anew", () => {
     await outbox.written();
     disk.crash(1);
     const next = (await open(disk)).outbox;
-    next.accept(frame(20));
+    next.accept(frame(20), () => {});
     expect(commands(next.restart(6))).toEqual([2, 3]);
     expect(next.size).toBe(3);
   });
@@ -119,21 +119,30 @@ describe("the bounds", () => {
     disk.crash(1);
     const next = (await open(disk)).outbox;
     expect(next.size).toBe(5);
-    for (let i = 0; i < 5; i++) next.accept(frame(1));
-    expect(() => next.accept(frame(1))).toThrow("the outbox holds 10 sends");
+    for (let i = 0; i < 5; i++) next.accept(frame(1), () => {});
+    expect(() => next.accept(frame(1), () => {})).toThrow("the outbox holds 10 sends");
   });
 
   it("in bytes count what each send costs, and free it again", async () => {
     const { outbox } = await open();
-    outbox.accept(frame(1, 9000));
+    outbox.accept(frame(1, 9000), () => {});
     expect(outbox.bytes).toBeGreaterThan(9000);
-    expect(() => outbox.accept(frame(2, 1000))).toThrow(expect.objectContaining({ code: "queue-full" }));
+    expect(() => outbox.accept(frame(2, 1000), () => {})).toThrow(expect.objectContaining({ code: "queue-full" }));
     outbox.restart(0);
     const second = frame(2, 100);
-    outbox.accept(second);
+    outbox.accept(second, () => {});
     outbox.withdrawn(second);
     expect(outbox.size).toBe(1);
   });
+});
+
+it("what cannot be posted is not kept", async () => {
+  const { outbox } = await open();
+  const refuse = () => {
+    throw new Error("no room");
+  };
+  expect(() => outbox.accept(frame(1), refuse)).toThrow("no room");
+  expect([outbox.size, outbox.bytes]).toEqual([0, 0]);
 });
 
 describe("numbers of calls", () => {
@@ -183,5 +192,5 @@ it("one client uses it at a time", async () => {
   await outbox.close();
   await outbox.close();
   expect(() => outbox.claim(LIMITS, () => {})).toThrow("is closed");
-  expect(() => outbox.accept(frame(1))).toThrow("is closed");
+  expect(() => outbox.accept(frame(1), () => {})).toThrow("is closed");
 });
