@@ -15,6 +15,7 @@ import { type ByteSink, LinkWriter } from "./link-writer.js";
 import { type Heartbeat, Liveness } from "./liveness.js";
 import type { RateMeter } from "./rate-limit.js";
 import { SlidingMinute } from "./sliding-minute.js";
+import type { QueueEntry, TimerQueue } from "./timer-queue.js";
 import type { Transport, TransportInfo, TransportReceiver } from "./transport.js";
 
 /** Why a link ended. */
@@ -63,11 +64,12 @@ const PAUSED_BY_OWNER = 1;
 const PAUSED_HOLDING = 2;
 const PAUSED_FOR_OTHERS = 4;
 
-export class Link implements TransportReceiver {
+export class Link implements TransportReceiver, QueueEntry {
   readonly #transport: Transport;
   readonly #options: ResolvedConnectionOptions;
   readonly #clock: Clock;
   readonly #pool: CodecPool<Link> | undefined;
+  readonly #timers: TimerQueue | undefined;
   readonly #writer: LinkWriter;
   readonly #liveness: Liveness;
   readonly #rate: RateMeter | undefined;
@@ -89,7 +91,11 @@ export class Link implements TransportReceiver {
   #frameSince = 0;
   /** Stream offset behind the last good frame. */
   #frameEnd = 0;
-  #wakeAt = Number.POSITIVE_INFINITY;
+  /** @internal When its deadlines are looked at next; -1 = never. */
+  at = -1;
+  /** @internal Where it stands in the queue of timers. */
+  place = -1;
+  /** Where there is no such queue, and for the end. */
   #timer: Timer | undefined;
   #graceGiven = false;
   #incomingSeed: number | undefined;
@@ -102,7 +108,7 @@ export class Link implements TransportReceiver {
   /** Time spent on this peer since others last had a turn. */
   #spentMs = 0;
 
-  /** `rate`: how fast the peer may send; absent = as fast as it can. `pool`: whose decoders and encoders to share. */
+  /** `rate`: how fast the peer may send; absent = as fast as it can. `pool`, `timers`: what to share with other links. */
   constructor(
     transport: Transport,
     owner: LinkOwner,
@@ -111,12 +117,14 @@ export class Link implements TransportReceiver {
     heartbeat: Heartbeat,
     rate?: RateMeter,
     pool?: CodecPool<Link>,
+    timers?: TimerQueue,
   ) {
     this.#transport = transport;
     this.#owner = owner;
     this.#options = options;
     this.#clock = clock;
     this.#pool = pool;
+    this.#timers = timers;
     this.#minVersion = transport.info.protocol === 2 ? 2 : 1;
     this.#writer = new LinkWriter(transport, options, pool);
     this.#liveness = new Liveness(heartbeat, this.#time);
@@ -332,7 +340,7 @@ export class Link implements TransportReceiver {
   #end(end: LinkEnd): void {
     if (this.#state === "ended") return;
     this.#state = "ended";
-    this.#timer?.cancel();
+    this.#cancelTimer();
     this.observer?.linkEnded(this, end);
     this.#owner.onEnd(this, end);
   }
@@ -516,17 +524,23 @@ export class Link implements TransportReceiver {
 
   #wakeIn(delayMs: number): void {
     const at = this.#time + delayMs;
-    if (at >= this.#wakeAt || !this.open) return;
-    this.#timer?.cancel();
-    this.#wakeAt = at;
-    this.#timer = this.#clock.setTimer(delayMs, () => this.#wake());
+    if (at === Number.POSITIVE_INFINITY || (this.at !== -1 && at >= this.at) || !this.open) return;
+    this.#cancelTimer();
+    if (this.#timers !== undefined) return this.#timers.arm(this, at);
+    this.at = at;
+    this.#timer = this.#clock.setTimer(delayMs, () => this.run());
   }
 
-  /** All deadlines of the link are looked at here, by one timer that is set to the nearest of them. */
-  #wake(): void {
+  #cancelTimer(): void {
+    this.#timer?.cancel();
+    this.#timers?.disarm(this);
+  }
+
+  /** @internal All deadlines of the link are looked at here, by one timer that is set to the nearest of them. */
+  run(): void {
     const now = this.#time;
-    const late = now - this.#wakeAt >= LATE_MS;
-    this.#wakeAt = Number.POSITIVE_INFINITY;
+    const late = now - this.at >= LATE_MS;
+    this.at = -1;
     if (!this.open) return;
     if (late && !this.#graceGiven) {
       this.#graceGiven = true;

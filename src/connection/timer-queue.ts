@@ -1,28 +1,35 @@
 /** Many timers over one: a server's thousands of connections each keep a few, most of which are disarmed or moved before they run. */
 import type { Clock, Timer } from "./clock.js";
 
-class QueuedTimer implements Timer {
-  readonly at: number;
+/** What can be in the queue, once at a time. Who always has a timer is its own entry, and is spared one for each. */
+export interface QueueEntry {
+  /** When it is due. Belongs to the queue while it is armed. */
+  at: number;
+  /** Index in the heap; -1 = not armed. Belongs to the queue. */
+  place: number;
+  run(): void;
+}
+
+class QueuedTimer implements QueueEntry, Timer {
+  at = 0;
+  place = -1;
   readonly run: () => void;
   readonly #queue: TimerQueue;
-  /** Index in the heap; -1 = not armed any more. */
-  place = -1;
 
-  constructor(at: number, run: () => void, queue: TimerQueue) {
-    this.at = at;
+  constructor(run: () => void, queue: TimerQueue) {
     this.run = run;
     this.#queue = queue;
   }
 
   cancel(): void {
-    this.#queue.remove(this);
+    this.#queue.disarm(this);
   }
 }
 
 /** A clock whose timers are entries in a heap, and one timer of the clock below, set to the nearest. */
 export class TimerQueue implements Clock {
   readonly #clock: Clock;
-  readonly #heap: QueuedTimer[] = [];
+  readonly #heap: QueueEntry[] = [];
   #armed: Timer | undefined;
   #armedFor = Number.POSITIVE_INFINITY;
 
@@ -44,29 +51,40 @@ export class TimerQueue implements Clock {
   }
 
   setTimer(delayMs: number, run: () => void): Timer {
-    const timer = new QueuedTimer(this.#clock.now() + delayMs, run, this);
-    timer.place = this.#heap.length;
-    this.#heap.push(timer);
-    this.#rise(timer);
-    this.#arm();
+    const timer = new QueuedTimer(run, this);
+    this.arm(timer, this.#clock.now() + delayMs);
     return timer;
   }
 
-  /** @internal */
-  remove(timer: QueuedTimer): void {
-    if (timer.place === -1) return;
-    const last = this.#heap.pop() as QueuedTimer;
-    if (last !== timer) {
-      this.#put(last, timer.place);
+  /** Runs `entry` at this time of the clock, and not when it was to run before. */
+  arm(entry: QueueEntry, at: number): void {
+    this.#remove(entry);
+    entry.at = at;
+    entry.place = this.#heap.length;
+    this.#heap.push(entry);
+    this.#rise(entry);
+    this.#setTimer();
+  }
+
+  /** Harmless for an entry that is not armed. */
+  disarm(entry: QueueEntry): void {
+    this.#remove(entry);
+    // A timer that fires for nobody costs less than setting it anew each time; only an empty queue must not keep the process alive.
+    if (this.#heap.length === 0) this.#cancelTimer();
+  }
+
+  #remove(entry: QueueEntry): void {
+    if (entry.place === -1) return;
+    const last = this.#heap.pop() as QueueEntry;
+    if (last !== entry) {
+      this.#put(last, entry.place);
       this.#rise(last);
       this.#sink(last);
     }
-    timer.place = -1;
-    // A timer that fires for nobody costs less than setting it anew each time; only an empty queue must not keep the process alive.
-    if (this.#heap.length === 0) this.#disarm();
+    entry.place = -1;
   }
 
-  #arm(): void {
+  #setTimer(): void {
     const next = this.#heap[0];
     if (next === undefined || next.at >= this.#armedFor) return;
     this.#armed?.cancel();
@@ -74,7 +92,7 @@ export class TimerQueue implements Clock {
     this.#armed = this.#clock.setTimer(Math.max(0, next.at - this.#clock.now()), () => this.#fire());
   }
 
-  #disarm(): void {
+  #cancelTimer(): void {
     this.#armed?.cancel();
     this.#armed = undefined;
     this.#armedFor = Number.POSITIVE_INFINITY;
@@ -86,40 +104,40 @@ export class TimerQueue implements Clock {
     const now = this.#clock.now();
     try {
       for (let next = this.#heap[0]; next !== undefined && next.at <= now; next = this.#heap[0]) {
-        this.remove(next);
+        this.#remove(next);
         next.run();
       }
     } finally {
-      this.#arm();
+      this.#setTimer();
     }
   }
 
-  #rise(timer: QueuedTimer): void {
-    while (timer.place > 0) {
-      const parent = this.#heap[(timer.place - 1) >> 1] as QueuedTimer;
-      if (parent.at <= timer.at) return;
-      this.#swap(parent, timer);
+  #rise(entry: QueueEntry): void {
+    while (entry.place > 0) {
+      const parent = this.#heap[(entry.place - 1) >> 1] as QueueEntry;
+      if (parent.at <= entry.at) return;
+      this.#swap(parent, entry);
     }
   }
 
-  #sink(timer: QueuedTimer): void {
+  #sink(entry: QueueEntry): void {
     for (;;) {
-      const left = this.#heap[timer.place * 2 + 1];
-      const right = this.#heap[timer.place * 2 + 2];
+      const left = this.#heap[entry.place * 2 + 1];
+      const right = this.#heap[entry.place * 2 + 2];
       const child = right !== undefined && left !== undefined && right.at < left.at ? right : left;
-      if (child === undefined || timer.at <= child.at) return;
-      this.#swap(timer, child);
+      if (child === undefined || entry.at <= child.at) return;
+      this.#swap(entry, child);
     }
   }
 
-  #swap(a: QueuedTimer, b: QueuedTimer): void {
+  #swap(a: QueueEntry, b: QueueEntry): void {
     const { place } = a;
     this.#put(a, b.place);
     this.#put(b, place);
   }
 
-  #put(timer: QueuedTimer, place: number): void {
-    this.#heap[place] = timer;
-    timer.place = place;
+  #put(entry: QueueEntry, place: number): void {
+    this.#heap[place] = entry;
+    entry.place = place;
   }
 }

@@ -10,6 +10,7 @@ import { HeldFrames } from "../connection/held-frames.js";
 import { Link, type LinkEnd, type LinkOwner } from "../connection/link.js";
 import type { Heartbeat } from "../connection/liveness.js";
 import { type RateLimits, RateMeter } from "../connection/rate-limit.js";
+import type { TimerQueue } from "../connection/timer-queue.js";
 import type { Transport } from "../connection/transport.js";
 import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
 import type { ResolvedServerOptions } from "../options.js";
@@ -52,6 +53,8 @@ export interface LinkSettings {
   readonly heartbeat: Heartbeat;
   readonly rates: RateLimits;
   readonly pool: CodecPool<Link>;
+  /** The clock, if it is one that shares its timers. */
+  readonly timers: TimerQueue | undefined;
 }
 
 /** Codes that a link may be refused with; what else an `authenticate` hook throws is not for the peer. */
@@ -76,10 +79,15 @@ export class Acceptance implements LinkOwner, Newcomer {
   readonly #timer: Timer;
   #idle = true;
 
-  constructor(transport: Transport, arrival: Arrival, target: AcceptTarget, { options, clock, heartbeat, rates, pool }: LinkSettings) {
+  constructor(
+    transport: Transport,
+    arrival: Arrival,
+    target: AcceptTarget,
+    { options, clock, heartbeat, rates, pool, timers }: LinkSettings,
+  ) {
     this.#target = target;
     this.#arrival = arrival;
-    this.link = new Link(transport, this, options, clock, heartbeat, new RateMeter(rates), pool);
+    this.link = new Link(transport, this, options, clock, heartbeat, new RateMeter(rates), pool, timers);
     const left = options.handshakeTimeoutMs - (clock.now() - (arrival.since ?? clock.now()));
     this.#timer = clock.setTimer(Math.max(0, left), () =>
       this.link.fail("handshake-timeout", `no handshake within ${options.handshakeTimeoutMs} ms`),

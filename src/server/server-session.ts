@@ -17,7 +17,8 @@ export class ServerSession implements StoredSession, EventSink<ConnectionEvents>
   readonly facade: ServerConnection;
   /** Seed of all that this server sends in the session: replayed frames keep their checksums. */
   readonly seed = randomSeed();
-  readonly token = newToken();
+  /** A character for each byte of the token: as an array the 32 bytes would cost ten times their size. */
+  readonly #token = String.fromCharCode(...newToken());
   /** Of the client's hellos, the one that it goes on with. */
   attempt = 0;
   readonly #host: SessionHost;
@@ -28,6 +29,10 @@ export class ServerSession implements StoredSession, EventSink<ConnectionEvents>
     this.#host = host;
     facade.bind(connection);
     connection.events.sink = this;
+  }
+
+  get token(): Uint8Array {
+    return Uint8Array.from(this.#token, (character) => character.charCodeAt(0));
   }
 
   get heldBytes(): number {

@@ -81,7 +81,8 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   constructor(options: ServerOptions = {}) {
     const resolved = { ...options, ...resolveServerOptions(options) };
     checkOrigins(options.allowedOrigins);
-    const clock = options.clock ?? new TimerQueue(systemClock);
+    const timers = options.clock === undefined ? new TimerQueue(systemClock) : undefined;
+    const clock = options.clock ?? (timers as Clock);
     this.#options = resolved;
     this.#clock = clock;
     this.#sessions = new MemorySessionStore(resolved, clock, (session, why) => this.#dropped(session, why));
@@ -89,7 +90,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
     this.#room = new WaitingRoom(resolved.maxHandshakes);
     this.#dispatcher.authorize = options.authorize as Dispatcher["authorize"];
     const heartbeat = { intervalMs: resolved.heartbeatIntervalMs, timeoutMs: () => resolved.heartbeatTimeoutMs };
-    this.#links = { options: resolved, clock, heartbeat, rates: rateLimits(resolved), pool: new CodecPool() };
+    this.#links = { options: resolved, clock, heartbeat, rates: rateLimits(resolved), pool: new CodecPool(), timers };
     const target: ListenTarget = {
       room: this.#room,
       clock,

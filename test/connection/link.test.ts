@@ -148,6 +148,14 @@ describe("closing", () => {
   });
 });
 
+it("deadlines hold in a process that has run for months", async () => {
+  const clock = new VirtualClock(100 * 24 * 3_600_000);
+  const bench = new LinkBench({}, {}, { clock });
+  bench.receive(frame.subarray(0, 50));
+  await clock.advance(FRAME_TIMEOUT);
+  expect(bench.code).toBe("frame-timeout");
+});
+
 describe("a peer that keeps this side busy", () => {
   it("waits for the others now and then", async () => {
     const clock = new BusyClock();

@@ -72,3 +72,25 @@ async function scenario(seed: number, queued: boolean): Promise<string[]> {
   expect(clock.pendingTimers).toBe(0);
   return ran;
 }
+
+describe("an entry of its own", () => {
+  it("can be moved, taken out and put in again, and runs once for each time it was armed", async () => {
+    const clock = new VirtualClock();
+    const queue = new TimerQueue(clock);
+    const ran: number[] = [];
+    const entry = { at: 0, place: -1, run: () => void ran.push(clock.now()) };
+    queue.arm(entry, 50);
+    queue.arm(entry, 20);
+    await clock.advance(30);
+    expect(ran).toEqual([20]);
+    queue.arm(entry, 40);
+    queue.arm(entry, 60);
+    await clock.advance(20);
+    expect(ran).toEqual([20]);
+    queue.disarm(entry);
+    queue.disarm(entry);
+    await clock.advance(50);
+    expect(ran).toEqual([20]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
