@@ -17,6 +17,7 @@ import type { RateMeter } from "./rate-limit.js";
 import { SlidingMinute } from "./sliding-minute.js";
 import type { QueueEntry, TimerQueue } from "./timer-queue.js";
 import type { Transport, TransportInfo, TransportReceiver } from "./transport.js";
+import type { Turns } from "./turns.js";
 
 /** Why a link ended. */
 export interface LinkEnd {
@@ -50,6 +51,16 @@ export interface LinkObserver {
   linkEnded(link: Link, end: LinkEnd): void;
 }
 
+/** What the links of a server share. */
+export interface SharedByLinks {
+  /** Decoders and encoders. */
+  readonly pool?: CodecPool<Link> | undefined;
+  /** The queue that their timers are entries of. */
+  readonly timers?: TimerQueue | undefined;
+  /** The turns of those whose peers send a lot. */
+  readonly turns?: Turns | undefined;
+}
+
 /** How long a link works for one peer before it lets the others have their turn, in milliseconds. */
 const TURN_MS = 2;
 
@@ -70,6 +81,7 @@ export class Link implements TransportReceiver, QueueEntry {
   readonly #clock: Clock;
   readonly #pool: CodecPool<Link> | undefined;
   readonly #timers: TimerQueue | undefined;
+  readonly #turns: Turns | undefined;
   readonly #writer: LinkWriter;
   readonly #liveness: Liveness;
   readonly #rate: RateMeter | undefined;
@@ -108,7 +120,7 @@ export class Link implements TransportReceiver, QueueEntry {
   /** Time spent on this peer since others last had a turn. */
   #spentMs = 0;
 
-  /** `rate`: how fast the peer may send; absent = as fast as it can. `pool`, `timers`: what to share with other links. */
+  /** `rate`: how fast the peer may send; absent = as fast as it can. `shared`: absent = a link of its own. */
   constructor(
     transport: Transport,
     owner: LinkOwner,
@@ -116,17 +128,17 @@ export class Link implements TransportReceiver, QueueEntry {
     clock: Clock,
     heartbeat: Heartbeat,
     rate?: RateMeter,
-    pool?: CodecPool<Link>,
-    timers?: TimerQueue,
+    shared: SharedByLinks = {},
   ) {
     this.#transport = transport;
     this.#owner = owner;
     this.#options = options;
     this.#clock = clock;
-    this.#pool = pool;
-    this.#timers = timers;
+    this.#pool = shared.pool;
+    this.#timers = shared.timers;
+    this.#turns = shared.turns;
     this.#minVersion = transport.info.protocol === 2 ? 2 : 1;
-    this.#writer = new LinkWriter(transport, options, pool);
+    this.#writer = new LinkWriter(transport, options, shared.pool);
     this.#liveness = new Liveness(heartbeat, this.#time);
     this.#rate = rate;
   }
@@ -279,6 +291,13 @@ export class Link implements TransportReceiver, QueueEntry {
   /** The frame at hand weighs this much more against the peer's rate: it is of no use, or costs more than others. */
   charge(weight: number): void {
     this.#rate?.add(weight);
+    // Not only when the chunk is done: it may hold thousands of them.
+    this.#settle(0);
+  }
+
+  #settle(bytes: number): void {
+    const exceeded = this.#rate?.settle(bytes, this.#now);
+    if (exceeded !== undefined) this.fail("rate-exceeded", exceeded);
   }
 
   /** Asks the peer for a sign of life now; without one the link ends after the heartbeat timeout. */
@@ -370,8 +389,8 @@ export class Link implements TransportReceiver, QueueEntry {
     }
     if (!this.open) return;
     if (decoder.openDiscard === "oversize") return this.#oversize();
-    const exceeded = this.#rate?.settle(chunk.length, now);
-    if (exceeded !== undefined) return this.fail("rate-exceeded", exceeded);
+    this.#settle(chunk.length);
+    if (!this.open) return;
     this.#watchFrame(now);
     if (this.#pool !== undefined && decoder.clean) {
       this.#decoder = undefined;
@@ -433,12 +452,10 @@ export class Link implements TransportReceiver, QueueEntry {
   /** One socket can bring megabytes before Node looks at the next one: a peer that sends a lot waits for the others now and then. */
   #giveWay(spentMs: number): void {
     this.#spentMs += spentMs;
-    if (this.#spentMs < TURN_MS) return;
+    if (this.#turns === undefined || this.#spentMs < TURN_MS) return;
     this.#spentMs = 0;
     this.#pauseFor(PAUSED_FOR_OTHERS);
-    const goOn = () => this.#resumeFrom(PAUSED_FOR_OTHERS);
-    if (this.#clock.yield === undefined) this.#clock.setTimer(0, goOn);
-    else this.#clock.yield(goOn);
+    this.#turns?.wait(() => this.#resumeFrom(PAUSED_FOR_OTHERS));
   }
 
   #pauseFor(reason: number): void {

@@ -37,11 +37,20 @@ export class RateLimit {
   }
 }
 
-/** The limits of one connection. */
+/** The limits of one connection, and of all that come from one address. */
 export interface RateLimits {
   readonly frames: RateLimit;
   readonly bytes: RateLimit;
+  readonly framesOfAddress: RateLimit;
 }
+
+/** What all connections of one address have sent. */
+export interface AddressShare {
+  framesSpentUntil: number;
+}
+
+/** How much more than one connection all of an address may send together. */
+const ADDRESS_FACTOR = 2;
 
 /** From the options of a server. */
 export function rateLimits(options: {
@@ -52,18 +61,22 @@ export function rateLimits(options: {
   return {
     frames: new RateLimit(options.maxFramesPerSecond, LEAST_BURST_FRAMES),
     bytes: new RateLimit(options.maxBytesPerSecond, Math.max(LEAST_BURST_BYTES, options.maxPayload * 4)),
+    framesOfAddress: new RateLimit(ADDRESS_FACTOR * options.maxFramesPerSecond, ADDRESS_FACTOR * LEAST_BURST_FRAMES),
   };
 }
 
 /** What one connection has sent, held against the limits. */
 export class RateMeter {
   readonly #limits: RateLimits;
+  readonly #address: AddressShare | undefined;
   #weight = 0;
   #framesSpentUntil = 0;
   #bytesSpentUntil = 0;
 
-  constructor(limits: RateLimits) {
+  /** `address`: the share of the peer's address, if there is one. */
+  constructor(limits: RateLimits, address?: AddressShare) {
     this.#limits = limits;
+    this.#address = address;
   }
 
   /** Frames of this weight arrived. */
@@ -76,6 +89,15 @@ export class RateMeter {
     const limits = this.#limits;
     this.#framesSpentUntil = limits.frames.spend(this.#framesSpentUntil, this.#weight, now);
     this.#bytesSpentUntil = limits.bytes.spend(this.#bytesSpentUntil, bytes, now);
+    const address = this.#address;
+    if (address !== undefined) {
+      address.framesSpentUntil = limits.framesOfAddress.spend(address.framesSpentUntil, this.#weight, now);
+      if (limits.framesOfAddress.exceeded(address.framesSpentUntil, now)) {
+        // Whoever brings it over the limit goes, and what it brought does not count against the others.
+        address.framesSpentUntil -= limits.framesOfAddress.spend(0, this.#weight, 0);
+        return "more frames a second than this side takes from one address";
+      }
+    }
     this.#weight = 0;
     if (limits.frames.exceeded(this.#framesSpentUntil, now)) return "more frames a second than this side takes";
     if (limits.bytes.exceeded(this.#bytesSpentUntil, now)) return "more bytes a second than this side takes";

@@ -2,15 +2,13 @@
 
 import type { FrameView } from "../codec/index.js";
 import type { Clock, Timer } from "../connection/clock.js";
-import type { CodecPool } from "../connection/codec-pool.js";
 import { Hello } from "../connection/control-messages.js";
 import { KIND_HELLO } from "../connection/frame-kind.js";
 import { HANDSHAKE_DEFAULTS, readHandshake, sayClosing, WIRE_VERSION } from "../connection/handshake.js";
 import { HeldFrames } from "../connection/held-frames.js";
-import { Link, type LinkEnd, type LinkOwner } from "../connection/link.js";
+import { Link, type LinkEnd, type LinkOwner, type SharedByLinks } from "../connection/link.js";
 import type { Heartbeat } from "../connection/liveness.js";
-import { type RateLimits, RateMeter } from "../connection/rate-limit.js";
-import type { TimerQueue } from "../connection/timer-queue.js";
+import { type AddressShare, type RateLimits, RateMeter } from "../connection/rate-limit.js";
 import type { Transport } from "../connection/transport.js";
 import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
 import type { ResolvedServerOptions } from "../options.js";
@@ -52,9 +50,7 @@ export interface LinkSettings {
   readonly clock: Clock;
   readonly heartbeat: Heartbeat;
   readonly rates: RateLimits;
-  readonly pool: CodecPool<Link>;
-  /** The clock, if it is one that shares its timers. */
-  readonly timers: TimerQueue | undefined;
+  readonly shared: SharedByLinks;
 }
 
 /** Codes that a link may be refused with; what else an `authenticate` hook throws is not for the peer. */
@@ -79,15 +75,17 @@ export class Acceptance implements LinkOwner, Newcomer {
   readonly #timer: Timer;
   #idle = true;
 
+  /** `share`: what the address of the peer sends over all its sockets. */
   constructor(
     transport: Transport,
     arrival: Arrival,
     target: AcceptTarget,
-    { options, clock, heartbeat, rates, pool, timers }: LinkSettings,
+    share: AddressShare | undefined,
+    { options, clock, heartbeat, rates, shared }: LinkSettings,
   ) {
     this.#target = target;
     this.#arrival = arrival;
-    this.link = new Link(transport, this, options, clock, heartbeat, new RateMeter(rates), pool, timers);
+    this.link = new Link(transport, this, options, clock, heartbeat, new RateMeter(rates, share), shared);
     const left = options.handshakeTimeoutMs - (clock.now() - (arrival.since ?? clock.now()));
     this.#timer = clock.setTimer(Math.max(0, left), () =>
       this.link.fail("handshake-timeout", `no handshake within ${options.handshakeTimeoutMs} ms`),

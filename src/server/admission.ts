@@ -1,10 +1,16 @@
 /** How many sockets may be open, in all and from each address. */
+import type { AddressShare } from "../connection/rate-limit.js";
 import { FramewireError } from "../errors.js";
+
+interface Address extends AddressShare {
+  /** Sockets that it has open. */
+  there: number;
+}
 
 export class Admission {
   readonly #max: number;
   readonly #maxPerAddress: number;
-  readonly #perAddress = new Map<string, number>();
+  readonly #perAddress = new Map<string, Address>();
   #open = 0;
 
   constructor(limits: { readonly maxConnections: number; readonly maxConnectionsPerAddress: number }) {
@@ -20,19 +26,26 @@ export class Admission {
   /** Counts a socket in; every one is counted out again by `leave`. Gives the reason why it has to go, if there is one. */
   enter(address: string): FramewireError | undefined {
     const key = addressKey(address);
-    const there = (this.#perAddress.get(key) ?? 0) + 1;
-    this.#perAddress.set(key, there);
+    let known = this.#perAddress.get(key);
+    if (known === undefined) this.#perAddress.set(key, (known = { there: 0, framesSpentUntil: 0 }));
+    known.there++;
     this.#open++;
     if (this.#open > this.#max) return tooMany(`this server takes ${this.#max} connections`);
-    if (key !== "" && there > this.#maxPerAddress) return tooMany(`this server takes ${this.#maxPerAddress} connections from one address`);
+    if (key !== "" && known.there > this.#maxPerAddress) {
+      return tooMany(`this server takes ${this.#maxPerAddress} connections from one address`);
+    }
     return undefined;
+  }
+
+  /** What all sockets of an address send together; `undefined` where there is no address to know. */
+  share(address: string): AddressShare | undefined {
+    return address === "" ? undefined : this.#perAddress.get(addressKey(address));
   }
 
   leave(address: string): void {
     const key = addressKey(address);
-    const left = (this.#perAddress.get(key) ?? 1) - 1;
-    if (left === 0) this.#perAddress.delete(key);
-    else this.#perAddress.set(key, left);
+    const known = this.#perAddress.get(key);
+    if (known !== undefined && --known.there === 0) this.#perAddress.delete(key);
     this.#open--;
   }
 }

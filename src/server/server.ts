@@ -16,6 +16,7 @@ import { rateLimits } from "../connection/rate-limit.js";
 import { type BareHandler, handleCommand, implementService } from "../connection/registration.js";
 import { TimerQueue } from "../connection/timer-queue.js";
 import type { Transport, TransportInfo } from "../connection/transport.js";
+import { Turns } from "../connection/turns.js";
 import { closeCodeOf, type ErrorCode, FramewireError } from "../errors.js";
 import type { Hello, ResumeRequest, Welcome } from "../gen/framewire/v1/session.js";
 import { type PeerDescription, type ResolvedServerOptions, resolveServerOptions } from "../options.js";
@@ -90,7 +91,13 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
     this.#room = new WaitingRoom(resolved.maxHandshakes);
     this.#dispatcher.authorize = options.authorize as Dispatcher["authorize"];
     const heartbeat = { intervalMs: resolved.heartbeatIntervalMs, timeoutMs: () => resolved.heartbeatTimeoutMs };
-    this.#links = { options: resolved, clock, heartbeat, rates: rateLimits(resolved), pool: new CodecPool(), timers };
+    this.#links = {
+      options: resolved,
+      clock,
+      heartbeat,
+      rates: rateLimits(resolved),
+      shared: { pool: new CodecPool(), timers, turns: new Turns(clock) },
+    };
     const target: ListenTarget = {
       room: this.#room,
       clock,
@@ -167,7 +174,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
     this.#counters.accepted++;
     const full = this.#admission.enter(transport.info.remoteAddress);
     const refusal = this.#closing ? closing() : (full ?? arrival.refusal);
-    const acceptance = new Acceptance(transport, arrival, this, this.#links);
+    const acceptance = new Acceptance(transport, arrival, this, this.#admission.share(transport.info.remoteAddress), this.#links);
     acceptance.link.observer = this;
     if (refusal !== undefined) acceptance.start(refusal);
     else acceptance.start(this.#room.enter(acceptance) ? undefined : crowded());

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { encodeFrame, type FrameInit } from "../../src/codec/index.js";
-import { USELESS_FRAME_WEIGHT } from "../../src/connection/rate-limit.js";
+import { RateMeter, rateLimits, USELESS_FRAME_WEIGHT } from "../../src/connection/rate-limit.js";
 import type { ConnectionOptions, ServerLimits } from "../../src/options.js";
 import { LinkBench } from "../helpers/link-bench.js";
 
@@ -48,10 +48,36 @@ describe("the rate of frames", () => {
     expect(link.code).toBe("rate-exceeded");
   });
 
+  it("ends a flood of them within the chunk that it came in", () => {
+    const link = bench({ maxFramesPerSecond: 10_000 });
+    link.onFrameDo = (_frame, to) => to.charge(USELESS_FRAME_WEIGHT);
+    link.receive(Buffer.concat(Array<Uint8Array>(3000).fill(good)));
+    expect(link.code).toBe("rate-exceeded");
+    expect(link.frames).toHaveLength(100);
+  });
+
   it("is no limit at all when it is Infinity", () => {
     const link = bench({ maxFramesPerSecond: Number.POSITIVE_INFINITY, maxBytesPerSecond: Number.POSITIVE_INFINITY });
     for (let i = 0; i < 300_000; i++) link.receive(good);
     expect(link.end).toBeUndefined();
+  });
+});
+
+describe("the rate of an address", () => {
+  it("is that of two connections, however many there are, and whoever brings it over goes", () => {
+    const limits = rateLimits({ maxFramesPerSecond: 10_000, maxBytesPerSecond: 1e9, maxPayload: 1000 });
+    const share = { framesSpentUntil: 0 };
+    const meters = Array.from({ length: 10 }, () => new RateMeter(limits, share));
+    let refused = 0;
+    for (const meter of meters) {
+      meter.add(9_000);
+      if (meter.settle(0, 0) !== undefined) refused++;
+    }
+    // Twice 9,000 is within twice 10,000; the next is not, and does not count against those behind it.
+    expect(refused).toBe(8);
+    const late = new RateMeter(limits, share);
+    late.add(9_000);
+    expect(late.settle(0, 1000)).toBeUndefined();
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { encodeFrame } from "../../src/codec/index.js";
+import { Turns } from "../../src/connection/turns.js";
 import { DEFAULTS } from "../../src/options.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { LinkBench } from "../helpers/link-bench.js";
@@ -183,6 +184,33 @@ describe("a peer that keeps this side busy", () => {
     expect(bench.transport.calls).toEqual(["pause", "resume"]);
   });
 });
+
+it("heavy senders take turns, one in each round of the event loop", async () => {
+  const clock = new RoundClock();
+  const turns = new Turns(clock);
+  const order: string[] = [];
+  for (const name of ["a", "b", "c"]) turns.wait(() => order.push(name));
+  const rounds: string[][] = [];
+  for (let round = 0; round < 4; round++) {
+    clock.round();
+    rounds.push(order.splice(0));
+    if (round === 0) turns.wait(() => order.push("a again"));
+  }
+  expect(rounds).toEqual([["a"], ["b"], ["c"], ["a again"]]);
+});
+
+/** A clock whose rounds of the event loop a test makes itself. */
+class RoundClock extends VirtualClock {
+  #waiting: (() => void)[] = [];
+
+  yield(run: () => void): void {
+    this.#waiting.push(run);
+  }
+
+  round(): void {
+    for (const run of this.#waiting.splice(0)) run();
+  }
+}
 
 /** A clock on which work takes time. */
 class BusyClock extends VirtualClock {

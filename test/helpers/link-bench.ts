@@ -3,6 +3,7 @@ import { encodeFrame, type FrameInit, type FrameView } from "../../src/codec/ind
 import { Link, type LinkEnd, type LinkOwner } from "../../src/connection/link.js";
 import { RateMeter, rateLimits } from "../../src/connection/rate-limit.js";
 import type { TransportInfo } from "../../src/connection/transport.js";
+import { Turns } from "../../src/connection/turns.js";
 import { FramewireError } from "../../src/errors.js";
 import { type ConnectionOptions, resolveServerOptions, type ServerLimits } from "../../src/options.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
@@ -29,7 +30,9 @@ export class LinkBench implements LinkOwner {
     this.clock = clock;
     this.transport = new FakeTransport(info);
     const heartbeat = { intervalMs: resolved.heartbeatIntervalMs, timeoutMs: timeoutMs ?? (() => resolved.heartbeatTimeoutMs) };
-    this.link = new Link(this.transport, this, resolved, this.clock, heartbeat, new RateMeter(rateLimits(resolved)));
+    this.link = new Link(this.transport, this, resolved, this.clock, heartbeat, new RateMeter(rateLimits(resolved)), {
+      turns: new Turns(this.clock),
+    });
     this.link.start();
   }
 
