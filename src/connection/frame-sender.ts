@@ -27,6 +27,7 @@ const PROBE = Uint8Array.of(1);
 const RESUME_BYTES = 64 * 1024;
 const RESEND_BYTES = 16 * 1024;
 const WIRE_VERSION = 2;
+const NOTHING_SENT = { acked: 0, next: 1 };
 
 /** Who hears of frames that turn out not to be sendable after a wait. */
 export interface SendHost {
@@ -35,12 +36,14 @@ export interface SendHost {
 
 export class FrameSender implements AckWatched {
   readonly #options: ResolvedConnectionOptions;
+  readonly #clock: Clock;
   readonly #events: Emitter<ConnectionEvents>;
   readonly #received: ReceivedSequence;
-  readonly #waiting: WaitingFrames;
+  // Made when they are first needed: most connections of a server never wait for anything.
+  #waiting: WaitingFrames | undefined;
+  #watch: AckWatch | undefined;
+  #replay: ReplayBuffer | undefined;
   readonly #host: SendHost;
-  readonly #watch: AckWatch;
-  #replay: ReplayBuffer;
   #link: Link | undefined;
   #version: 1 | 2 = 2;
   #maxPayload: number;
@@ -64,58 +67,73 @@ export class FrameSender implements AckWatched {
   ) {
     this.#journal = journal;
     this.#options = options;
+    this.#clock = clock;
     this.#events = events;
     this.#received = received;
     this.#host = host;
-    this.#waiting = new WaitingFrames(options, clock);
-    this.#watch = new AckWatch(clock, this);
-    this.#replay = this.#newReplay();
     this.#maxPayload = options.maxPayload;
   }
 
   /** What was sent and is not acknowledged. */
   get replay(): ReplayBuffer {
+    this.#replay ??= this.#newReplay();
     return this.#replay;
+  }
+
+  get #queue(): WaitingFrames {
+    this.#waiting ??= new WaitingFrames(this.#options, this.#clock);
+    return this.#waiting;
+  }
+
+  /** Frames that could go out if there were room. */
+  get #ready(): number {
+    return this.#waiting === undefined ? 0 : this.#waiting.ready;
+  }
+
+  /** Whether frames are being sent again. */
+  get #behind(): boolean {
+    return this.#replay?.behind === true;
   }
 
   /** Frames that wait for a link or for room. */
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#waiting?.length ?? 0;
   }
 
   /** Bytes of the frames that wait. */
   get waitingBytes(): number {
-    return this.#waiting.bytes;
+    return this.#waiting?.bytes ?? 0;
   }
 
   /** Bytes kept: waiting to be sent, or for an acknowledgement. */
   get heldBytes(): number {
-    return this.#waiting.bytes + this.#replay.bytes;
+    return this.waitingBytes + (this.#replay?.bytes ?? 0);
   }
 
   /** Whether a frame would go out at once. */
   get passable(): boolean {
-    return this.#waiting.ready === 0 && this.#open && !this.#replay.behind;
+    return this.#ready === 0 && this.#open && !this.#behind;
   }
 
   /** Whether somebody waits for frames to pass. */
   get held(): boolean {
-    return this.#waiting.ready > 0 || this.#writable !== undefined || this.#replay.behind;
+    return this.#ready > 0 || this.#writable !== undefined || this.#behind;
   }
 
   /** Whether what waits, waits for room in the socket, and not for a link or an acknowledgement. */
   get blocked(): boolean {
-    return this.#waiting.ready > 0 && this.#link?.writable === false;
+    return this.#ready > 0 && this.#link?.writable === false;
   }
 
   get #open(): boolean {
     if (this.#link?.writable !== true) return false;
-    return this.#unacknowledging || (!this.#replay.full && this.#replay.inFlight < this.#window);
+    const replay = this.#replay;
+    return replay === undefined || this.#unacknowledging || (!replay.full && replay.inFlight < this.#window);
   }
 
   /** Goes on over another link. What the peer lacks of the replay is sent by `resend`, then what waits by `flush`. */
   attach(link: Link, version: 1 | 2, maxPayload: number): void {
-    this.#watch.stop();
+    this.#watch?.stop();
     this.#unacknowledging = false;
     this.#window = Number.POSITIVE_INFINITY;
     this.#link = link;
@@ -126,15 +144,15 @@ export class FrameSender implements AckWatched {
 
   /** The peer is about to close the link and takes no new calls: from here they wait for the next one. */
   holdCalls(): void {
-    this.#waiting.holdCalls();
+    this.#queue.holdCalls();
   }
 
   /** The link is gone. Reliable frames wait for the next one; others end here, as those do that are sent without a link. */
   detach(): void {
     this.#link = undefined;
-    this.#watch.stop();
-    this.#waiting.release();
-    for (const frame of this.#waiting.remove(({ reliable }) => !reliable)) {
+    this.#watch?.stop();
+    this.#waiting?.release();
+    for (const frame of this.#waiting?.remove(({ reliable }) => !reliable) ?? []) {
       frame.owner?.frameSettled(frame.callId === undefined ? undefined : noConnection());
     }
   }
@@ -151,14 +169,14 @@ export class FrameSender implements AckWatched {
   }
 
   #post(frame: Outgoing): void {
-    if (this.passable && !this.#waiting.isLater(frame)) return this.#transmit(this.#link as Link, frame);
+    if (this.passable && this.#waiting?.isLater(frame) !== true) return this.#transmit(this.#link as Link, frame);
     if (!frame.reliable && this.#link === undefined) {
       if (frame.callId === undefined) return frame.owner?.frameSettled();
       throw noConnection();
     }
     frame.settlePayload();
     this.#checkSize(frame);
-    this.#waiting.push(frame);
+    this.#queue.push(frame);
     if (this.#link === undefined) this.#events.emit("queued");
   }
 
@@ -171,7 +189,7 @@ export class FrameSender implements AckWatched {
 
   /** A pong came, with the payload of its ping. */
   ponged(length: number): void {
-    if (length === PROBE.length) this.#watch.answered();
+    if (length === PROBE.length) this.#watch?.answered();
   }
 
   /** Sends a frame of the protocol itself: it has no sequence, passes everything that waits, and is lost without a link. */
@@ -185,12 +203,12 @@ export class FrameSender implements AckWatched {
 
   /** Sends what waits, as far as there is room: first what is to be sent again, then what is new. */
   flush(): void {
-    while (this.#replay.behind && this.#link?.writable === true && this.#replay.inFlight < this.#window) {
-      this.#link.writeEncoded(this.#replay.again() as Uint8Array);
+    while (this.#behind && this.#link?.writable === true && this.replay.inFlight < this.#window) {
+      this.#link.writeEncoded(this.replay.again() as Uint8Array);
     }
-    if (this.#replay.behind) return;
-    while (this.#waiting.ready > 0 && this.#open) {
-      const frame = this.#waiting.shift() as Outgoing;
+    if (this.#behind) return;
+    while (this.#ready > 0 && this.#open) {
+      const frame = this.#queue.shift() as Outgoing;
       try {
         this.#transmit(this.#link as Link, frame);
       } catch (error) {
@@ -205,11 +223,11 @@ export class FrameSender implements AckWatched {
   // AckWatched
 
   acked(): number {
-    return this.#replay.acked;
+    return this.replay.acked;
   }
 
   sent(): number {
-    return this.#replay.next - 1;
+    return this.replay.next - 1;
   }
 
   ping(): void {
@@ -217,7 +235,7 @@ export class FrameSender implements AckWatched {
   }
 
   sendAgain(): void {
-    this.resendLost(this.#replay.acked);
+    this.resendLost(this.replay.acked);
   }
 
   giveUp(): void {
@@ -228,10 +246,10 @@ export class FrameSender implements AckWatched {
 
   /** Sends everything after `sequence` again, before anything new. Gives the range that it cannot, and then sends nothing. */
   resend(sequence: number, window = RESUME_BYTES): SequenceRange | undefined {
-    const missing = this.#replay.missingAfter(sequence);
+    const missing = this.replay.missingAfter(sequence);
     if (missing !== undefined) return missing;
     this.#window = window;
-    this.#replay.rewind(sequence);
+    this.replay.rewind(sequence);
     this.#watchAcks();
     this.flush();
     return undefined;
@@ -244,10 +262,10 @@ export class FrameSender implements AckWatched {
 
   /** The peer has everything up to `sequence`. False if it can't have. Frames that waited for that may go now: `flush`. */
   acknowledge(sequence: number): boolean {
-    const { acked, inFlight } = this.#replay;
-    if (!this.#replay.ack(sequence)) return false;
-    if (this.#replay.acked > acked) this.#unacknowledging = false;
-    this.#window += inFlight - this.#replay.inFlight;
+    const { acked, inFlight } = this.replay;
+    if (!this.replay.ack(sequence)) return false;
+    if (this.replay.acked > acked) this.#unacknowledging = false;
+    this.#window += inFlight - this.replay.inFlight;
     if (this.#window > this.#options.replayBytes) this.#window = Number.POSITIVE_INFINITY;
     this.#journal?.acknowledged(sequence);
     return true;
@@ -258,9 +276,9 @@ export class FrameSender implements AckWatched {
    * again. Gives the range of frames that had been sent, were not acknowledged, and are not.
    */
   restart(received = 0): SequenceRange | undefined {
-    const { acked, next } = this.#replay;
-    this.#watch.stop();
-    this.#replay = this.#newReplay(received);
+    const { acked, next } = this.#replay ?? NOTHING_SENT;
+    this.#watch?.stop();
+    this.#replay = received === 0 ? undefined : this.#newReplay(received);
     const again = this.#journal?.restart(received) ?? [];
     const lost = next - 1 - acked - again.filter(({ sent }) => sent).length;
     this.#sendAgain(again);
@@ -274,12 +292,12 @@ export class FrameSender implements AckWatched {
 
   #sendAgain(frames: readonly Outgoing[]): void {
     for (const frame of frames) frame.sent = false;
-    this.#waiting.putBack(frames);
+    if (frames.length > 0) this.#queue.putBack(frames);
   }
 
   /** Gives memory back that is not in use. */
   shrink(): void {
-    this.#replay.shrink();
+    this.#replay?.shrink();
   }
 
   /** Resolves when bulk data may be sent; `undefined` = now. */
@@ -298,15 +316,15 @@ export class FrameSender implements AckWatched {
   /** Takes frames that still wait back; their owners hear nothing. */
   withdraw(match: (frame: Outgoing) => boolean): void {
     if (this.waiting === 0) return;
-    for (const frame of this.#waiting.remove(match)) if (frame.kept) this.#journal?.withdrawn(frame);
+    for (const frame of this.#waiting?.remove(match) ?? []) if (frame.kept) this.#journal?.withdrawn(frame);
   }
 
   /** Ends everything that waits with `error`. */
   close(error: FramewireError): void {
     this.#link = undefined;
-    this.#watch.stop();
-    for (const frame of this.#waiting.close()) frame.owner?.frameSettled(error);
-    this.#replay = this.#newReplay();
+    this.#watch?.stop();
+    for (const frame of this.#waiting?.close() ?? []) frame.owner?.frameSettled(error);
+    this.#replay = undefined;
     this.#releaseWritable();
   }
 
@@ -342,12 +360,12 @@ export class FrameSender implements AckWatched {
     const received = this.#received;
     const { codec, broadcast } = frame;
     const keep: ByteSink | undefined = frame.reliable
-      ? (this.#keep ??= (buffer, start, end) => this.#replay.add(buffer, start, end))
+      ? (this.#keep ??= (buffer, start, end) => this.replay.add(buffer, start, end))
       : undefined;
     frame.version = WIRE_VERSION;
-    frame.sequence = frame.reliable ? this.#replay.next : undefined;
+    frame.sequence = frame.reliable ? this.replay.next : undefined;
     frame.ack = received.owesAck ? received.received : undefined;
-    if (frame.kept) this.#journal?.numbered(frame, this.#replay.next);
+    if (frame.kept) this.#journal?.numbered(frame, this.replay.next);
     if (broadcast !== undefined) {
       link.writeShared(broadcast.frame(2), frame, keep);
     } else if (codec !== undefined && writesInPlace(codec)) {
@@ -361,7 +379,7 @@ export class FrameSender implements AckWatched {
   }
 
   #watchAcks(): void {
-    if (!this.#unacknowledging && this.#replay.oldest < this.#replay.next) this.#watch.start();
+    if (!this.#unacknowledging && this.replay.oldest < this.replay.next) (this.#watch ??= new AckWatch(this.#clock, this)).start();
   }
 
   #releaseWritable(): void {
