@@ -96,7 +96,8 @@ export interface ServerLimits {
   readonly maxHandshakes?: number;
   /**
    * Frames that one connection may send in a second. A burst may hold a whole second's worth, and at least 8,192. A frame that is of no
-   * use to the server, such as one for an unknown command, and a ping, a cancel or a request to send again count 100 times. Default 250,000.
+   * use to the server, such as one for an unknown command, and a ping, a cancel or a request to send again count 100 times.
+   * All connections of one address together may send twice as much. Default 250,000.
    */
   readonly maxFramesPerSecond?: number;
   /** Bytes that one connection may send in a second. A burst may hold a whole second's worth, and at least 8 MiB or four of the largest frames. Default 1 GiB. */

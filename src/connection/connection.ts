@@ -344,7 +344,12 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   }
 
   onPing(link: Link): void {
+    // Nothing came for a whole interval: what was only needed while something did goes.
     this.#sender.shrink();
+    if (this.#served?.size === 0) {
+      this.#served.close();
+      this.#served = undefined;
+    }
     if (this.version === 2) this.#sender.control(KIND_PING);
     else link.probeTransport();
   }

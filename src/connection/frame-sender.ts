@@ -297,7 +297,12 @@ export class FrameSender implements AckWatched {
 
   /** Gives memory back that is not in use. */
   shrink(): void {
-    this.#replay?.shrink();
+    const replay = this.#replay;
+    if (replay === undefined || replay.oldest < replay.next) return;
+    replay.shrink();
+    this.#watch?.stop();
+    this.#watch = undefined;
+    this.#keep = undefined;
   }
 
   /** Resolves when bulk data may be sent; `undefined` = now. */
