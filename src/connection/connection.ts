@@ -439,7 +439,10 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   #tooSlow(): void {
     const { maxQueuedBytes, maxQueuedFrames } = this.options;
     const message = `more than ${maxQueuedBytes} bytes or ${maxQueuedFrames} frames wait for a peer that does not take them`;
-    this.close(closeCodeOf("slow-consumer"), message, new FramewireError("slow-consumer", message, { fault: "remote" }));
+    const error = new FramewireError("slow-consumer", message, { fault: "remote" });
+    // The end of a link tells of its limit itself; a client that is away has none.
+    if (this.link === undefined) this.limited(error);
+    this.close(closeCodeOf("slow-consumer"), message, error);
   }
 
   /** A new session: what the old one had not delivered is lost, and told. */

@@ -307,6 +307,20 @@ describe("every limit has a typed close, an event and a counter", () => {
     expect(server.connections).toHaveLength(1);
   });
 
+  it("slow-consumer: what waits for a client that is away", async () => {
+    const { server, url, events } = await open({ maxQueuedBytes: 10_000 });
+    const peer = await member(url);
+    const ended: string[] = [];
+    server.on("disconnection", (_connection, { code }) => ended.push(code));
+    peer.destroy();
+    await expect.poll(() => server.sessions.interrupted).toBe(1);
+    const [connection] = server.connections;
+    for (let i = 0; i < 20; i++) server.broadcast(TestServiceDefinition.methods.note, { text: "x".repeat(1000) });
+    expect(ended).toEqual(["slow-consumer"]);
+    expect(events.map(({ code, connection }) => [code, connection])).toEqual([["slow-consumer", connection]]);
+    expect(server.stats.limits).toEqual({ ...NONE, "slow-consumer": 1 });
+  });
+
   it("is in this file", async () => {
     const { server } = await open();
     expect(new Set([...BREACHES.map(({ code }) => code), "resource-exhausted"])).toEqual(new Set(Object.keys(server.stats.limits)));
