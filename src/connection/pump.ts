@@ -22,21 +22,32 @@ export interface Pump {
 /** Starts to send the messages of `source`. */
 export function pump<T>(source: MessageSource<T>, target: PumpTarget<T>): Pump {
   let stopped = false;
-  let stop: () => void = () => {};
-  const stopping = new Promise<"stopped">((resolve) => {
-    stop = () => {
-      stopped = true;
-      target.credit.release();
-      resolve("stopped");
-    };
-  });
+  /** Ends the wait for the source's next message. */
+  let leave: (() => void) | undefined;
+
+  function stop(): void {
+    stopped = true;
+    target.credit.release();
+    leave?.();
+  }
+
+  /**
+   * The next message, or `undefined` when the pump is stopped first. Each has a promise of its own: a race against one
+   * that lives as long as the stream would leave something behind there with every message.
+   */
+  function next(iterator: Iterator<T> | AsyncIterator<T>): Promise<IteratorResult<T> | undefined> {
+    return new Promise((resolve, reject) => {
+      leave = () => resolve(undefined);
+      Promise.resolve(iterator.next()).then(resolve, reject);
+    });
+  }
 
   async function run(): Promise<void> {
     const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
     try {
       while (!stopped) {
-        const result = await Promise.race([iterator.next(), stopping]);
-        if (result === "stopped" || result.done === true) return;
+        const result = await next(iterator);
+        if (result === undefined || result.done === true) return;
         while (!target.credit.available && !stopped) await target.credit.wait();
         await target.whenWritable();
         if (!stopped) target.credit.spend(target.send(result.value));
