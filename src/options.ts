@@ -44,7 +44,7 @@ export interface ConnectionOptions extends FrameOptions {
   readonly peer?: PeerDescription;
   /** From opening a socket to the end of the handshake, that of TLS and the WebSocket upgrade included. Default 8 s. */
   readonly handshakeTimeoutMs?: number;
-  /** From a frame's first byte to its last. Default 10 s. */
+  /** From a frame's first byte to its last; a longer one has as long for each 32 KiB of it. Default 10 s. */
   readonly frameTimeoutMs?: number;
   /** Longest time without progress while bytes wait to be sent. Default 30 s. */
   readonly writeTimeoutMs?: number;

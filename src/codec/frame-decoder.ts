@@ -69,6 +69,14 @@ export class FrameDecoder {
   }
 
   /**
+   * When a discard for `oversize` is told, or open: whether what had arrived behind its length, up to where the length is
+   * repeated, does not go with it. A length that was damaged looks so; one that was meant does not.
+   */
+  get belied(): boolean {
+    return this.#machine.belied;
+  }
+
+  /**
    * Decodes `chunk`, calling `onFrame` for each frame that its bytes complete. Reads the chunk in place and keeps a
    * copy of what is left undecided, so the caller may reuse it afterwards.
    *

@@ -118,6 +118,11 @@ export class FrameMachine {
     return this.#cursor > this.#open ? this.#openReason : undefined;
   }
 
+  /** Of a discard for `oversize`, while it is the latest: whether the rest of its head belies the length. */
+  get belied(): boolean {
+    return this.#parser.belied;
+  }
+
   /** With recovery `"close"`: what ended the decoding. */
   get failure(): FramewireError | undefined {
     return this.#failure;

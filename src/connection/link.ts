@@ -16,7 +16,7 @@ import { type Heartbeat, Liveness } from "./liveness.js";
 import type { RateMeter } from "./rate-limit.js";
 import { SlidingMinute } from "./sliding-minute.js";
 import type { QueueEntry, TimerQueue } from "./timer-queue.js";
-import type { Transport, TransportInfo, TransportReceiver } from "./transport.js";
+import { PROGRESS_BYTES, type Transport, type TransportInfo, type TransportReceiver } from "./transport.js";
 import type { Turns } from "./turns.js";
 
 /** Why a link ended. */
@@ -98,9 +98,9 @@ export class Link implements TransportReceiver, QueueEntry {
   observer: LinkObserver | undefined;
   #state: "open" | "closing" | "ended" = "open";
   #flushDue = false;
-  /** Which frame is incomplete: its stream offset; -2 and below for a message, by its number; -1 = none. */
-  #frameStart = -1;
-  #frameSince = 0;
+  /** Which part of which frame is waited for: its stream offset; -2 and below for a message, by its number; -1 = none. */
+  #awaited = -1;
+  #awaitedSince = 0;
   /** Stream offset behind the last good frame. */
   #frameEnd = 0;
   /** @internal When its deadlines are looked at next; -1 = never. */
@@ -388,7 +388,7 @@ export class Link implements TransportReceiver, QueueEntry {
       return;
     }
     if (!this.open) return;
-    if (decoder.openDiscard === "oversize") return this.#oversize();
+    if (decoder.openDiscard === "oversize" && this.#refused) return this.#oversize();
     this.#settle(chunk.length);
     if (!this.open) return;
     this.#watchFrame(now);
@@ -425,13 +425,16 @@ export class Link implements TransportReceiver, QueueEntry {
     this.#end(error === undefined ? { closeCode, reason } : { closeCode, reason, error });
   }
 
-  /** The clock for an incomplete frame runs from its first byte and is not restarted by its later ones. */
+  /**
+   * The clock for an incomplete frame runs from its first byte. Later ones do not restart it one by one, but a long
+   * frame gets its time anew with each part of it that has arrived.
+   */
   #watchFrame(now: number): void {
-    const start = this.#incompleteFrame();
-    if (start === this.#frameStart) return;
-    this.#frameStart = start;
-    if (start === -1) return;
-    this.#frameSince = now;
+    const awaited = this.#incompleteFrame();
+    if (awaited === this.#awaited) return;
+    this.#awaited = awaited;
+    if (awaited === -1) return;
+    this.#awaitedSince = now;
     this.#wakeIn(this.#options.frameTimeoutMs);
     this.#showLife(now);
   }
@@ -441,7 +444,7 @@ export class Link implements TransportReceiver, QueueEntry {
     if (messages) return -1 - (this.#transport.incomingMessage ?? 0);
     if (this.#decoder === undefined) return -1;
     const { bytes, buffered } = this.#decoder.decoder.stats;
-    if (buffered > 0) return bytes - buffered;
+    if (buffered > 0) return bytes - (buffered % PROGRESS_BYTES);
     // Bytes that no longer look like a frame at all are not reported before the next frame, which may never come.
     if (bytes - this.#frameEnd > this.#options.maxPayload + this.#options.maxTrailer) {
       this.fail("resync-budget", `no frame in the last ${bytes - this.#frameEnd} bytes`);
@@ -471,8 +474,8 @@ export class Link implements TransportReceiver, QueueEntry {
       // While nothing was read the peer could show no life, and its frame could not become whole.
       const now = this.#time;
       this.#liveness.received(now);
-      this.#frameSince = now;
-      if (this.#frameStart !== -1) this.#wakeIn(this.#options.frameTimeoutMs);
+      this.#awaitedSince = now;
+      if (this.#awaited !== -1) this.#wakeIn(this.#options.frameTimeoutMs);
     }
     if (this.#paused === 0) this.#transport.resume();
   }
@@ -505,6 +508,14 @@ export class Link implements TransportReceiver, QueueEntry {
     return { magic, maxPayload, maxTrailer, recovery, minVersion: this.#minVersion };
   }
 
+  /**
+   * Whether the length that was just too large was meant. Where frames have checksums, one that the rest of its head
+   * belies is damage like any other: the next connection would do better, while a frame that is too large stays so.
+   */
+  get #refused(): boolean {
+    return this.#minVersion === 1 || this.#decoder?.decoder.belied !== true;
+  }
+
   /** What a refused frame holds is never searched for frames. */
   #oversize(): void {
     this.fail("frame-too-large", `a frame claims more than the limit of ${this.#options.maxPayload} bytes`);
@@ -513,7 +524,7 @@ export class Link implements TransportReceiver, QueueEntry {
   /** @internal Bytes were discarded. */
   discarded(discard: Discard): void {
     if (!this.open || this.#options.recovery === "close") return;
-    if (discard.reason === "oversize") return this.#oversize();
+    if (discard.reason === "oversize" && this.#refused) return this.#oversize();
     const now = this.#time;
     const damage = (this.#damage ??= new DamageMeter(this.#options, this.#good));
     damage.bad(discard, now);
@@ -530,7 +541,7 @@ export class Link implements TransportReceiver, QueueEntry {
     const { intervalMs } = this.#liveness.heartbeat;
     if (intervalMs === 0) return;
     const left = this.#sentAt + intervalMs / 2 - now;
-    if (left <= 0 && this.#frameSince < now) this.#owner.onPing(this);
+    if (left <= 0 && this.#awaitedSince < now) this.#owner.onPing(this);
     this.#wakeIn(left > 0 ? left : intervalMs / 2);
   }
 
@@ -574,9 +585,10 @@ export class Link implements TransportReceiver, QueueEntry {
     if (this.#paused !== 0) {
       // Nothing is read: neither silence nor an incomplete frame is the peer's doing.
       this.#liveness.received(now);
-    } else if (this.#frameStart !== -1) {
-      const left = this.#options.frameTimeoutMs - (now - this.#frameSince);
-      if (left <= 0) return this.fail("frame-timeout", `a frame was not complete within ${this.#options.frameTimeoutMs} ms`);
+    } else if (this.#awaited !== -1) {
+      const left = this.#options.frameTimeoutMs - (now - this.#awaitedSince);
+      if (left <= 0)
+        return this.fail("frame-timeout", `no more of a frame came within ${this.#options.frameTimeoutMs} ms, and not its end`);
       this.#wakeIn(left);
       this.#showLife(now);
     }

@@ -23,14 +23,18 @@ export interface TransportInfo {
   readonly certificate?: PeerCertificate;
 }
 
+/** Of a frame or message that is longer than this, each further part of this size is progress, in bytes: the deadline starts anew. */
+export const PROGRESS_BYTES = 32 * 1024;
+
 /** One open socket. */
 export interface Transport {
   readonly info: TransportInfo;
   /** Bytes written but not yet taken by the network. */
   readonly bufferedBytes: number;
   /**
-   * Serial number of the message that has begun to arrive and is not whole yet, 0 if there is none. Only of transports
-   * that wait for whole messages themselves; `onAlive` goes with every change.
+   * Names the message that has begun to arrive and is not whole yet: a number that grows with each message, and within one
+   * with each {@link PROGRESS_BYTES}; 0 if there is none. Only of transports that wait for whole messages themselves;
+   * `onAlive` goes with every change.
    */
   readonly incomingMessage?: number;
   /** Starts delivery. Called once, before anything else. */

@@ -1,3 +1,5 @@
+import { PROGRESS_BYTES } from "../connection/transport.js";
+
 /**
  * Follows the frame headers of a WebSocket stream, RFC 6455 section 5.2, to know whether a message is under way:
  * libraries tell of a message only when it is whole, and a peer may take its time.
@@ -13,11 +15,17 @@ export class MessageBoundary {
   #maskBytes = 0;
   /** A message has more frames to come. */
   #fragmented = false;
-  #messages = 0;
+  /** Messages begun, and parts of {@link PROGRESS_BYTES} of them that have arrived. */
+  #progress = 0;
+  /** Bytes of the part at hand. */
+  #part = 0;
 
-  /** The number of the message that has begun and not ended, 0 if there is none. Control frames count as messages. */
+  /**
+   * A number for the message that has begun and not ended, 0 if there is none; it grows as the message does. Control
+   * frames count as messages, but within a fragmented one they are no progress.
+   */
   get current(): number {
-    return this.#fragmented || this.#headerRead > 0 ? this.#messages : 0;
+    return this.#fragmented || this.#headerRead > 0 ? this.#progress : 0;
   }
 
   push(chunk: Uint8Array): void {
@@ -30,6 +38,7 @@ export class MessageBoundary {
         const count = Math.min(this.#payload, end - p);
         this.#payload -= count;
         p += count;
+        if (!this.#isControl) this.#arrived(count);
       }
       if (this.#headerRead >= 2 && this.#lengthBytes === 0 && this.#maskBytes === 0 && this.#payload === 0) this.#frameEnded();
     }
@@ -39,7 +48,10 @@ export class MessageBoundary {
     if (this.#headerRead === 0) {
       this.#first = byte;
       this.#headerRead = 1;
-      if (!this.#fragmented) this.#messages++;
+      if (!this.#fragmented) {
+        this.#progress++;
+        this.#part = 0;
+      }
     } else if (this.#headerRead === 1) {
       this.#headerRead = 2;
       const length = byte & 0x7f;
@@ -54,9 +66,18 @@ export class MessageBoundary {
     }
   }
 
+  get #isControl(): boolean {
+    return (this.#first & 0x08) !== 0;
+  }
+
+  #arrived(bytes: number): void {
+    this.#part += bytes;
+    this.#progress += Math.floor(this.#part / PROGRESS_BYTES);
+    this.#part %= PROGRESS_BYTES;
+  }
+
   #frameEnded(): void {
     this.#headerRead = 0;
-    const isControl = (this.#first & 0x08) !== 0;
-    if (!isControl) this.#fragmented = (this.#first & 0x80) === 0;
+    if (!this.#isControl) this.#fragmented = (this.#first & 0x80) === 0;
   }
 }

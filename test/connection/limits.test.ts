@@ -193,6 +193,38 @@ describe("what closes at once", () => {
     expect(link.end?.closeCode).toBe(4401);
   });
 
+  it.each([
+    ["with checksums", bench],
+    ["of version 1", (options: ConnectionOptions) => new LinkBench(options)],
+  ])("is such a frame on a link %s, be its head whole or not", (_what, linkWith) => {
+    const large = first({ payload: new Uint8Array(1001) });
+    for (let cut = 9; cut <= 20; cut++) {
+      const link = linkWith({ maxPayload: 1000 });
+      link.receive(large.subarray(0, cut));
+      expect(link.code).toBe("frame-too-large");
+    }
+  });
+
+  it("is not a length that the rest of its head belies, where frames have checksums: that is damage, and counted so", () => {
+    const small = first({ payload: new Uint8Array(300).fill(1) });
+    const claims = small.slice();
+    // The second byte of the length, 300 = AC 02: another value above 7 claims more than 1,000.
+    claims[8] = 0x42;
+    for (let cut = 16; cut <= claims.length; cut++) {
+      const link = bench({ maxPayload: 1000, resyncBudget: 1 });
+      link.receive(claims.subarray(0, cut));
+      link.receive(claims.subarray(cut));
+      link.receive(small);
+      expect([link.code, link.frames]).toEqual([undefined, [1]]);
+      link.receive(claims);
+      link.receive(small);
+      expect(link.code).toBe("resync-budget");
+    }
+    const one = new LinkBench({ maxPayload: 1000 });
+    one.receive(claims);
+    expect(one.code).toBe("frame-too-large");
+  });
+
   it("is the first damaged byte with recovery close", () => {
     const link = bench({ recovery: "close" });
     link.receive(damaged);

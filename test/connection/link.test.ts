@@ -37,6 +37,32 @@ describe("an incomplete frame", () => {
     expect(bench.code).toBe("frame-timeout");
   });
 
+  it("that is long gets its time anew with each 32 KiB that have arrived, and with nothing less", async () => {
+    const long = encodeFrame({ version: 2, cmd: 1, payload: new Uint8Array(1_000_000) });
+    const slow = new LinkBench();
+    let at = 0;
+    // 29 kbit/s, in small chunks.
+    for (; at < long.length && slow.end === undefined; at += 3_640) {
+      slow.receive(long.subarray(at, at + 3_640));
+      await slow.clock.advance(1_000);
+    }
+    expect(slow.end).toBeUndefined();
+    expect(slow.frames).toEqual([1]);
+
+    const tooSlow = new LinkBench();
+    for (at = 0; tooSlow.end === undefined; at += 3_000) {
+      tooSlow.receive(long.subarray(at, at + 3_000));
+      await tooSlow.clock.advance(1_000);
+    }
+    expect([tooSlow.code, tooSlow.endedAt]).toEqual(["frame-timeout", FRAME_TIMEOUT]);
+
+    // What came fast buys no time.
+    const stalled = new LinkBench();
+    stalled.receive(long.subarray(0, 999_999));
+    await stalled.clock.advance(FRAME_TIMEOUT);
+    expect([stalled.code, stalled.endedAt]).toEqual(["frame-timeout", FRAME_TIMEOUT]);
+  });
+
   it("of a WebSocket is a message that is not whole: the library waits for its end in silence", async () => {
     const bench = new LinkBench({}, { kind: "ws", messages: true });
     bench.transport.incomingMessage = 1;

@@ -68,7 +68,12 @@ describe("a pump", () => {
 
   it("ends with what its source throws, at once or later", async () => {
     const failing = (next: () => Promise<never>) => ({ [Symbol.asyncIterator]: () => ({ next }) });
-    await expect(pump(failing(() => Promise.reject(new Error("later"))), target()).done).rejects.toThrow("later");
+    await expect(
+      pump(
+        failing(() => Promise.reject(new Error("later"))),
+        target(),
+      ).done,
+    ).rejects.toThrow("later");
     const atOnce = () => {
       throw new Error("at once");
     };

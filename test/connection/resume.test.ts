@@ -227,13 +227,36 @@ it("a note whose handler runs when the link breaks is handled once (centrifuge-g
 
 it("a large upload over a slow line is no sign of death (rsocket-java#712)", async () => {
   const slow: LinkFaults = { up: { bytesPerSecond: 10_000, latencyMs: 200 }, down: { bytesPerSecond: 10_000, latencyMs: 200 } };
-  const heartbeat = { heartbeatIntervalMs: 2_000, heartbeatTimeoutMs: 2_000, frameTimeoutMs: 120_000 };
+  const heartbeat = { heartbeatIntervalMs: 2_000, heartbeatTimeoutMs: 2_000 };
   const { clock, network, client, sessions } = await connected(1, slow, { server: heartbeat, client: heartbeat });
   const data = new Uint8Array(500_000).fill(7);
   const up = client.service(TestServiceDefinition).echo({ text: "large", data }, { timeoutMs: 0 });
   await clock.advance(150_000);
   expect((await up).data).toEqual(data);
   expect([network.stats.links, sessions.length]).toEqual([1, 1]);
+});
+
+it("damage anywhere in a frame ends no session, not even where it makes the length too large", async () => {
+  const limits = { maxPayload: 400 };
+  const options = { server: limits, client: limits };
+  const { bytesUp } = (await connected(1, "clean", options)).network.stats;
+  await act.end();
+  const codes = new Set<string>();
+  const data = new Uint8Array(300);
+  for (let at = 0; at < 60; at++) {
+    const { clock, client, server, sessions, network } = await connected(
+      at,
+      faultsOf({ up: { corruptAtBytes: [bytesUp + (at % 20)] } }),
+      options,
+    );
+    server.on("limit", ({ code }) => codes.add(code));
+    const reply = client.service(TestServiceDefinition).echo({ text: "x", data });
+    await clock.advance(10_000);
+    expect((await reply).data).toEqual(data);
+    expect([network.stats.corrupted, sessions.length]).toEqual([1, 1]);
+    await act.end();
+  }
+  expect([...codes]).not.toContain("frame-too-large");
 });
 
 describe("a server that is there no more", () => {

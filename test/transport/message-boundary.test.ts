@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { PROGRESS_BYTES } from "../../src/connection/transport.js";
 import { MessageBoundary } from "../../src/transport/message-boundary.js";
 import { chunksOf } from "../helpers/decoder-run.js";
 
@@ -31,7 +32,11 @@ describe.each([true, false])("with a masking key: %s", (masked) => {
         seen.push(boundary.current);
         boundary.push(chunk);
       }
-      expect(seen.every((current, at) => current === (at === 0 ? 0 : 1))).toBe(true);
+      // What it is called grows with each part that has arrived, and with nothing less.
+      const [first, ...later] = seen;
+      expect(first).toBe(0);
+      expect(later.every((current, at) => current >= (later[at - 1] ?? 1))).toBe(true);
+      expect(later.at(-1) ?? 1).toBeLessThanOrEqual(1 + length / PROGRESS_BYTES);
       expect(boundary.current).toBe(0);
     }
   });
@@ -41,7 +46,8 @@ describe.each([true, false])("with a masking key: %s", (masked) => {
     boundary.push(
       Buffer.concat([...LENGTHS.map((length) => frame(FIN | TEXT, length, masked)), frame(FIN | BINARY, 10, masked).subarray(0, 5)]),
     );
-    expect(boundary.current).toBe(LENGTHS.length + 1);
+    const parts = LENGTHS.reduce((sum, length) => sum + Math.floor(length / PROGRESS_BYTES), 0);
+    expect(boundary.current).toBe(LENGTHS.length + parts + 1);
   });
 });
 
@@ -62,4 +68,20 @@ it("a message in fragments is one message, pings in between or not", () => {
   expect(boundary.current).toBe(0);
   boundary.push(frame(FIN | PING, 4, true).subarray(0, 3));
   expect(boundary.current).toBe(2);
+});
+
+it("a message goes on with each 32 KiB of its own, in however many fragments, and with no ping", () => {
+  const boundary = new MessageBoundary();
+  const seen: number[] = [];
+  const push = (bytes: Uint8Array) => {
+    boundary.push(bytes);
+    seen.push(boundary.current);
+  };
+  push(frame(BINARY, PROGRESS_BYTES - 1, true));
+  for (let i = 0; i < 1_000; i++) boundary.push(frame(FIN | PING, 125, true));
+  push(frame(CONTINUATION, 0, true));
+  push(frame(CONTINUATION, 1, true));
+  push(frame(CONTINUATION, 2 * PROGRESS_BYTES, true));
+  push(frame(FIN | CONTINUATION, 1, true));
+  expect(seen).toEqual([1, 1, 2, 4, 0]);
 });

@@ -5,6 +5,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { createClient } from "../../src/client/index.js";
 import { FramewireError } from "../../src/errors.js";
 import { DEFAULTS } from "../../src/options.js";
+import { createChaosProxy } from "../../src/testing/index.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { HandClock } from "../helpers/hand-clock.js";
 import { RawPeer, seededFrame } from "../helpers/raw-peer.js";
@@ -88,6 +89,25 @@ describe("the last word of a close", () => {
     expect(performance.now() - started).toBeLessThan(DEFAULTS.closeTimeoutMs);
   });
 });
+
+it.each(["tcp", "ws"] as const)(
+  "a large frame that takes longer than the deadline of a frame arrives over %s all the same",
+  async (kind) => {
+    const frameTimeoutMs = 400;
+    const server = bench.server({ frameTimeoutMs });
+    server.implement(TestServiceDefinition, testService());
+    const addresses = await server.listen({ [kind]: {} });
+    const line = { bytesPerSecond: 500_000 };
+    const proxy = await createChaosProxy({ target: addresses[kind]!.url, faults: { up: line, down: {} } });
+    const client = await bench.client((options) => createClient(proxy.url, options));
+    const started = performance.now();
+    const data = new Uint8Array(500_000);
+    expect((await client.service(TestServiceDefinition).echo({ text: "large", data })).data).toHaveLength(data.length);
+    expect(performance.now() - started).toBeGreaterThan(2 * frameTimeoutMs);
+    expect([server.stats.limits["frame-timeout"], proxy.stats.links]).toEqual([0, 1]);
+    await proxy.close();
+  },
+);
 
 describe("WebSocket", () => {
   it("a large message on a slow line is life all the way, and each its own frame for the deadline", async () => {
