@@ -7,6 +7,7 @@ import type { MessageWriter } from "./message-writer.js";
 import type { SharedFrame } from "./shared-frame.js";
 import { prefixFor } from "./sync-prefix.js";
 import { highWord, int32Size, lowWord, uint32Size, uint64Size, writeInt32, writeUint32, writeUint64 } from "./varint.js";
+import { WriteBlock } from "./write-block.js";
 
 /** Options of the frame writers. */
 export interface EncoderOptions extends FrameOptions {
@@ -39,18 +40,8 @@ const CHECKSUM_LENGTH = 5;
 /** Longest frame without its payload and trailer: prefix, LEN, VER, CMD, the payload's tag and N. */
 const MOST_OVERHEAD = 7 + 5 + 6 + 11 + 6;
 
-/** Bytes allocated at a time for small frames. What `take` gives away pins at most this much. */
-const BLOCK = 16 * 1024;
-
-/** Room for a message whose size is not known yet; one that needs more moves to a larger block. */
+/** Least room for a message whose size is not known yet. */
 const MESSAGE_ROOM = 512;
-
-/**
- * The unused rest of the last block. It goes from encoder to encoder, so that one with nothing to write holds no
- * buffer: a server has one for each of its connections.
- */
-let spare: Uint8Array = new Uint8Array(0);
-let spareStart = 0;
 
 /** Messages are written one at a time, whoever's encoder it is. Absent on pages, which save its size. */
 let writer: MessageWriter | undefined;
@@ -92,12 +83,18 @@ export class FrameEncoder {
   readonly #maxTrailer: number;
   #seed: number | undefined;
   #seedCrc: number;
+  #block: WriteBlock | undefined;
+  /** The memory of the block. */
   #bytes: Uint8Array = EMPTY;
-  /** Bytes that the length of the last message took: the guess for the next one. */
-  #lengthSize = 1;
-  /** Where the bytes not yet taken begin and end. */
+  /** Bytes of the last message: the guess for the next one. */
+  #lastMessage = 0;
+  /** Where the bytes not yet taken begin and end, and where the room for more ends. */
   #start = 0;
   #end = 0;
+  #limit = 0;
+  /** The bytes last taken, and where they lie. */
+  #taken: Uint8Array = EMPTY;
+  #takenFrom: WriteBlock | undefined;
 
   /** @throws FramewireError `invalid-option` */
   constructor(options: EncoderOptions = {}) {
@@ -216,19 +213,19 @@ export class FrameEncoder {
     checkRange("cmd", cmd, INT32_MIN, INT32_MAX);
     const trailer = version === undefined || version === 1 ? refuseTrailer(frame) : this.#trailerSize(frame);
     const fixed = 7 + (version === undefined ? 0 : 1 + uint32Size(version)) + 1 + int32Size(cmd) + 1;
-    const guess = this.#lengthSize;
-    this.#reserve(fixed + 2 * guess + MESSAGE_ROOM + trailer);
+    const guess = uint32Size(this.#lastMessage);
+    this.#reserve(fixed + 2 * guess + Math.max(MESSAGE_ROOM, this.#lastMessage + (this.#lastMessage >>> 3)) + trailer);
 
     const start = this.#end;
     const at = start + fixed + 2 * guess;
-    writer.begin(this.#bytes, at);
+    writer.begin(this.#bytes, at, this.#limit);
     codec.encode(message, writer as never);
     const length = writer.position - at;
     if (length > this.#maxPayload) tooLarge("payload", length, this.#maxPayload);
     const size = uint32Size(length);
-    this.#lengthSize = size;
+    this.#lastMessage = length;
     writer.reserve(2 * (size - guess) + trailer);
-    this.#bytes = writer.buffer;
+    if (writer.buffer !== this.#bytes) this.#moveTo(WriteBlock.of(writer.buffer));
     if (size !== guess) this.#bytes.copyWithin(start + fixed + 2 * size, at, at + length);
 
     this.#writeFixed(version, cmd, length);
@@ -250,36 +247,57 @@ export class FrameEncoder {
     sink(this.#bytes, this.#start + length, this.#end);
   }
 
-  /** The bytes appended since the last time. They are the caller's: the encoder never writes there again. */
+  /** The bytes appended since the last time. They are the caller's: nobody writes there again, unless `recycle` is called. */
   take(): Uint8Array {
-    const bytes = this.#bytes;
-    const end = this.#end;
-    const taken = bytes.subarray(this.#start, end);
+    const bytes = this.#bytes.subarray(this.#start, this.#end);
+    this.#block?.shorten(this.#limit, this.#end);
+    this.#taken = bytes;
+    this.#takenFrom = this.#block;
+    this.#block = undefined;
     this.#bytes = EMPTY;
-    this.#start = this.#end = 0;
-    if (bytes.length - end > spare.length - spareStart) {
-      spare = bytes;
-      spareStart = end;
-    }
-    return taken;
+    this.#start = this.#end = this.#limit = 0;
+    return bytes;
+  }
+
+  /** `bytes`, if they are those last taken, are needed no longer: their memory may be written to again. */
+  recycle(bytes: Uint8Array): void {
+    if (bytes !== this.#taken) return;
+    this.#taken = EMPTY;
+    this.#takenFrom?.leave();
+    this.#takenFrom = undefined;
   }
 
   /** Makes room for `count` more bytes, moving those not yet taken if need be. */
   #reserve(count: number): void {
-    if (this.#end + count <= this.#bytes.length) return;
+    if (this.#end + count > this.#limit) this.#makeRoom(count);
+  }
+
+  #makeRoom(count: number): void {
     const pending = this.#end - this.#start;
-    if (pending === 0 && spare.length - spareStart >= count) {
-      this.#bytes = spare;
-      this.#start = this.#end = spareStart;
-      spare = EMPTY;
-      spareStart = 0;
+    // Twice what is there, so that what is moved often is moved seldom.
+    const room = pending + Math.max(count, pending);
+    if (this.#block?.extend(this.#limit, this.#start + room) === true) {
+      this.#limit = this.#start + room;
       return;
     }
-    const bytes = new Uint8Array(Math.max(BLOCK, pending + count, pending * 2));
-    bytes.set(this.#bytes.subarray(this.#start, this.#end));
-    this.#bytes = bytes;
-    this.#start = 0;
-    this.#end = pending;
+    const block = WriteBlock.withRoom(room);
+    const start = block.enter(room);
+    block.bytes.set(this.#bytes.subarray(this.#start, this.#end), start);
+    this.#block?.leave();
+    this.#block = block;
+    this.#bytes = block.bytes;
+    this.#start = start;
+    this.#end = start + pending;
+    this.#limit = start + room;
+  }
+
+  /** Goes on at the same place of another block. */
+  #moveTo(block: WriteBlock): void {
+    this.#block?.leave();
+    this.#block = block;
+    this.#bytes = block.bytes;
+    block.enter(block.bytes.length);
+    this.#limit = block.bytes.length;
   }
 
   /** Bytes of the trailer with its checksum. Checks every field of it. */

@@ -33,12 +33,14 @@ export class MessageWriter {
   buffer: Uint8Array = new Uint8Array(0);
   /** Where the next byte goes. */
   position = 0;
+  #limit = 0;
   /** Where the lengths of the messages that are open will stand. */
   readonly #forks: number[] = [];
 
-  /** Starts at `position` of `buffer`. */
-  begin(buffer: Uint8Array, position: number): void {
+  /** Starts at `position` of `buffer`, which may be written up to `limit`. */
+  begin(buffer: Uint8Array, position: number, limit = buffer.length): void {
     this.buffer = buffer;
+    this.#limit = limit;
     this.position = position;
     this.#forks.length = 0;
   }
@@ -64,6 +66,7 @@ export class MessageWriter {
   }
 
   bool(value: boolean): this {
+    present("bool", value);
     this.reserve(1);
     this.buffer[this.position++] = value ? 1 : 0;
     return this;
@@ -86,6 +89,7 @@ export class MessageWriter {
   }
 
   double(value: number): this {
+    present("double", value);
     scratch.setFloat64(0, value, true);
     return this.#scratch(8);
   }
@@ -120,6 +124,7 @@ export class MessageWriter {
   }
 
   string(value: string): this {
+    present("string", value);
     const text = typeof value === "string" ? value : String(value);
     const length = text.length;
     if (length <= SHORT_STRING) {
@@ -228,11 +233,17 @@ export class MessageWriter {
   /** Makes room for `count` more bytes. */
   reserve(count: number): void {
     const needed = this.position + count;
-    if (needed <= this.buffer.length) return;
-    const grown = new Uint8Array(Math.max(256, needed, this.buffer.length * 2));
+    if (needed <= this.#limit) return;
+    const grown = new Uint8Array(Math.max(256, needed, this.#limit * 2));
     grown.set(this.buffer.subarray(0, this.position));
     this.buffer = grown;
+    this.#limit = grown.length;
   }
+}
+
+/** A field that its message lacks. The other types fail of their own; these would write something that nobody gave. */
+function present(type: string, value: unknown): void {
+  if (value === undefined || value === null) invalid(type, value);
 }
 
 function checkInteger(type: string, value: number, min: number, max: number): void {

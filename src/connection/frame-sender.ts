@@ -11,11 +11,14 @@ import { KIND_PING } from "./frame-kind.js";
 import type { Journal } from "./journal.js";
 import type { Link } from "./link.js";
 import type { ByteSink } from "./link-writer.js";
-import { writesInPlace } from "./messages.js";
+import { type TsProtoCodec, writesInPlace } from "./messages.js";
 import type { Outgoing } from "./outgoing.js";
 import { WaitingFrames } from "./waiting.js";
 
 const EMPTY = new Uint8Array(0);
+
+/** Types of which a message has lacked fields. */
+const partial = new WeakSet<TsProtoCodec>();
 
 /** Payload of a ping that asks for an acknowledgement. The heartbeat's pings have none. */
 const PROBE = Uint8Array.of(1);
@@ -355,6 +358,23 @@ export class FrameSender implements AckWatched {
     frame.owner?.frameSettled();
   }
 
+  /**
+   * Most messages have every field that ts-proto's `encode` wants and are written as they are. From one that lacks some the writer
+   * throws; then, and from then on for its type, a complete copy is written.
+   */
+  #writeInPlace(link: Link, frame: Outgoing, codec: TsProtoCodec, keep: ByteSink | undefined): void {
+    const message = frame.message ?? {};
+    if (!partial.has(codec)) {
+      try {
+        return link.writeMessage(frame, codec, message, keep);
+      } catch (error) {
+        if (error instanceof FramewireError) throw error;
+      }
+    }
+    link.writeMessage(frame, codec, codec.fromPartial(message), keep);
+    partial.add(codec);
+  }
+
   #writeV1(link: Link, frame: Outgoing): void {
     frame.settlePayload();
     if (frame.broadcast === undefined) link.write({ cmd: frame.cmd, payload: frame.payload ?? EMPTY });
@@ -374,7 +394,7 @@ export class FrameSender implements AckWatched {
     if (broadcast !== undefined) {
       link.writeShared(broadcast.frame(2), frame, keep);
     } else if (codec !== undefined && writesInPlace(codec)) {
-      link.writeMessage(frame, codec, codec.fromPartial(frame.message ?? {}), keep);
+      this.#writeInPlace(link, frame, codec, keep);
     } else {
       frame.settlePayload();
       link.write(frame, keep);

@@ -14,14 +14,12 @@ export interface EncoderPool {
   giveEncoder(encoder: FrameEncoder): void;
 }
 
-/** Bytes of frames that are handed to the transport at once, without waiting for the end of the turn. */
-const FLUSH_BYTES = 64 * 1024;
-
 /**
- * Bytes of frames that share a WebSocket message. A message arrives whole or not at all: over a line that breaks again
- * and again, nothing would ever get through in messages as long as the time between two breaks.
+ * Bytes of frames that are handed to the transport at once, without waiting for the end of the turn: enough that the call of
+ * the system costs little beside them, and few enough that the peer works on them while more are being written. They may
+ * share a WebSocket message, which arrives whole or not at all: longer ones would not get through a line that breaks again and again.
  */
-const MESSAGE_BYTES = 16 * 1024;
+const FLUSH_BYTES = 8 * 1024;
 
 export class LinkWriter {
   readonly #transport: Transport;
@@ -29,11 +27,8 @@ export class LinkWriter {
   readonly #pool: EncoderPool | undefined;
   /** There while something waits for the next flush; for good without a pool. */
   #encoder: FrameEncoder | undefined;
-  /** On a transport with messages: lengths of those in the encoder but the last, and of that. */
-  #messageLengths: number[] | undefined;
-  #lastMessage = 0;
-  /** Whether that takes more frames: a hello or welcome has a message of its own. */
-  #lastShared = false;
+  /** Lengths of the frames in the encoder that get a message of their own each. */
+  #frameLengths: number[] | undefined;
   #seed: number | undefined;
   #maxPayload: number;
   #handedOver = 0;
@@ -133,20 +128,19 @@ export class LinkWriter {
     const backlog = transport.bufferedBytes;
     if (backlog === 0) this.noteProgress(now);
     const bytes = encoder.take();
-    if (this.#pool !== undefined) {
-      this.#encoder = undefined;
-      this.#pool.giveEncoder(encoder);
-    }
+    if (this.#pool !== undefined) this.#encoder = undefined;
     this.#handedOver += bytes.length;
     let start = 0;
-    const lengths = this.#messageLengths;
-    this.#lastMessage = 0;
+    const lengths = this.#frameLengths;
     if (lengths !== undefined) {
-      this.#messageLengths = undefined;
+      this.#frameLengths = undefined;
       for (const length of lengths) transport.write(bytes.subarray(start, (start += length)));
     }
-    transport.write(start === 0 ? bytes : bytes.subarray(start));
+    // Frames behind a hello or welcome may share a message already, while it had one to itself.
+    if (start < bytes.length) transport.write(start === 0 ? bytes : bytes.subarray(start));
     transport.flush?.();
+    if (transport.copies === true && transport.bufferedBytes === 0) encoder.recycle(bytes);
+    this.#pool?.giveEncoder(encoder);
     this.#forcedBytes = backlog < this.#options.highWaterMark ? 0 : this.#forcedBytes + bytes.length;
   }
 
@@ -174,17 +168,8 @@ export class LinkWriter {
   #written(encoder: FrameEncoder, before: number, keep: ByteSink | undefined): void {
     // Shown before the frame may leave with a flush.
     if (keep !== undefined) encoder.show(before, keep);
-    if (!this.#transport.info.messages) return;
-    const length = encoder.length - before;
-    if (this.#lastShared && this.#lastMessage > 0 && this.#lastMessage + length <= MESSAGE_BYTES) {
-      this.#lastMessage += length;
-      return;
-    }
-    if (this.#lastMessage > 0) {
-      this.#messageLengths ??= [];
-      this.#messageLengths.push(this.#lastMessage);
-    }
-    this.#lastMessage = length;
-    this.#lastShared = this.batching;
+    if (!this.#transport.info.messages || this.batching) return;
+    this.#frameLengths ??= [];
+    this.#frameLengths.push(encoder.length - before);
   }
 }

@@ -37,6 +37,8 @@ export interface Transport {
    * `onAlive` goes with every change.
    */
   readonly incomingMessage?: number;
+  /** Once `bufferedBytes` is 0 nobody needs the memory of the bytes written any more: the system has a copy of them. */
+  readonly copies?: true;
   /** Starts delivery. Called once, before anything else. */
   open(receiver: TransportReceiver): void;
   /** Writes bytes, on a transport with messages as one message. The transport owns them from here. */

@@ -15,6 +15,7 @@ export const KEEPALIVE_MS = 30_000;
 
 export class TcpTransport implements Transport {
   readonly info: TransportInfo;
+  readonly copies = true;
   readonly #socket: Socket;
   #error: Error | undefined;
   #closeCode = 1006;

@@ -26,6 +26,7 @@ let betweenMessages = new MessageBoundary();
 
 export class NodeWebSocketTransport implements Transport {
   readonly info: TransportInfo;
+  readonly copies = true;
   readonly #socket: WebSocket;
   /** The TCP socket below: corked, so that a batch of messages leaves in one call of the system. */
   readonly #raw: Socket;

@@ -1,0 +1,63 @@
+/**
+ * Memory that frames are written to. All encoders of a process share one block, each with a part of its own while it has frames that
+ * have not left: an encoder with nothing to write holds no memory, and what is given back in time is written to again
+ * and again, which spares the system new pages and the collector old ones.
+ */
+
+/** Bytes allocated at a time. What is kept of a block by others pins at most this much. */
+const BLOCK = 128 * 1024;
+
+/** Larger blocks, for what does not fit in one, are not kept for the next. */
+const LARGEST_KEPT = 512 * 1024;
+
+/** The block that is being filled. */
+let current: WriteBlock | undefined;
+
+export class WriteBlock {
+  readonly bytes: Uint8Array;
+  #used = 0;
+  /** Parts that are in use. */
+  #parts = 0;
+
+  private constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  /** A block with at least `room` bytes left. */
+  static withRoom(room: number): WriteBlock {
+    if (current !== undefined && current.bytes.length - current.#used >= room) return current;
+    const block = new WriteBlock(new Uint8Array(Math.max(BLOCK, room)));
+    if (room <= LARGEST_KEPT) current = block;
+    return block;
+  }
+
+  /** A block made of `bytes`. */
+  static of(bytes: Uint8Array): WriteBlock {
+    return new WriteBlock(bytes);
+  }
+
+  /** Begins a part of `room` bytes, which must be left; gives where it starts. */
+  enter(room: number): number {
+    const start = this.#used;
+    this.#used += room;
+    this.#parts++;
+    return start;
+  }
+
+  /** Moves the end of the last part from `from` to `to`. False if another lies behind it, or the block ends before. */
+  extend(from: number, to: number): boolean {
+    if (this.#used !== from || to > this.bytes.length) return false;
+    this.#used = to;
+    return true;
+  }
+
+  /** Gives back what a part did not need behind `to`, if it is the last one. */
+  shorten(from: number, to: number): void {
+    if (this.#used === from) this.#used = to;
+  }
+
+  /** Ends a part. Behind the last one the block is as new. */
+  leave(): void {
+    if (--this.#parts === 0) this.#used = 0;
+  }
+}
