@@ -103,6 +103,18 @@ export class FramewireError extends Error {
   }
 }
 
+/**
+ * An error that the peer has made, without a stack: where it was noticed tells nobody anything, and a peer that makes
+ * thousands of them a second must not cost thousands of stacks.
+ */
+export function peersError(code: ErrorCode, message: string, cause?: unknown): FramewireError {
+  const { stackTraceLimit } = Error;
+  Reflect.set(Error, "stackTraceLimit", 0);
+  const error = new FramewireError(code, message, { fault: "remote", cause });
+  Reflect.set(Error, "stackTraceLimit", stackTraceLimit);
+  return error;
+}
+
 function factsOf(code: ErrorCode): CodeFacts {
   return FACTS[code];
 }

@@ -1,7 +1,7 @@
 /** The calls and messages of one connection that the peer sent: decoded, run, answered exactly once. */
 
 import type { FrameView } from "../codec/index.js";
-import { codeOfStatus, FramewireError, isCallErrorCode, statusOf } from "../errors.js";
+import { codeOfStatus, FramewireError, isCallErrorCode, peersError, statusOf } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import { CallMap } from "./call-map.js";
 import { type Command, cmdName, type Handler } from "./commands.js";
@@ -126,7 +126,7 @@ export class ServedCalls {
     const { draining, options } = this.#host;
     if (draining) return new FramewireError("unavailable", "the server is closing; nothing of the call was done");
     if (this.#calls.size < options.maxCalls) return undefined;
-    const error = new FramewireError("resource-exhausted", `more than ${options.maxCalls} calls are in flight on this connection`);
+    const error = peersError("resource-exhausted", `more than ${options.maxCalls} calls are in flight on this connection`);
     this.#host.limited(error);
     return error;
   }
@@ -320,7 +320,7 @@ export function decodeRequest(command: Command, frame: FrameView): unknown {
   try {
     return decodeMessage(command.request, frame);
   } catch (cause) {
-    throw new FramewireError("invalid-argument", `the payload is not a valid request of ${command.name}`, { fault: "remote", cause });
+    throw peersError("invalid-argument", `the payload is not a valid request of ${command.name}`, cause);
   }
 }
 
@@ -331,7 +331,7 @@ export function isPeersFault(error: unknown): boolean {
 
 /** The error for a command that has no handler. */
 export function unimplemented(cmd: number): FramewireError {
-  return new FramewireError("unimplemented", `nothing here handles the command ${cmdName(cmd)}`, { fault: "remote" });
+  return peersError("unimplemented", `nothing here handles the command ${cmdName(cmd)}`);
 }
 
 function factsOf(frame: FrameView): CallFacts {
@@ -341,6 +341,6 @@ function factsOf(frame: FrameView): CallFacts {
   try {
     return { metadata: decodeExt(ext).metadata, trace, timeoutMs };
   } catch (cause) {
-    throw new FramewireError("invalid-argument", "the ext field is not a valid FrameExt", { fault: "remote", cause });
+    throw peersError("invalid-argument", "the ext field is not a valid FrameExt", cause);
   }
 }

@@ -3,6 +3,7 @@
  * that brings it back.
  */
 import { parseArgs } from "node:util";
+import { soakAttacks } from "./attacks/index.js";
 import { soakBytes } from "./bytes.js";
 import { soakFleet } from "./fleet.js";
 import { soakNoise } from "./noise.js";
@@ -20,6 +21,7 @@ const SOAKS: Readonly<Record<string, { readonly run: Soak; readonly about: strin
   bytes: { run: soakBytes, about: "one session, broken, silenced and damaged at every single byte (--step 1)" },
   resume: { run: soakResume, about: "over TCP and WebSocket through a proxy that cuts (--frames 50000, --cuts 200, --first 1)" },
   noise: { run: soakNoise, about: "over TCP with one wrong byte in 10,000, and with far more (--frames 20000, --first 1)" },
+  attacks: { run: soakAttacks, about: "a server under attack, and what its good clients notice; three minutes" },
   fleet: { run: soakFleet, about: "clients that lose their server together (--clients 5000, --first 1)" },
 };
 
