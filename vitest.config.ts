@@ -12,18 +12,31 @@ const alias = [
 /** Tests that need sockets between processes, a browser, another language, a build or a lot of time. */
 const INTEGRATION = ["test/{package,browser,interop,integration,bench}/**/*.test.ts"];
 
+/** Tests in three browser engines, with a table of what they do. */
+const COMPATIBILITY = ["test/compatibility/**/*.test.ts"];
+
 export default defineConfig({
   resolve: { alias },
   test: {
     projects: [
       {
         extends: true,
-        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: INTEGRATION, pool: "threads", testTimeout: 20_000 },
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: [...INTEGRATION, ...COMPATIBILITY],
+          pool: "threads",
+          testTimeout: 20_000,
+        },
       },
       {
         extends: true,
         // One file at a time: these tests measure and start processes, and CI has two cores.
         test: { name: "integration", include: INTEGRATION, testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false },
+      },
+      {
+        extends: true,
+        test: { name: "compatibility", include: COMPATIBILITY, testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false },
       },
     ],
   },

@@ -7,7 +7,10 @@ import { run } from "./lib/run.mjs";
 
 /** One line for each package: a file that only exists once it is installed, and what needs it. */
 const PACKAGES = [
-  { name: "chromium", file: "/usr/bin/chromium", use: "test/browser" },
+  { name: "chromium", file: "/usr/bin/chromium", use: "test/browser, test/compatibility" },
+  { name: "firefox-esr", file: "/usr/bin/firefox-esr", use: "test/compatibility" },
+  { name: "webkit2gtk-driver", file: "/usr/bin/WebKitWebDriver", use: "test/compatibility" },
+  { name: "xvfb", file: "/usr/bin/Xvfb", use: "test/compatibility" },
   { name: "protobuf-compiler", file: "/usr/bin/protoc", use: "test/interop" },
   { name: "protoc-gen-go", file: "/usr/bin/protoc-gen-go", use: "test/interop" },
   { name: "golang-go", file: "/usr/bin/go", use: "test/interop" },

@@ -49,6 +49,12 @@ export interface LifecycleSettings {
   readonly random: () => number;
 }
 
+/**
+ * A connection that ends so soon after a sign of the platform was dead already: its probe found it, or the close event
+ * came late, as that of a socket which the back-forward cache has cost comes behind `pageshow`. In milliseconds.
+ */
+const WAKE_MS = 30_000;
+
 /** A `connect` that has not settled. */
 interface Waiter {
   resolve(): void;
@@ -66,6 +72,8 @@ export class Lifecycle {
   /** The one timer of the state: the attempt's deadline, the wait for the next, or the time until a connection has lasted. */
   #timer: Timer | undefined;
   #spreadMs = 0;
+  /** Until when an end of the connection is answered by another attempt at once. */
+  #wakeUntil = 0;
   #closedBy: FramewireError | undefined;
   #waiters: Waiter[] = [];
 
@@ -85,7 +93,7 @@ export class Lifecycle {
     if (this.#state === "connected") return Promise.resolve();
     const connected = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
     if (this.#state === "disconnected") this.#backoff.reset();
-    else this.#backoff.cutShort();
+    else if (this.#state === "retry-pending") this.#backoff.cutShort();
     this.#move("connect", { reason: "connect" });
     return connected;
   }
@@ -103,10 +111,13 @@ export class Lifecycle {
     if (final) return this.#move("give-up", detail);
     // Events that mean nothing in this state must not use up a retry.
     if (CLIENT_TRANSITIONS[this.#state].retry === undefined) return;
+    const wake = this.#state === "connected" && spreadMs === 0 && this.#settings.clock.now() < this.#wakeUntil;
+    this.#wakeUntil = 0;
     const delayMs = spreadMs > 0 ? this.#backoff.afterGoaway(spreadMs) : this.#backoff.afterFailure();
     const { retries } = this.#backoff;
     if (delayMs === undefined) this.#move("give-up", { ...detail, reason: `${detail.reason}; gave up after ${retries} retries` });
     else this.#move("retry", { ...detail, delayMs, retries });
+    if (wake) this.wake("the connection was dead");
   }
 
   /** The server will close the connection and wants its clients to come back spread over `spreadMs`. */
@@ -114,9 +125,12 @@ export class Lifecycle {
     this.#spreadMs = spreadMs;
   }
 
-  /** The platform says that the network may have changed: a connection is probed, a wait is over. */
+  /** The platform says that the network may have changed: a connection is probed, and replaced at once if it is dead; a wait is over. */
   wake(reason: string): void {
-    if (this.#state === "connected") return this.#hooks.probe();
+    if (this.#state === "connected") {
+      this.#wakeUntil = this.#settings.clock.now() + WAKE_MS;
+      return this.#hooks.probe();
+    }
     if (this.#state === "retry-pending") this.#backoff.cutShort();
     this.#move("wake", { reason });
   }

@@ -343,7 +343,7 @@ describe("in a browser", () => {
     expect([client.state, server.links.length]).toEqual(["connected", 2]);
   });
 
-  it.each(SIGNS)("%s asks a connected server for a sign of life; without one the connection ends", async (_name, sign) => {
+  it.each(SIGNS)("%s asks a connected server for a sign of life; without one the connection is replaced at once", async (_name, sign) => {
     const page = openPage();
     const server = new FakeServer();
     const { client, clock, states } = join(server);
@@ -353,7 +353,22 @@ describe("in a browser", () => {
     expect(server.last.received.map(({ kind }) => kind)).toEqual([FrameKind.FRAME_KIND_PING]);
     expect(client.state).toBe("connected");
     await clock.advance(20_000);
-    expect(states.at(-1)).toMatchObject(["retry-pending", { closeCode: 4502 }]);
+    expect(states.slice(2)).toMatchObject([
+      ["retry-pending", { closeCode: 4502 }],
+      ["connecting", {}],
+      ["connected", {}],
+    ]);
+  });
+
+  it("a page out of the back-forward cache whose socket tells only then that it was closed connects at once", async () => {
+    const page = openPage();
+    const server = new FakeServer();
+    const { client, clock } = join(server, { reconnect: { baseMs: 60_000 } });
+    await Promise.all([client.connect(), clock.runUntilIdle()]);
+    page.pageshow(true);
+    server.last.close(1006);
+    await clock.runUntilIdle();
+    expect([client.state, server.links.length]).toEqual(["connected", 2]);
   });
 
   it.each<readonly [string, (page: OpenPage) => void]>([

@@ -88,6 +88,16 @@ describe("connect", () => {
     bed.lifecycle.ended(BROKEN);
     expect(bed.moves.at(-1)?.[1]).toMatchObject({ delayMs: 1500, retries: 1 });
   });
+
+  it("gives no retry back while an attempt is under way", async () => {
+    const bed = new Bed(1);
+    bed.connect();
+    bed.lifecycle.ended(BROKEN);
+    await bed.clock.advance(1500);
+    bed.connect();
+    bed.lifecycle.ended(BROKEN);
+    expect([bed.lifecycle.state, bed.attempts.length]).toEqual(["disconnected", 2]);
+  });
 });
 
 describe("an attempt", () => {
@@ -179,6 +189,44 @@ describe("after a goaway", () => {
   });
 });
 
+describe("after a sign of the platform", () => {
+  it("a connection that turns out to be dead is replaced at once, and not again and again", async () => {
+    const bed = new Bed();
+    bed.connect();
+    bed.lifecycle.opened(false);
+    bed.lifecycle.wake("pageshow");
+    expect(bed.probes).toBe(1);
+    bed.lifecycle.ended(BROKEN);
+    expect(bed.moves.slice(-2)).toMatchObject([
+      ["retry-pending", {}],
+      ["connecting", { reason: "the connection was dead" }],
+    ]);
+    bed.lifecycle.opened(false);
+    bed.lifecycle.ended(BROKEN);
+    expect(bed.moves.at(-1)).toMatchObject(["retry-pending", { delayMs: 1500, retries: 1 }]);
+  });
+
+  it("an end long after it is one like any other", async () => {
+    const bed = new Bed();
+    bed.connect();
+    bed.lifecycle.opened(false);
+    bed.lifecycle.wake("pageshow");
+    await bed.clock.advance(30_000);
+    bed.lifecycle.ended(BROKEN);
+    expect(bed.lifecycle.state).toBe("retry-pending");
+  });
+
+  it("the spread of a server that goes away still holds", () => {
+    const bed = new Bed();
+    bed.connect();
+    bed.lifecycle.opened(false);
+    bed.lifecycle.wake("online");
+    bed.lifecycle.goaway(30_000);
+    bed.lifecycle.ended(BROKEN);
+    expect(bed.moves.at(-1)).toMatchObject(["retry-pending", { delayMs: 15_000 }]);
+  });
+});
+
 /** What the lifecycle should be doing, in the plainest words. */
 interface Model {
   state: ClientState;
@@ -192,6 +240,8 @@ interface Model {
   closed: boolean;
   attempts: number;
   probes: number;
+  /** Until when an end of the connection is followed by an attempt at once. */
+  wakeUntil: number;
 }
 
 type Command = fc.AsyncCommand<Model, Bed>;
@@ -222,7 +272,13 @@ function end(model: Model, final: boolean): void {
   model.spread = 0;
   if (state !== "connecting" && state !== "connected") return;
   if (final) return stop(model);
-  if (spread === 0) return wait(model, 1000 * 2 ** model.retries + 500, true);
+  const awake = state === "connected" && model.now < model.wakeUntil;
+  model.wakeUntil = 0;
+  if (spread === 0) {
+    wait(model, 1000 * 2 ** model.retries + 500, true);
+    if (awake) wake(model);
+    return;
+  }
   wait(model, spread / 2, model.forgiven);
   model.forgiven = true;
 }
@@ -236,6 +292,16 @@ function reset(model: Model): void {
 function refund(model: Model): void {
   if (model.counted) model.retries--;
   model.counted = false;
+}
+
+function wake(model: Model): void {
+  if (model.state === "connected") {
+    model.probes++;
+    model.wakeUntil = model.now + 30_000;
+  }
+  if (model.state !== "retry-pending") return;
+  refund(model);
+  dial(model);
 }
 
 function turnTo(model: Model, time: number): void {
@@ -320,12 +386,7 @@ const COMMANDS: fc.Arbitrary<Command>[] = [
   fc.constant(
     step(
       "wake",
-      (model) => {
-        if (model.state === "connected") model.probes++;
-        if (model.state !== "retry-pending") return;
-        refund(model);
-        dial(model);
-      },
+      (model) => wake(model),
       (bed) => bed.lifecycle.wake("awake"),
     ),
   ),
@@ -363,6 +424,7 @@ describe("against the model", () => {
           closed: false,
           attempts: 0,
           probes: 0,
+          wakeUntil: 0,
         };
         await fc.asyncModelRun(() => ({ model, real: new Bed(RETRIES) }), commands);
       }),

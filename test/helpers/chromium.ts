@@ -2,10 +2,10 @@
 import { type Browser, chromium } from "playwright-core";
 
 /** Where Debian's package puts it; `CHROMIUM` names another. */
-const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
+export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
 /** Root has no user namespace to sandbox with; the others keep Chromium from calling its maker. */
-const FLAGS = [
+export const CHROMIUM_FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",
@@ -17,5 +17,5 @@ const FLAGS = [
 
 /** Starts Chromium. The caller closes it. */
 export function launchChromium(): Promise<Browser> {
-  return chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
+  return chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS });
 }
