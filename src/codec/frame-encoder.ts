@@ -22,6 +22,11 @@ export interface MessageEncoder<T> {
   encode(message: T, writer?: never): { finish(): Uint8Array };
 }
 
+/** Is shown the bytes of a frame, which it must copy if it keeps them. */
+export interface ByteSink {
+  add(buffer: Uint8Array, start: number, end: number): void;
+}
+
 const TAG_VERSION = 0x18;
 const TAG_CMD = 0x20;
 const TAG_PAYLOAD = 0x2a;
@@ -243,8 +248,8 @@ export class FrameEncoder {
   }
 
   /** Shows `sink` what was appended since {@link FrameEncoder.length} was `length`: bytes that it must copy. */
-  show(length: number, sink: (buffer: Uint8Array, start: number, end: number) => void): void {
-    sink(this.#bytes, this.#start + length, this.#end);
+  show(length: number, sink: ByteSink): void {
+    sink.add(this.#bytes, this.#start + length, this.#end);
   }
 
   /** The bytes appended since the last time. They are the caller's: nobody writes there again, unless `recycle` is called. */

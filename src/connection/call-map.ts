@@ -11,26 +11,36 @@ const FIRST_SLOTS = 4;
 const NONE: never[] = [];
 
 export class CallMap<T> {
+  /** The call that was put in when there was no other: most connections never have two at a time. 0 = none. */
+  #loneId = 0;
+  #lone: T | undefined;
   /** Ids by slot, 0 = free. A call is in the slot of its id or, if that was taken, in one of those behind it, with none free between. */
   #ids: number[] = NONE;
   #calls: (T | undefined)[] = NONE;
+  /** Calls in the table. */
   #size = 0;
 
   get size(): number {
-    return this.#size;
+    return this.#loneId === 0 ? this.#size : this.#size + 1;
   }
 
   get(id: number): T | undefined {
+    if (id === this.#loneId) return this.#lone;
     const at = this.#find(id);
     return at < 0 ? undefined : this.#calls[at];
   }
 
   has(id: number): boolean {
-    return this.#find(id) >= 0;
+    return (id === this.#loneId && id !== 0) || this.#find(id) >= 0;
   }
 
   /** Puts a call in, in place of one with the same id. */
   set(id: number, call: T): void {
+    if (id === this.#loneId || (this.#loneId === 0 && this.#size === 0)) {
+      this.#loneId = id;
+      this.#lone = call;
+      return;
+    }
     const known = this.#find(id);
     if (known >= 0) {
       this.#calls[known] = call;
@@ -42,6 +52,11 @@ export class CallMap<T> {
 
   /** False if there is none. */
   delete(id: number): boolean {
+    if (id === this.#loneId && id !== 0) {
+      this.#loneId = 0;
+      this.#lone = undefined;
+      return true;
+    }
     let free = this.#find(id);
     if (free < 0) return false;
     const ids = this.#ids;
@@ -61,7 +76,7 @@ export class CallMap<T> {
 
   /** The calls that there are now, lowest id first. */
   values(): T[] {
-    const ids = this.#ids.filter((id) => id !== 0).sort((a, b) => a - b);
+    const ids = [this.#loneId, ...this.#ids].filter((id) => id !== 0).sort((a, b) => a - b);
     return ids.map((id) => this.get(id) as T);
   }
 

@@ -8,7 +8,7 @@ import type { Command } from "./commands.js";
 import type { CallContext } from "./context.js";
 import { Credit } from "./control-messages.js";
 import { ITEM_OVERHEAD, ReceiveCredit, SendCredit } from "./credit.js";
-import { Deadlines } from "./deadlines.js";
+import { type DeadlineOwner, Deadlines } from "./deadlines.js";
 import type { MessageSource } from "./definition.js";
 import { KIND_CANCEL, KIND_CREDIT, KIND_END, KIND_ITEM, KIND_REQUEST } from "./frame-kind.js";
 import type { CallHost } from "./host.js";
@@ -125,7 +125,7 @@ class StreamCall extends OpenCall {
 }
 
 /** The table of calls that this side opened. */
-export class CallTable {
+export class CallTable implements DeadlineOwner {
   readonly #host: CallHost;
   readonly #calls = new CallMap<OpenCall>();
   readonly #deadlines: Deadlines;
@@ -137,7 +137,7 @@ export class CallTable {
     this.#host = host;
     this.#journal = journal;
     this.#nextId = side === "client" ? (journal?.firstCallId ?? 1) : 2;
-    this.#deadlines = new Deadlines(host.clock, (now) => this.#expire(now));
+    this.#deadlines = new Deadlines(host.clock, this);
   }
 
   /** Calls that have not settled. */
@@ -272,7 +272,7 @@ export class CallTable {
   }
 
   /** Ends the calls that are due; gives the nearest deadline of the others. */
-  #expire(now: number): number {
+  expire(now: number): number {
     let nearest = Number.POSITIVE_INFINITY;
     for (const call of this.#calls.values()) {
       if (call.deadline > now) nearest = Math.min(nearest, call.deadline);

@@ -6,16 +6,28 @@ export interface Timer {
   cancel(): void;
 }
 
+/** Who can be woken: an object in place of a function, for those of whom there are thousands. */
+export interface Sleeper {
+  wake(): void;
+}
+
 /** Where a connection gets its time from. */
 export interface Clock {
   /** Milliseconds on a clock that never goes back. */
   now(): number;
   /** Runs `run` once, `delayMs` from now. */
   setTimer(delayMs: number, run: () => void): Timer;
+  /** Wakes `sleeper` once, `delayMs` from now. Default: a timer whose function does that. */
+  setAlarm?(delayMs: number, sleeper: Sleeper): Timer;
   /** Runs `run` once the work at hand is done and before the event loop waits again. */
   defer(run: () => void): void;
   /** Runs `run` once the event loop has looked at everything else that waits. Default: a timer of 0 ms. */
   yield?(run: () => void): void;
+}
+
+/** Wakes `sleeper` once, `delayMs` from now. */
+export function setAlarm(clock: Clock, delayMs: number, sleeper: Sleeper): Timer {
+  return clock.setAlarm === undefined ? clock.setTimer(delayMs, () => sleeper.wake()) : clock.setAlarm(delayMs, sleeper);
 }
 
 /** setTimeout takes delays of up to 2^31-1 ms and runs longer ones at once. */

@@ -3,10 +3,12 @@
  * time, no frames: bytes in, verdicts out. docs/wire.md section 5.
  */
 
-/** Bounds of a replay buffer. */
+import type { ByteSink } from "../codec/frame-encoder.js";
+
+/** Bounds of a replay buffer: options of a connection, which all of a server share. */
 export interface ReplayLimits {
-  readonly maxBytes: number;
-  readonly maxFrames: number;
+  readonly replayBytes: number;
+  readonly replayFrames: number;
 }
 
 /** A range of sequence numbers, both ends included. */
@@ -18,18 +20,24 @@ export interface SequenceRange {
 const NO_BYTES = new Uint8Array(0);
 const NO_LENGTHS = new Uint32Array(0);
 
-/** Rings of the first size that nobody needs now: one that has all its frames acknowledged gives its own back. */
-const spareRings: Uint8Array[] = [];
+const FIRST_RING = 256;
+const FIRST_LENGTHS = 16;
+
+/** Rings of the first three sizes that nobody needs now: a buffer that has all its frames acknowledged gives its own back. */
+const spareRings: readonly Uint8Array[][] = [[], [], []];
 const spareLengths: Uint32Array[] = [];
 const MOST_SPARES = 64;
-const FIRST_RING = 1024;
-const FIRST_LENGTHS = 16;
+
+/** Those of `size`, a power of two from the first on. */
+function sparesOf(size: number): Uint8Array[] | undefined {
+  return spareRings[Math.clz32(FIRST_RING) - Math.clz32(size)];
+}
 
 /**
  * What a sender keeps until the peer acknowledges it: the bytes of whole encoded frames, in one ring. A frame costs
  * a copy of its bytes and no object of its own.
  */
-export class ReplayBuffer {
+export class ReplayBuffer implements ByteSink {
   readonly #limits: ReplayLimits;
   #ring: Uint8Array = NO_BYTES;
   /** Lengths of the frames kept; that of sequence `s` is at `s` modulo its length. */
@@ -124,7 +132,7 @@ export class ReplayBuffer {
     if (!(sequence < this.#next)) return false;
     if (sequence > this.#acked) this.#acked = sequence;
     while (this.#oldest <= sequence) this.#drop();
-    if (this.#oldest === this.#next && this.#ring.length === FIRST_RING) this.#giveBack();
+    if (this.#oldest === this.#next && this.#ring.length > 0) this.#giveBack();
     return true;
   }
 
@@ -161,19 +169,21 @@ export class ReplayBuffer {
   }
 
   #giveBack(): void {
-    if (spareRings.length < MOST_SPARES) {
-      spareRings.push(this.#ring);
-      if (this.#lengths.length === FIRST_LENGTHS) spareLengths.push(this.#lengths);
+    const spares = sparesOf(this.#ring.length);
+    if (spares === undefined) return;
+    if (spares.length < MOST_SPARES) {
+      spares.push(this.#ring);
+      if (this.#lengths.length === FIRST_LENGTHS && spareLengths.length < MOST_SPARES) spareLengths.push(this.#lengths);
     }
     this.shrink();
   }
 
   get #keeps(): boolean {
-    return this.#limits.maxBytes > 0 && this.#limits.maxFrames > 0;
+    return this.#limits.replayBytes > 0 && this.#limits.replayFrames > 0;
   }
 
   get #isFull(): boolean {
-    return this.bytes >= this.#limits.maxBytes || this.#next - this.#oldest >= this.#limits.maxFrames;
+    return this.bytes >= this.#limits.replayBytes || this.#next - this.#oldest >= this.#limits.replayFrames;
   }
 
   #evict(): void {
@@ -219,7 +229,7 @@ export class ReplayBuffer {
     if (needed <= this.#ring.length) return;
     let size = Math.max(FIRST_RING, this.#ring.length);
     while (size < needed) size *= 2;
-    const ring = (size === FIRST_RING ? spareRings.pop() : undefined) ?? new Uint8Array(size);
+    const ring = sparesOf(size)?.pop() ?? new Uint8Array(size);
     if (this.#tail > this.#head) ring.set(this.#copy(this.#head, this.#tail));
     this.#tail -= this.#head;
     this.#cursorAt -= this.#head;

@@ -1,4 +1,5 @@
 /** The sending half of a connection: what waits, what goes out, and what is kept until the peer has it. */
+import type { ByteSink } from "../codec/frame-encoder.js";
 import { FramewireError } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
@@ -10,7 +11,6 @@ import type { ConnectionEvents } from "./events.js";
 import { KIND_PING } from "./frame-kind.js";
 import type { Journal } from "./journal.js";
 import type { Link } from "./link.js";
-import type { ByteSink } from "./link-writer.js";
 import { type TsProtoCodec, writesInPlace } from "./messages.js";
 import type { Outgoing } from "./outgoing.js";
 import { WaitingFrames } from "./waiting.js";
@@ -53,10 +53,8 @@ export class FrameSender implements AckWatched {
   /** The peer does not acknowledge: what it may lack is not waited for. */
   #unacknowledging = false;
   /** Bytes that may be on their way unacknowledged: few behind damage, as more of it would waste all that was under way. */
-  #window = Number.POSITIVE_INFINITY;
+  #window: number | undefined;
   #writable: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
-  /** Made for the first reliable frame. */
-  #keep: ByteSink | undefined;
   readonly #journal: Journal | undefined;
 
   /** `received` is acknowledged by every frame that goes out. */
@@ -131,14 +129,18 @@ export class FrameSender implements AckWatched {
   get #open(): boolean {
     if (this.#link?.writable !== true) return false;
     const replay = this.#replay;
-    return replay === undefined || this.#unacknowledging || (!replay.full && replay.inFlight < this.#window);
+    return replay === undefined || this.#unacknowledging || (!replay.full && this.#inWindow(replay));
+  }
+
+  #inWindow(replay: ReplayBuffer): boolean {
+    return this.#window === undefined || replay.inFlight < this.#window;
   }
 
   /** Goes on over another link. What the peer lacks of the replay is sent by `resend`, then what waits by `flush`. */
   attach(link: Link, version: 1 | 2, maxPayload: number): void {
     this.#watch?.stop();
     this.#unacknowledging = false;
-    this.#window = Number.POSITIVE_INFINITY;
+    this.#window = undefined;
     this.#link = link;
     this.#version = version;
     this.#maxPayload = maxPayload;
@@ -206,7 +208,7 @@ export class FrameSender implements AckWatched {
 
   /** Sends what waits, as far as there is room: first what is to be sent again, then what is new. */
   flush(): void {
-    while (this.#behind && this.#link?.writable === true && this.replay.inFlight < this.#window) {
+    while (this.#behind && this.#link?.writable === true && this.#inWindow(this.replay)) {
       this.#link.writeEncoded(this.replay.again() as Uint8Array);
     }
     if (this.#behind) return;
@@ -243,7 +245,7 @@ export class FrameSender implements AckWatched {
 
   giveUp(): void {
     this.#unacknowledging = true;
-    this.#window = Number.POSITIVE_INFINITY;
+    this.#window = undefined;
     this.flush();
   }
 
@@ -268,8 +270,10 @@ export class FrameSender implements AckWatched {
     const { acked, inFlight } = this.replay;
     if (!this.replay.ack(sequence)) return false;
     if (this.replay.acked > acked) this.#unacknowledging = false;
-    this.#window += inFlight - this.replay.inFlight;
-    if (this.#window > this.#options.replayBytes) this.#window = Number.POSITIVE_INFINITY;
+    if (this.#window !== undefined) {
+      this.#window += inFlight - this.replay.inFlight;
+      if (this.#window > this.#options.replayBytes) this.#window = undefined;
+    }
     this.#journal?.acknowledged(sequence);
     return true;
   }
@@ -305,7 +309,6 @@ export class FrameSender implements AckWatched {
     replay.shrink();
     this.#watch?.stop();
     this.#watch = undefined;
-    this.#keep = undefined;
   }
 
   /** Resolves when bulk data may be sent; `undefined` = now. */
@@ -384,9 +387,7 @@ export class FrameSender implements AckWatched {
   #writeSealed(link: Link, frame: Outgoing): void {
     const received = this.#received;
     const { codec, broadcast } = frame;
-    const keep: ByteSink | undefined = frame.reliable
-      ? (this.#keep ??= (buffer, start, end) => this.replay.add(buffer, start, end))
-      : undefined;
+    const keep = frame.reliable ? this.replay : undefined;
     frame.version = WIRE_VERSION;
     frame.sequence = frame.reliable ? this.replay.next : undefined;
     frame.ack = received.owesAck ? received.received : undefined;
@@ -414,7 +415,7 @@ export class FrameSender implements AckWatched {
   }
 
   #newReplay(acked = 0): ReplayBuffer {
-    return new ReplayBuffer({ maxBytes: this.#options.replayBytes, maxFrames: this.#options.replayFrames }, acked);
+    return new ReplayBuffer(this.#options, acked);
   }
 }
 

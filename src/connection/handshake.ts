@@ -15,16 +15,16 @@ export const WIRE_VERSION = 2;
 export const ACKNOWLEDGED = "acknowledged";
 
 /** How wire versions are called below us. */
-const NAMES = { ws: (version: 1 | 2) => `framewire.v${version}`, tls: (version: 1 | 2) => `framewire/${version}` };
+const NAMES = { ws: { 1: "framewire.v1", 2: "framewire.v2" }, tls: { 1: "framewire/1", 2: "framewire/2" } } as const;
 
 /** The names to offer, or to accept: WebSocket subprotocols or TLS ALPN protocols, best first. */
 export function protocolNames(kind: keyof typeof NAMES, versions: readonly (1 | 2)[] = [2, 1]): string[] {
-  return versions.map(NAMES[kind]);
+  return versions.map((version) => NAMES[kind][version]);
 }
 
 /** The wire version behind a name that was agreed on; `undefined` if the name is not one of ours. */
 export function versionNamed(kind: keyof typeof NAMES, name: string | false | null | undefined): 1 | 2 | undefined {
-  return ([2, 1] as const).find((version) => NAMES[kind](version) === name);
+  return ([2, 1] as const).find((version) => NAMES[kind][version] === name);
 }
 
 /** An unsigned 32-bit number that nobody can guess. */

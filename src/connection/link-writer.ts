@@ -1,12 +1,9 @@
 /** The sending half of a link: frames into one buffer, the buffer to the transport, and how far the network has taken it. */
-import { FrameEncoder, type MessageEncoder } from "../codec/frame-encoder.js";
+import { type ByteSink, FrameEncoder, type MessageEncoder } from "../codec/frame-encoder.js";
 import type { FrameInit } from "../codec/index.js";
 import type { SharedFrame } from "../codec/shared-frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import type { Transport } from "./transport.js";
-
-/** Is shown the bytes of a frame, which it must copy if it keeps them. */
-export type ByteSink = (buffer: Uint8Array, start: number, end: number) => void;
 
 /** Where encoders come from and go back to. */
 export interface EncoderPool {

@@ -3,6 +3,7 @@
  * It knows nothing of sessions; its owner gets the frames.
  */
 import { FrameDecoder } from "../codec/frame-decoder.js";
+import type { ByteSink } from "../codec/frame-encoder.js";
 import type { Discard, FrameInit, FrameView, MessageEncoder } from "../codec/index.js";
 import type { SharedFrame } from "../codec/shared-frame.js";
 import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
@@ -11,7 +12,7 @@ import type { Clock, Timer } from "./clock.js";
 import type { CodecPool, PooledDecoder } from "./codec-pool.js";
 import { DamageMeter } from "./damage-meter.js";
 import type { HeldFrames } from "./held-frames.js";
-import { type ByteSink, LinkWriter } from "./link-writer.js";
+import { LinkWriter } from "./link-writer.js";
 import { type Heartbeat, Liveness } from "./liveness.js";
 import type { RateMeter } from "./rate-limit.js";
 import { SlidingMinute } from "./sliding-minute.js";
@@ -61,8 +62,8 @@ export interface SharedByLinks {
   readonly turns?: Turns | undefined;
 }
 
-/** How long a link works for one peer before it lets the others have their turn, in milliseconds. */
-const TURN_MS = 2;
+/** How long a link works for one peer before it lets the others have their turn, in microseconds. */
+const TURN_US = 2000;
 
 /** A timer this late says that the process slept, not the peer: what arrived meanwhile is read before anybody is judged. In milliseconds. */
 const LATE_MS = 1000;
@@ -117,8 +118,8 @@ export class Link implements TransportReceiver, QueueEntry {
   #sentAt = 0;
   /** When the chunk at hand arrived. */
   #now = 0;
-  /** Time spent on this peer since others last had a turn. */
-  #spentMs = 0;
+  /** Time spent on this peer since others last had a turn, in whole microseconds. */
+  #spentUs = 0;
 
   /** `rate`: how fast the peer may send; absent = as fast as it can. `shared`: absent = a link of its own. */
   constructor(
@@ -454,9 +455,9 @@ export class Link implements TransportReceiver, QueueEntry {
 
   /** One socket can bring megabytes before Node looks at the next one: a peer that sends a lot waits for the others now and then. */
   #giveWay(spentMs: number): void {
-    this.#spentMs += spentMs;
-    if (this.#turns === undefined || this.#spentMs < TURN_MS) return;
-    this.#spentMs = 0;
+    this.#spentUs += Math.round(spentMs * 1000);
+    if (this.#turns === undefined || this.#spentUs < TURN_US) return;
+    this.#spentUs = 0;
     this.#pauseFor(PAUSED_FOR_OTHERS);
     this.#turns?.wait(() => this.#resumeFrom(PAUSED_FOR_OTHERS));
   }

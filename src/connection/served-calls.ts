@@ -8,7 +8,7 @@ import { type Command, cmdName, type Handler } from "./commands.js";
 import { CallContext, type CallFacts } from "./context.js";
 import { Credit } from "./control-messages.js";
 import { ITEM_OVERHEAD, ReceiveCredit, SendCredit } from "./credit.js";
-import { Deadlines } from "./deadlines.js";
+import { type DeadlineOwner, Deadlines } from "./deadlines.js";
 import type { MessageCodec } from "./definition.js";
 import type { Dispatcher } from "./dispatcher.js";
 import { KIND_CREDIT, KIND_ITEM, KIND_RESPONSE } from "./frame-kind.js";
@@ -39,7 +39,7 @@ interface ServedCall {
 
 const NO_FACTS: CallFacts = { metadata: {}, trace: undefined, timeoutMs: 0 };
 
-export class ServedCalls {
+export class ServedCalls implements DeadlineOwner {
   readonly #host: CallHost;
   readonly #dispatcher: Dispatcher;
   readonly #facade: unknown;
@@ -207,7 +207,7 @@ export class ServedCalls {
       pump: undefined,
     };
     this.#calls.set(id, call);
-    this.#deadlines ??= new Deadlines(this.#host.clock, (now) => this.#expire(now));
+    this.#deadlines ??= new Deadlines(this.#host.clock, this);
     this.#deadlines.add(call.deadline);
     try {
       const result = this.#dispatcher.run(handler, requests ?? request, context);
@@ -266,7 +266,7 @@ export class ServedCalls {
   }
 
   /** Ends the calls that are due; gives the nearest deadline of the others. */
-  #expire(now: number): number {
+  expire(now: number): number {
     let nearest = Number.POSITIVE_INFINITY;
     for (const call of this.#calls.values()) {
       if (call.deadline > now) {

@@ -1,9 +1,9 @@
 /** Many timers over one: a server's thousands of connections each keep a few, most of which are disarmed or moved before they run. */
-import type { Clock, Timer } from "./clock.js";
+import type { Clock, Sleeper, Timer } from "./clock.js";
 
 /** What can be in the queue, once at a time. Who always has a timer is its own entry, and is spared one for each. */
 export interface QueueEntry {
-  /** When it is due. Belongs to the queue while it is armed. */
+  /** When it is due, in whole milliseconds: a fraction would cost each entry memory of its own. Belongs to the queue while it is armed. */
   at: number;
   /** Index in the heap; -1 = not armed. Belongs to the queue. */
   place: number;
@@ -13,12 +13,18 @@ export interface QueueEntry {
 class QueuedTimer implements QueueEntry, Timer {
   at = 0;
   place = -1;
-  readonly run: () => void;
+  readonly #target: Sleeper | (() => void);
   readonly #queue: TimerQueue;
 
-  constructor(run: () => void, queue: TimerQueue) {
-    this.run = run;
+  constructor(target: Sleeper | (() => void), queue: TimerQueue) {
+    this.#target = target;
     this.#queue = queue;
+  }
+
+  run(): void {
+    const target = this.#target;
+    if (typeof target === "function") target();
+    else target.wake();
   }
 
   cancel(): void {
@@ -51,15 +57,17 @@ export class TimerQueue implements Clock {
   }
 
   setTimer(delayMs: number, run: () => void): Timer {
-    const timer = new QueuedTimer(run, this);
-    this.arm(timer, this.#clock.now() + delayMs);
-    return timer;
+    return this.#timer(delayMs, run);
+  }
+
+  setAlarm(delayMs: number, sleeper: Sleeper): Timer {
+    return this.#timer(delayMs, sleeper);
   }
 
   /** Runs `entry` at this time of the clock, and not when it was to run before. */
   arm(entry: QueueEntry, at: number): void {
     this.#remove(entry);
-    entry.at = at;
+    entry.at = Math.ceil(at);
     entry.place = this.#heap.length;
     this.#heap.push(entry);
     this.#rise(entry);
@@ -71,6 +79,12 @@ export class TimerQueue implements Clock {
     this.#remove(entry);
     // A timer that fires for nobody costs less than setting it anew each time; only an empty queue must not keep the process alive.
     if (this.#heap.length === 0) this.#cancelTimer();
+  }
+
+  #timer(delayMs: number, target: Sleeper | (() => void)): Timer {
+    const timer = new QueuedTimer(target, this);
+    this.arm(timer, this.#clock.now() + delayMs);
+    return timer;
   }
 
   #remove(entry: QueueEntry): void {

@@ -11,7 +11,7 @@ export class WaitingFrames {
   readonly #ready: SendQueue;
   /** Calls for the next link, while the peer is about to close this one, and their numbers. They grow no older here. */
   #later: SendQueue | undefined;
-  readonly #laterCalls = new Set<number | undefined>();
+  #laterCalls: Set<number | undefined> | undefined;
   #timer: Timer | undefined;
 
   constructor(options: ResolvedConnectionOptions, clock: Clock) {
@@ -65,6 +65,7 @@ export class WaitingFrames {
   /** Whether a frame has to wait for the next link, or belongs to a call that does. */
   isLater({ reliable, kind, callId }: Outgoing): boolean {
     if (this.#later === undefined || !reliable) return false;
+    this.#laterCalls ??= new Set();
     if (kind === KIND_REQUEST) this.#laterCalls.add(callId);
     return this.#laterCalls.has(callId);
   }
@@ -73,7 +74,7 @@ export class WaitingFrames {
   release(): void {
     const later = this.#later;
     this.#later = undefined;
-    this.#laterCalls.clear();
+    this.#laterCalls = undefined;
     if (later === undefined) return;
     this.putBack(later.remove(() => true));
     this.#watch(this.#options.maxQueuedMs);

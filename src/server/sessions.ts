@@ -102,8 +102,9 @@ export class MemorySessionStore<S extends StoredSession> implements SessionStore
     if (token.length !== TOKEN_LENGTH) return undefined;
     const session = this.#sessions.get(idOf(token));
     if (session === undefined) return undefined;
+    const own = session.token;
     let difference = 0;
-    for (let i = 0; i < TOKEN_LENGTH; i++) difference |= session.token[i]! ^ token[i]!;
+    for (let i = 0; i < TOKEN_LENGTH; i++) difference |= own[i]! ^ token[i]!;
     return difference === 0 ? session : undefined;
   }
 

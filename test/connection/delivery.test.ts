@@ -25,7 +25,7 @@ describe("a replay buffer", () => {
   }
 
   it("is full from its limit of bytes or frames on; the frame that fills it may go above", () => {
-    const buffer = new ReplayBuffer({ maxBytes: 100, maxFrames: 3 });
+    const buffer = new ReplayBuffer({ replayBytes: 100, replayFrames: 3 });
     buffer.add(frame(1, 60));
     expect(buffer.full).toBe(false);
     buffer.add(frame(2, 60));
@@ -38,7 +38,7 @@ describe("a replay buffer", () => {
   });
 
   it("that was full makes room by throwing out the oldest, and says which can be had no more", () => {
-    const buffer = new ReplayBuffer({ maxBytes: 100, maxFrames: 1000 });
+    const buffer = new ReplayBuffer({ replayBytes: 100, replayFrames: 1000 });
     for (let i = 1; i <= 50; i++) buffer.add(frame(i, 30));
     expect([buffer.bytes, buffer.oldest, buffer.evicted]).toEqual([120, 47, 46]);
     expect(buffer.missingAfter(40)).toEqual({ from: 41, to: 46 });
@@ -46,9 +46,9 @@ describe("a replay buffer", () => {
   });
 
   it.each([
-    { maxBytes: 0, maxFrames: 10 },
-    { maxBytes: 10, maxFrames: 0 },
-  ])("of no size keeps nothing and is never full: $maxBytes bytes, $maxFrames frames", (limits) => {
+    { replayBytes: 0, replayFrames: 10 },
+    { replayBytes: 10, replayFrames: 0 },
+  ])("of no size keeps nothing and is never full: $replayBytes bytes, $replayFrames frames", (limits) => {
     const buffer = new ReplayBuffer(limits);
     buffer.add(frame(1, 5));
     expect([buffer.full, buffer.bytes, buffer.next, buffer.oldest]).toEqual([false, 0, 2, 2]);
@@ -56,7 +56,7 @@ describe("a replay buffer", () => {
   });
 
   it("goes on behind an acknowledgement that comes while frames are sent again", () => {
-    const buffer = new ReplayBuffer({ maxBytes: 1000, maxFrames: 1000 });
+    const buffer = new ReplayBuffer({ replayBytes: 1000, replayFrames: 1000 });
     for (let i = 1; i <= 9; i++) buffer.add(frame(i, i));
     buffer.rewind(2);
     expect(buffer.again()?.[0]).toBe(3);
@@ -69,7 +69,7 @@ describe("a replay buffer", () => {
     const random = new SeededRandom(11);
     const wrong: string[] = [];
     for (let round = 0; round < 20; round++) {
-      const buffer = new ReplayBuffer({ maxBytes: random.between(1, 5_000), maxFrames: random.between(1, 60) });
+      const buffer = new ReplayBuffer({ replayBytes: random.between(1, 5_000), replayFrames: random.between(1, 60) });
       const model = new Map<number, Uint8Array>();
       for (let step = 0; step < 200; step++) {
         if (random.between(0, 2) > 0 && !buffer.full) {
@@ -98,7 +98,7 @@ describe("a replay buffer", () => {
   });
 
   it("takes no acknowledgement of what was never sent, and none back", () => {
-    const buffer = new ReplayBuffer({ maxBytes: 100, maxFrames: 100 });
+    const buffer = new ReplayBuffer({ replayBytes: 100, replayFrames: 100 });
     for (let i = 1; i <= 3; i++) buffer.add(frame(i, 1));
     expect([buffer.ack(4), buffer.ack(Number.POSITIVE_INFINITY), buffer.ack(2), buffer.ack(1)]).toEqual([false, false, true, true]);
     expect([buffer.acked, buffer.oldest]).toEqual([2, 3]);

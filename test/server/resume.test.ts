@@ -5,7 +5,7 @@ import { resume } from "../../src/server/resume.js";
 
 /** What a server has that sent `sent` frames, of which it keeps the last `kept`, and `acked` are acknowledged. */
 function state({ sent, kept, acked, received }: { sent: number; kept: number; acked: number; received: number }) {
-  const replay = new ReplayBuffer({ maxBytes: 1000, maxFrames: kept });
+  const replay = new ReplayBuffer({ replayBytes: 1000, replayFrames: kept });
   for (let i = 0; i < sent; i++) replay.add(Uint8Array.of(i));
   replay.ack(acked);
   return { replay, received };
