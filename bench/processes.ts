@@ -1,11 +1,23 @@
 /** Processes that a benchmark starts: they are asked by name, answer once, and end with whoever started them. */
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, fork, spawnSync } from "node:child_process";
+import { availableParallelism } from "node:os";
 
 /** Longest life of a process, whatever happens, in milliseconds. */
 const LONGEST_LIFE_MS = 30 * 60_000;
 
 /** How long an answer may take, in milliseconds, unless the question says otherwise. */
 const ANSWER_MS = 30_000;
+
+/** Whether processes that talk to each other can be given a core each. `taskset` is part of Debian's util-linux. */
+export const pins = process.platform === "linux" && availableParallelism() > 1 && spawnSync("taskset", ["--version"]).status === 0;
+
+/**
+ * Keeps a process on one core. Left alone, the system puts two processes that wait for each other now on one core and now on
+ * two, where waking the other costs several times as much: a contestant's figure would say where it was put.
+ */
+function pin(child: ChildProcess, core: number): void {
+  if (pins) spawnSync("taskset", ["--all-tasks", "--cpu-list", "--pid", String(core), String(child.pid)]);
+}
 
 /** Ends this process when the one that started it is gone, and after half an hour at the latest. */
 export function endWithParent(): void {
@@ -51,12 +63,12 @@ export class Worker {
     });
   }
 
-  /** Starts `module` and waits until it answers questions. */
+  /** Starts `module`, on the core named if there is one, and waits until it answers questions. */
   static async start(
     name: string,
     module: URL,
     args: readonly string[],
-    options: { readonly env?: Readonly<Record<string, string>>; readonly execArgv?: readonly string[] } = {},
+    options: { readonly env?: Readonly<Record<string, string>>; readonly execArgv?: readonly string[]; readonly core?: number } = {},
   ): Promise<Worker> {
     const child = fork(module, args, {
       env: { ...process.env, ...options.env },
@@ -65,6 +77,7 @@ export class Worker {
     });
     const worker = new Worker(name, child);
     await worker.#answer(0, ANSWER_MS);
+    if (options.core !== undefined) pin(child, options.core);
     return worker;
   }
 

@@ -9,6 +9,7 @@ endWithParent();
 const name = process.argv[2]!;
 const server = await Worker.start(`${name}, server`, new URL("./server-process.js", import.meta.url), [name], {
   execArgv: process.execArgv,
+  core: 1,
 });
 const port = await server.ask<number>("port");
 const peer = await subjectNamed(name).load();

@@ -1,9 +1,9 @@
 /** `npm run bench -- echo`: messages there and back between two processes, beside the peers. */
 import { median, quantile } from "../harness.js";
-import { Worker } from "../processes.js";
+import { pins, Worker } from "../processes.js";
 import type { Benchmark, Section, Settings } from "../report.js";
 import { percent, short, times } from "../report.js";
-import { BASE, type EchoSubject, SUBJECTS } from "./subjects.js";
+import { BASE, type EchoSubject, LIBRARIES, SUBJECTS } from "./subjects.js";
 import { type Sample, WORKS, type Work } from "./works.js";
 
 /** The benchmark of messages there and back. */
@@ -61,7 +61,7 @@ async function run(settings: Settings): Promise<Section[]> {
   } finally {
     for (const worker of workers.values()) await worker.stop();
   }
-  return [...WORKS.map((work) => sectionOf(work, rows)), targets(rows)];
+  return [...WORKS.map((work) => sectionOf(work, rows)), targets(rows), libraries(rows)];
 }
 
 /** By messages, not by time: a contestant that is slow while its code is cold would be measured cold. */
@@ -76,7 +76,11 @@ async function warmUp(worker: Worker, work: Work): Promise<void> {
 /** Fresh processes, so that what the optimizer learns from one contestant does not slow or help another. */
 function startPair({ name, env }: EchoSubject, profile: string | undefined): Promise<Worker> {
   const execArgv = profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`];
-  return Worker.start(`${name}, client`, new URL("./client-process.js", import.meta.url), [name], { ...(env && { env }), execArgv });
+  return Worker.start(`${name}, client`, new URL("./client-process.js", import.meta.url), [name], {
+    ...(env && { env }),
+    execArgv,
+    core: 0,
+  });
 }
 
 function rowsOf(work: Work, samples: ReadonlyMap<EchoSubject, readonly Sample[]>): Row[] {
@@ -107,6 +111,7 @@ function sectionOf(work: Work, rows: readonly Row[]): Section {
   const here = rows.filter((row) => row.work === work.name);
   return {
     title: `Echo: ${work.name}`,
+    note: pins ? "Client and server have a core of their own each." : "The system chooses the cores.",
     columns: [
       { key: "subject", title: "contestant" },
       { key: "messagesPerSecond", title: "round trips/s", format: short },
@@ -156,6 +161,28 @@ function targets(rows: readonly Row[]): Section {
         tcpTarget: work.targets.tcp,
         tcpMet: verdict(tcp, work.targets.tcp),
       };
+    }),
+  };
+}
+
+/** Beside the libraries that carry messages or calls as framewire does, not bare bytes. */
+function libraries(rows: readonly Row[]): Section {
+  return {
+    title: "Echo: framewire beside other libraries",
+    note: "Asked: faster than the best of them in every row, and 6 times the best with 256 in flight, 64 B.",
+    columns: [
+      { key: "work", title: "work" },
+      { key: "best", title: "best of the others" },
+      { key: "rate", title: "round trips/s", format: short },
+      { key: "ws", title: "framewire ws", format: times },
+      { key: "tcp", title: "framewire tcp", format: times },
+    ],
+    rows: WORKS.flatMap(({ name }) => {
+      const here = rows.filter(({ work }) => work === name);
+      const [best] = here.filter(({ subject }) => LIBRARIES.includes(subject)).sort((a, b) => b.messagesPerSecond - a.messagesPerSecond);
+      if (best === undefined) return [];
+      const to = (subject: string) => (here.find((row) => row.subject === subject)?.messagesPerSecond ?? 0) / best.messagesPerSecond;
+      return [{ work: name, best: best.subject, rate: best.messagesPerSecond, ws: to("framewire ws"), tcp: to("framewire tcp") }];
     }),
   };
 }

@@ -39,6 +39,9 @@ export const SUBJECTS: readonly EchoSubject[] = [
   { name: "framewire tcp", from: [], load: framewire("tcp") },
 ];
 
+/** Those that carry messages or calls, not bare bytes. */
+export const LIBRARIES: readonly string[] = ["socket.io", "grpc-js bidi", "nice-grpc", "connect-node bidi", "rsocket ws", "rsocket tcp"];
+
 /** @throws Error if there is none of that name */
 export function subjectNamed(name: string): EchoSubject {
   const found = SUBJECTS.find((subject) => subject.name === name);

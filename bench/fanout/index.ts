@@ -48,7 +48,10 @@ async function run(settings: Settings): Promise<Section[]> {
     for (const subject of chosen) {
       progress(`fanout: ${subject.name} warms up`);
       const module = new URL("./receivers-process.js", import.meta.url);
-      workers.set(subject, await Worker.start(`${subject.name}, receivers`, module, [subject.name, String(RECEIVERS)], { execArgv }));
+      workers.set(
+        subject,
+        await Worker.start(`${subject.name}, receivers`, module, [subject.name, String(RECEIVERS)], { execArgv, core: 0 }),
+      );
       for (const burst of [...BURSTS, ...BURSTS]) await sample(subject, burst);
     }
     for (const burst of BURSTS) {

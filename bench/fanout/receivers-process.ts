@@ -16,6 +16,7 @@ const name = process.argv[2]!;
 const receivers = Number(process.argv[3]);
 const server = await Worker.start(`${name}, server`, new URL("./server-process.js", import.meta.url), [name], {
   execArgv: process.execArgv,
+  core: 1,
 });
 const port = await server.ask<number>("port");
 const peer = await subjectNamed(name).load();
