@@ -78,6 +78,8 @@ export interface ConnectionOptions extends FrameOptions {
   readonly replayBytes?: number;
   /** Sent, unacknowledged frames kept for a resume. Default 4,096. */
   readonly replayFrames?: number;
+  /** Age from which on a sent, unacknowledged frame is not sent again on another connection, but told as lost. Default: none. */
+  readonly replayMs?: number;
   /** How long an interrupted session can be resumed. Default 120 s. */
   readonly resumeWindowMs?: number;
   /** Longest time before a received frame is acknowledged. Default 25 ms. */
@@ -147,6 +149,7 @@ export const CONNECTION_DEFAULTS = {
   maxQueuedMs: 120_000,
   replayBytes: 256 * 1024,
   replayFrames: 4096,
+  replayMs: Number.POSITIVE_INFINITY,
   resumeWindowMs: 120_000,
   ackDelayMs: 25,
   timeoutMs: 30_000,
@@ -224,6 +227,7 @@ const RANGES: Ranges = {
   initialCredit: [1],
   errorRate: [0, 1],
   retries: [0, ANY_NUMBER],
+  replayMs: [0, ANY_NUMBER],
 };
 
 const SERVER_RANGES: Ranges = {

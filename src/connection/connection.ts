@@ -151,9 +151,9 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     return this.#received.received;
   }
 
-  /** What was sent and is not acknowledged. */
+  /** What was sent, is not acknowledged, and may be sent again on another link. */
   get replay(): ReplayBuffer {
-    return this.#sender.replay;
+    return this.#sender.young;
   }
 
   /** Bytes kept for this connection: waiting to be sent, or for an acknowledgement. */

@@ -9,7 +9,12 @@ import type { ByteSink } from "../codec/frame-encoder.js";
 export interface ReplayLimits {
   readonly replayBytes: number;
   readonly replayFrames: number;
+  /** Default: frames may be as old as they like. */
+  readonly replayMs?: number;
 }
+
+/** Times kept for each `replayMs`: a frame expires early by no more than the part of it that lies between two of them. */
+const TIMES = 16;
 
 /** A range of sequence numbers, both ends included. */
 export interface SequenceRange {
@@ -52,6 +57,8 @@ export class ReplayBuffer implements ByteSink {
   #cursorAt = 0;
   #acked = 0;
   #evicted = 0;
+  /** Sequences, and when they were sent at the earliest, as were those behind them up to the next entry. */
+  #times: { readonly from: number; readonly at: number }[] | undefined;
 
   /** The first frame gets the sequence behind `acked`. */
   constructor(limits: ReplayLimits, acked = 0) {
@@ -87,7 +94,7 @@ export class ReplayBuffer implements ByteSink {
     return this.#cursorAt - this.#head;
   }
 
-  /** Frames thrown out unacknowledged since the start, because the buffer was full. */
+  /** Frames thrown out unacknowledged since the start, because the buffer was full or they were too old. */
   get evicted(): number {
     return this.#evicted;
   }
@@ -125,6 +132,31 @@ export class ReplayBuffer implements ByteSink {
       this.#ring.set(buffer.subarray(start, start + room), at);
       this.#ring.set(buffer.subarray(start + room, end), 0);
     }
+  }
+
+  /** The next frame is sent at `now`. Called for each frame where they have a `replayMs`. */
+  stamp(now: number): void {
+    this.#times ??= [];
+    const last = this.#times.at(-1);
+    if (last !== undefined && now - last.at < this.#replayMs / TIMES) return;
+    this.#times.push({ from: this.#next, at: now });
+    this.#forgetTimes();
+  }
+
+  /** Throws out what is older than `replayMs` at `now`. */
+  expire(now: number): void {
+    const times = this.#times;
+    while (times?.[0] !== undefined && times[0].at + this.#replayMs <= now) {
+      times.shift();
+      const young = times[0]?.from ?? this.#next;
+      while (this.#oldest < young) this.#evict();
+    }
+  }
+
+  /** Times of frames that are not kept any more. */
+  #forgetTimes(): void {
+    const times = this.#times;
+    while (times?.[1] !== undefined && times[1].from <= this.#oldest) times.shift();
   }
 
   /** The peer has everything up to `sequence`. False if it can't have: the frame was never sent. */
@@ -176,6 +208,10 @@ export class ReplayBuffer implements ByteSink {
       if (this.#lengths.length === FIRST_LENGTHS && spareLengths.length < MOST_SPARES) spareLengths.push(this.#lengths);
     }
     this.shrink();
+  }
+
+  get #replayMs(): number {
+    return this.#limits.replayMs ?? Number.POSITIVE_INFINITY;
   }
 
   get #keeps(): boolean {

@@ -81,6 +81,12 @@ export class FrameSender implements AckWatched {
     return this.#replay;
   }
 
+  /** The same, without what is too old to be sent again on another link. */
+  get young(): ReplayBuffer {
+    this.replay.expire(this.#clock.now());
+    return this.replay;
+  }
+
   get #queue(): WaitingFrames {
     this.#waiting ??= new WaitingFrames(this.#options, this.#clock);
     return this.#waiting;
@@ -388,6 +394,7 @@ export class FrameSender implements AckWatched {
     const received = this.#received;
     const { codec, broadcast } = frame;
     const keep = frame.reliable ? this.replay : undefined;
+    if (frame.reliable && this.#options.replayMs !== Number.POSITIVE_INFINITY) this.replay.stamp(this.#clock.now());
     frame.version = WIRE_VERSION;
     frame.sequence = frame.reliable ? this.replay.next : undefined;
     frame.ack = received.owesAck ? received.received : undefined;

@@ -26,6 +26,7 @@ it("the page's defaults are those of the code", () => {
     "resumeWindowMs",
     "replayBytes",
     "replayFrames",
+    "replayMs",
     "resumeWindowMs",
     "maxSessions",
     "maxSessionBytes",
@@ -37,6 +38,7 @@ it("the page's defaults are those of the code", () => {
 /** A default as the page writes it. */
 function inWords(name: string): string {
   const value = DEFAULTS[name as keyof typeof DEFAULTS] as number;
+  if (value === Number.POSITIVE_INFINITY) return "none";
   if (name.endsWith("Ms")) return `${value / 1000} s`;
   if (name.endsWith("Bytes")) return value % 2 ** 20 === 0 ? `${value / 2 ** 20} MiB` : `${value / 1024} KiB`;
   return value.toLocaleString("en-US");

@@ -9,6 +9,7 @@ import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { type ConnectionOptions, resolveConnectionOptions } from "../../src/options.js";
 import { memoryPair, SeededRandom, VirtualClock } from "../../src/testing/index.js";
 import { NoteRequest } from "../gen/test/v1/test_service.js";
+import { heldBytes } from "../helpers/memory.js";
 import { ScriptedPeer, SEED } from "../helpers/scripted-peer.js";
 
 const DATA_LOSS = 15;
@@ -95,6 +96,50 @@ describe("a replay buffer", () => {
       }
     }
     expect(wrong).toEqual([]);
+  });
+
+  it("throws out what has grown too old: never later than its age, and no more than a sixteenth of it early", () => {
+    const random = new SeededRandom(5);
+    const wrong: string[] = [];
+    for (let round = 0; round < 50; round++) {
+      const replayMs = random.between(16, 5_000);
+      const buffer = new ReplayBuffer({ replayBytes: 1e6, replayFrames: 1e6, replayMs });
+      const sentAt: number[] = [];
+      let now = 0;
+      for (let step = 0; step < 200; step++) {
+        now += random.between(0, replayMs / 10);
+        if (random.between(0, 3) > 0) {
+          sentAt[buffer.next] = now;
+          buffer.stamp(now);
+          buffer.add(frame(1, 10));
+        } else if (random.between(0, 9) === 0) {
+          buffer.ack(random.between(buffer.acked, buffer.next - 1));
+        }
+        const before = buffer.oldest;
+        buffer.expire(now);
+        const youngestGone = buffer.oldest > before ? now - sentAt[buffer.oldest - 1]! : replayMs;
+        const oldestKept = buffer.oldest < buffer.next ? now - sentAt[buffer.oldest]! : 0;
+        if (youngestGone < replayMs * (15 / 16) || oldestKept >= replayMs) wrong.push(`round ${round} step ${step}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it("costs no more memory than its limit and what its ring has to spare, whatever it is given", () => {
+    const buffers: ReplayBuffer[] = [];
+    const before = heldBytes();
+    for (let i = 0; i < 40; i++) {
+      const buffer = new ReplayBuffer({ replayBytes: 100_000, replayFrames: 4_096, replayMs: 60_000 });
+      for (let now = 0; now < 5_000; now++) {
+        buffer.stamp(now);
+        buffer.add(frame(now, 100));
+      }
+      buffers.push(buffer);
+    }
+    const each = (heldBytes() - before) / buffers.length;
+    // A ring of 128 KiB and the lengths of 1,024 frames; 500 kB went through each.
+    expect(each).toBeGreaterThan(100_000);
+    expect(each).toBeLessThan(150_000);
   });
 
   it("takes no acknowledgement of what was never sent, and none back", () => {

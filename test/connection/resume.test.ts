@@ -338,6 +338,37 @@ describe("a loss that nothing can mend", () => {
   });
 });
 
+it("what is too old by the next link is not sent again but told, with its range, at both ends; the rest follows in order", async () => {
+  const { clock, network, client, sessions, atServer, atClient, gaps } = await connected(1, "clean", {
+    client: { replayMs: 10_000 },
+    server: { replayMs: 5_000 },
+  });
+  const service = client.service(TestServiceDefinition);
+  for (const i of upTo(3)) void service.note({ text: String(i) });
+  void sessions[0]!.send(note, { text: "0" });
+  await clock.advance(1_000);
+  network.stall(60_000);
+  for (const i of upTo(4)) {
+    void service.note({ text: String(3 + i) });
+    void sessions[0]!.send(note, { text: String(1 + i) });
+    await clock.advance(4_000);
+  }
+  network.cut();
+  void service.note({ text: "7" });
+  await clock.runUntil(() => client.state === "connected");
+  await clock.advance(1_000);
+  // Sent 16, 12, 8 and 4 s before.
+  expect(gaps.client).toEqual([
+    { direction: "in", from: 2, to: 4, reason: "evicted" },
+    { direction: "out", from: 4, to: 5, reason: "evicted" },
+  ]);
+  expect(gaps.server).toEqual([
+    { direction: "in", from: 4, to: 5, reason: "evicted" },
+    { direction: "out", from: 2, to: 4, reason: "evicted" },
+  ]);
+  expect([atServer.notes, atClient.notes, sessions.length]).toEqual([[0, 1, 2, 5, 6, 7], [0, 4], 1]);
+});
+
 describe("a foreign client", () => {
   /** A server and scripted clients of it. */
   async function served(): Promise<(resume?: Parameters<ScriptedPeer["sayHello"]>[0]) => Promise<ScriptedPeer>> {
