@@ -12,7 +12,7 @@ import { type CallOptions, CallTable } from "./calls.js";
 import type { Clock } from "./clock.js";
 import { type Command, cmdName } from "./commands.js";
 import { Goaway } from "./control-messages.js";
-import { ReceivedSequence, type ReplayBuffer } from "./delivery.js";
+import { ReceivedSequence, type ReplayBuffer, type SequenceRange } from "./delivery.js";
 import type { Dispatcher } from "./dispatcher.js";
 import { Emitter } from "./emitter.js";
 import type { ConnectionEvents, GapEvent } from "./events.js";
@@ -79,6 +79,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   #agreement: Agreement;
   #paused = false;
   #draining = false;
+  #untold: SequenceRange | undefined;
   #onIdle: (() => void)[] | undefined;
 
   /** `facade` is what handlers see as `context.connection`. */
@@ -151,6 +152,14 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     return this.#received.received;
   }
 
+  /**
+   * Frames that the peer lost on its way here, as the last welcome said. Nothing has come from the peer since, so that
+   * it may not have heard of them.
+   */
+  get untold(): SequenceRange | undefined {
+    return this.#untold;
+  }
+
   /** What was sent, is not acknowledged, and may be sent again on another link. */
   get replay(): ReplayBuffer {
     return this.#sender.young;
@@ -214,18 +223,22 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     if (resumed === undefined) {
       this.#startAfresh("the peer has no session of this connection");
     } else {
-      if (resumed.lostIn !== undefined) this.#received.skip(resumed.lostIn);
+      const lostOut = this.#news(resumed.lostOut);
+      if (resumed.lostIn !== undefined) {
+        this.#received.skip(resumed.lostIn);
+        this.#untold = { from: this.#untold?.from ?? resumed.lostIn.from, to: resumed.lostIn.to };
+      }
       if (resumed.restarted !== undefined) this.#restarted(resumed.restarted);
       // What is kept goes out before anything new, such as what a loss makes this side say.
       if (resumed.restarted?.side === "own") {
         this.#sender.restart(resumed.peerReceived);
       } else {
-        if (resumed.lostOut !== undefined) this.#sender.lost(resumed.lostOut);
+        if (lostOut !== undefined) this.#sender.lost(lostOut);
         this.#sender.acknowledge(resumed.peerReceived);
         this.#sender.resend(resumed.peerReceived);
       }
       if (resumed.lostIn !== undefined) this.#lost(resumed.lostIn);
-      if (resumed.lostOut !== undefined) this.#lost(resumed.lostOut);
+      if (lostOut !== undefined) this.#lost(lostOut);
     }
     if (agreement.version === 1) this.#dropNumberedCalls();
     this.flush();
@@ -320,6 +333,8 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
 
   onFrame(link: Link, frame: FrameView): void {
     if (link !== this.link) return;
+    // A client that gives up waiting for the welcome may still say goodbye.
+    if (this.#untold !== undefined && frame.kindNumber !== KIND_GOAWAY) this.#untold = undefined;
     if (this.events.has("frame")) {
       const { version, cmd, kindNumber, callIdNumber: callId, payload, start, end } = frame;
       this.events.emit("frame", { direction: "in", version, cmd, kind: kindNumber as FrameKind, callId, payload, bytes: end - start });
@@ -443,6 +458,13 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     // The end of a link tells of its limit itself; a client that is away has none.
     if (this.link === undefined) this.limited(error);
     this.close(closeCodeOf("slow-consumer"), message, error);
+  }
+
+  /** The part of a loss that was not told here before: a welcome may get lost with its link, and the next one says it again. */
+  #news(lost: GapEvent | undefined): GapEvent | undefined {
+    const { acked } = this.#sender.replay;
+    if (lost === undefined || lost.to <= acked) return undefined;
+    return { ...lost, from: Math.max(lost.from, acked + 1) };
   }
 
   /** A new session: what the old one had not delivered is lost, and told. */

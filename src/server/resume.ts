@@ -10,6 +10,8 @@ export interface SessionState {
   readonly received: number;
   /** What was sent and is not acknowledged. */
   readonly replay: ReplayBuffer;
+  /** What the last welcome told the client as lost on the way here, if nothing has come from the client since. */
+  readonly untold: SequenceRange | undefined;
 }
 
 /** What the welcome says of it, and what this side goes on with. */
@@ -27,18 +29,19 @@ export function newSession(wished: boolean): Resumption["welcome"] {
 /** Compares what both sides have. `undefined` if the client's numbers cannot be: a session is not gone on with on such ground. */
 export function resume(state: SessionState, wish: ResumeRequest): Resumption | undefined {
   if (wish.restarted) return resumeAnew(state);
-  const { received, replay } = state;
+  const { received, replay, untold } = state;
   const peerReceived = Number(wish.received);
   const oldest = Number(wish.oldest);
   if (!(peerReceived < replay.next) || !(oldest >= 1 && oldest <= Number.MAX_SAFE_INTEGER)) return undefined;
   const lostOut = replay.missingAfter(peerReceived);
   const lostIn = oldest > received + 1 ? { from: received + 1, to: oldest - 1 } : undefined;
+  const toServer = untold ? { from: untold.from, to: lostIn?.to ?? untold.to } : lostIn;
   return {
     welcome: {
-      verdict: lostIn || lostOut ? ResumeVerdict.RESUME_VERDICT_GAP : ResumeVerdict.RESUME_VERDICT_RESUMED,
+      verdict: toServer || lostOut ? ResumeVerdict.RESUME_VERDICT_GAP : ResumeVerdict.RESUME_VERDICT_RESUMED,
       received: BigInt(lostIn?.to ?? received),
       toClient: lostOut && gap(lostOut),
-      toServer: lostIn && gap(lostIn),
+      toServer: toServer && gap(toServer),
     },
     resumed: {
       peerReceived: lostOut?.to ?? peerReceived,

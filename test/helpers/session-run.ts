@@ -71,8 +71,10 @@ export interface Outcome {
   /** Calls and streams that were opened, and those that have settled. */
   opened: number;
   settled: number;
-  /** What went wrong: errors of calls, wrong replies. */
+  /** What must not be: wrong replies. */
   readonly failures: string[];
+  /** Sends and calls that ended with an error. */
+  readonly broken: { readonly what: string; readonly error: unknown }[];
 }
 
 /** Sends a mixed load through `service`; the outcome grows as it goes. Its calls have no deadline. */
@@ -82,12 +84,12 @@ export function sendLoad(
   service: ServiceClient<TestServiceDefinition, CallOptions>,
   load: Load,
 ): Outcome {
-  const outcome: Outcome = { notesSent: 0, opened: 0, settled: 0, failures: [] };
-  const start = (run: () => Promise<void>) => {
+  const outcome: Outcome = { notesSent: 0, opened: 0, settled: 0, failures: [], broken: [] };
+  const start = (what: string, run: () => Promise<void>) => {
     outcome.opened++;
     clock.setTimer(random.between(0, load.withinMs), () => {
       run()
-        .catch((error) => outcome.failures.push(String(error)))
+        .catch((error) => outcome.broken.push({ what, error }))
         .finally(() => outcome.settled++);
     });
   };
@@ -97,7 +99,7 @@ export function sendLoad(
   // Notes are numbered by the order they are sent in.
   let note = 0;
   for (let i = 0; i < load.notes; i++) {
-    start(async () => {
+    start("note", async () => {
       await service.note({ text: String(note++) });
       outcome.notesSent++;
     });
@@ -105,7 +107,7 @@ export function sendLoad(
   for (let i = 0; i < load.echoes; i++) {
     const data = new Uint8Array(random.between(0, 300)).fill(i);
     const delayMs = random.pick([0, 0, 3, 200]);
-    start(async () => {
+    start(`echo ${i}`, async () => {
       const reply = await service.echo({ text: `echo ${i}`, delayMs, data }, { timeoutMs: 0 });
       check(`echo ${i} has another's reply`, reply.text === `echo ${i}` && Buffer.compare(reply.data, data) === 0);
     });
@@ -114,12 +116,12 @@ export function sendLoad(
     const count = random.between(1, 60);
     const padding = random.between(0, 200);
     const numbers = Array.from({ length: count }, (_, index) => index + 1);
-    start(async () => {
+    start(`count ${i}`, async () => {
       const got: number[] = [];
       for await (const item of service.count({ count, padding })) got.push(item.number);
       check(`count ${i} gave ${got}`, got.join() === numbers.join());
     });
-    start(async () => {
+    start(`sum ${i}`, async () => {
       const { sum } = await service.sum(
         slowly(
           clock,
@@ -129,7 +131,7 @@ export function sendLoad(
       );
       check(`sum ${i} gave ${sum}`, sum === BigInt((count * (count + 1)) / 2));
     });
-    start(async () => {
+    start(`chat ${i}`, async () => {
       const got: string[] = [];
       for await (const { text } of service.chat(
         slowly(
@@ -284,7 +286,10 @@ export async function runSession(
   const inOrder = Array.from({ length: load.notes }, (_, i) => i).join();
   if (atServer.notes.join() !== inOrder) wrong.push(`notes at the server: ${atServer.notes}`);
   if (atClient.notes.join() !== inOrder) wrong.push(`notes at the client: ${atClient.notes}`);
-  wrong.push(...(up?.failures ?? ["the client sent nothing"]), ...(down?.failures ?? ["the server sent nothing"]));
+  for (const [side, outcome] of Object.entries({ client: up, server: down })) {
+    wrong.push(...(outcome?.failures ?? [`the ${side} sent nothing`]));
+    wrong.push(...(outcome?.broken ?? []).map(({ what, error }) => `${what} of the ${side}: ${error}`));
+  }
   for (const [where, handled] of Object.entries({ server: atServer, client: atClient })) {
     if (handled.doubled.length > 0) wrong.push(`doubled at the ${where}: ${handled.doubled}`);
     if (handled.echoes.size !== load.echoes) wrong.push(`${handled.echoes.size} echoes at the ${where}`);

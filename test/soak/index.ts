@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { soakAttacks } from "./attacks/index.js";
 import { soakBytes } from "./bytes.js";
 import { soakFleet } from "./fleet.js";
+import { soakLosses } from "./losses.js";
 import { soakNoise } from "./noise.js";
 import { soakResume } from "./resume.js";
 import { soakSessions } from "./sessions.js";
@@ -18,6 +19,10 @@ export type Soak = (number: Numbers) => Promise<string[]>;
 
 const SOAKS: Readonly<Record<string, { readonly run: Soak; readonly about: string }>> = {
   sessions: { run: soakSessions, about: "seeded sessions in memory, links break at random bytes (--runs 1000, --first 1)" },
+  losses: {
+    run: soakLosses,
+    about: "the same where little is kept, or for too short, or servers forget: every loss is told (--runs 1000, --first 1)",
+  },
   bytes: { run: soakBytes, about: "one session, broken, silenced and damaged at every single byte (--step 1)" },
   resume: { run: soakResume, about: "over TCP and WebSocket through a proxy that cuts (--frames 50000, --cuts 200, --first 1)" },
   noise: { run: soakNoise, about: "over TCP with one wrong byte in 10,000, and with far more (--frames 20000, --first 1)" },
