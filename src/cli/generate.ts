@@ -63,10 +63,14 @@ export async function generate({ cwd, template }: GenerateOptions): Promise<Gene
   }
 }
 
+/** Lies beside the protos that every project imports, and is served by few: its commands are no concern of theirs. */
+const CONFORMANCE = "framewire.conformance.v1";
+
 /** The commands that a serialised google.protobuf.FileDescriptorSet declares, in its order. */
 export function declaredCommands(fileDescriptorSet: Uint8Array): DeclaredCommand[] {
   const commands: DeclaredCommand[] = [];
   for (const file of fromBinary(FileDescriptorSetSchema, fileDescriptorSet).file) {
+    if (file.package === CONFORMANCE) continue;
     for (const service of file.service) {
       for (const method of service.method) {
         const option = method.options?.$unknown?.findLast(({ no }) => no === COMMAND_OPTION);

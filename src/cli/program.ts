@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { FramewireError } from "../errors.js";
+import { addConformanceCommand } from "./conformance/command.js";
 import { addDecodeCommand } from "./decode.js";
 import { addGenerateCommand } from "./generate-command.js";
 import type { CliIo } from "./io.js";
@@ -35,6 +36,9 @@ export async function run(args: readonly string[], io: CliIo): Promise<number> {
     exitCode = code;
   });
   addGenerateCommand(program, io);
+  addConformanceCommand(program, io, (code) => {
+    exitCode = code;
+  });
   try {
     await program.parseAsync(args, { from: "user" });
     return exitCode;

@@ -15,6 +15,7 @@ import {
   WIRE_VERSION,
 } from "../connection/handshake.js";
 import { Link, type LinkEnd, type LinkOwner } from "../connection/link.js";
+import type { Heartbeat } from "../connection/liveness.js";
 import type { Transport } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import type { ResolvedConnectionOptions } from "../options.js";
@@ -47,16 +48,19 @@ export interface HandshakeTarget {
 }
 
 class Handshake implements LinkOwner {
+  readonly impatient = true;
   readonly onDamage = HANDSHAKE_DEFAULTS.onDamage;
   readonly onWritable = HANDSHAKE_DEFAULTS.onWritable;
   readonly onPing = HANDSHAKE_DEFAULTS.onPing;
   readonly onClosing = sayClosing;
   readonly #memory: SessionMemory;
   readonly #target: HandshakeTarget;
+  readonly #options: ResolvedConnectionOptions;
 
-  constructor(memory: SessionMemory, target: HandshakeTarget) {
+  constructor(memory: SessionMemory, target: HandshakeTarget, options: ResolvedConnectionOptions) {
     this.#memory = memory;
     this.#target = target;
+    this.#options = options;
   }
 
   onFrame(link: Link, frame: FrameView): void {
@@ -80,12 +84,26 @@ class Handshake implements LinkOwner {
     }
     link.secureIncoming(welcome.checksumSeed);
     link.batching = welcome.capabilities?.batching === true;
+    link.heartbeat = heartbeatOf(this.#options, welcome);
     this.#target.welcomed(link, agreement, welcome);
   }
 
   onEnd(_link: Link, end: LinkEnd): void {
     this.#target.refused(end);
   }
+}
+
+/**
+ * The server drives the heartbeat. The client asks by itself only when the server's ping is overdue: by its own interval, or by
+ * the server's if that is shorter.
+ */
+function heartbeatOf(options: ResolvedConnectionOptions, server: Pick<Welcome, "heartbeatIntervalMs" | "heartbeatTimeoutMs">): Heartbeat {
+  const { heartbeatIntervalMs: interval, heartbeatTimeoutMs: visible, heartbeatTimeoutHiddenMs: hidden } = options;
+  const timeout = Math.min(visible, server.heartbeatTimeoutMs || visible);
+  return {
+    intervalMs: interval && Math.min(interval, server.heartbeatIntervalMs || interval) + timeout / 2,
+    timeoutMs: () => (pageHidden() ? hidden : timeout),
+  };
 }
 
 /**
@@ -102,12 +120,7 @@ export function shakeHands(
   clock: Clock,
   signal: AbortSignal,
 ): void {
-  const timeoutMs = () => (pageHidden() ? options.heartbeatTimeoutHiddenMs : options.heartbeatTimeoutMs);
-  // The server drives the heartbeat. The client asks by itself only when the server's ping is overdue.
-  const link = new Link(transport, new Handshake(memory, target), options, clock, {
-    intervalMs: options.heartbeatIntervalMs + options.heartbeatTimeoutMs / 2,
-    timeoutMs,
-  });
+  const link = new Link(transport, new Handshake(memory, target, options), options, clock, heartbeatOf(options, options));
   link.start();
   if (version === 1) return target.welcomed(link, versionOneAgreement(options), undefined);
   signal.addEventListener("abort", () => leave(link, signal.reason), { once: true });

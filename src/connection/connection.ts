@@ -340,8 +340,8 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
       this.events.emit("frame", { direction: "in", version, cmd, kind: kindNumber as FrameKind, callId, payload, bytes: end - start });
     }
     if (this.version === 2) this.#router.route(link, frame);
-    else if (frame.version === 1) this.#exchange.onFrame(frame);
-    else return link.fail("protocol-violation", "a version 2 frame on a version 1 connection");
+    // Of version 2 as well: their trailers mean nothing here.
+    else this.#exchange.onFrame(frame);
     if (!this.#paused && this.#overloaded(1)) {
       this.#paused = true;
       link.pause();

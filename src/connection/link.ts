@@ -33,6 +33,8 @@ export interface LinkEnd {
 
 /** Who gets what a link brings. */
 export interface LinkOwner {
+  /** Damage is told as soon as it shows, not only when the frame behind it says where it ends: there may be none. */
+  readonly impatient?: boolean;
   /** A whole frame; the view holds during the call. */
   onFrame(link: Link, frame: FrameView): void;
   /** Bytes were lost to damage. */
@@ -389,7 +391,10 @@ export class Link implements TransportReceiver, QueueEntry {
       return;
     }
     if (!this.open) return;
-    if (decoder.openDiscard === "oversize" && this.#refused) return this.#oversize();
+    const reason = decoder.openDiscard;
+    if (reason === "oversize" && this.#refused) return this.#oversize();
+    if (reason !== undefined && this.#owner.impatient) this.#owner.onDamage(this, { start: 0, end: this.#received, reason });
+    if (!this.open) return;
     this.#settle(chunk.length);
     if (!this.open) return;
     this.#watchFrame(now);

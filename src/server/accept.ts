@@ -65,6 +65,7 @@ const TOLD: ReadonlySet<string> = new Set<CloseErrorCode>([
 
 /** Owns a link until its handshake is done. */
 export class Acceptance implements LinkOwner, Newcomer {
+  readonly impatient = true;
   readonly onDamage = HANDSHAKE_DEFAULTS.onDamage;
   readonly onWritable = HANDSHAKE_DEFAULTS.onWritable;
   readonly onPing = HANDSHAKE_DEFAULTS.onPing;

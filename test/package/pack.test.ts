@@ -73,7 +73,7 @@ test("without the generator's packages, framewire generate names them and the co
 
 test("the package holds what it promises and nothing of the workshop", () => {
   const names = readdirSync(join(project, "node_modules/framewire")).sort();
-  expect(names).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "dist", "docs", "package.json", "proto", "src"]);
+  expect(names).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "dist", "docs", "package.json", "proto", "src", "test"]);
 });
 
 describe("the README's quick start, in an empty project", () => {

@@ -3,10 +3,11 @@ import { createServer as createHttpServer, get, type IncomingMessage } from "nod
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { createClient } from "../../src/client/index.js";
+import { encodeFrame } from "../../src/codec/index.js";
 import { DEFAULTS } from "../../src/options.js";
 import type { Server } from "../../src/server/index.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
-import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
+import { EchoRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { RawPeer } from "../helpers/raw-peer.js";
 import { testService } from "../helpers/test-service.js";
 import { Bench, tlsFixture } from "../helpers/transports.js";
@@ -109,6 +110,24 @@ describe("listening", () => {
         expect(client.version).toBe(version);
         expect((await client.service(TestServiceDefinition).echo({ text: "x" })).text).toBe("x");
       }
+    }
+  });
+
+  it("takes frames of version 2 on a link of version 1, without a seed, and answers with version 1", async () => {
+    const server = bench.server();
+    server.implement(TestServiceDefinition, testService());
+    const { ws, tcp } = await server.listen({ ws: {}, tcp: {} });
+    for (const url of [ws!.url, tcp!.url]) {
+      const peer = await RawPeer.connect(url, url.startsWith("ws") ? { protocols: ["framewire.v1"] } : {});
+      const payload = EchoRequest.encode(EchoRequest.fromPartial({ text: "x" })).finish();
+      peer.send(encodeFrame({ cmd: 257, payload }));
+      peer.send(encodeFrame({ version: 2, cmd: 257, payload, sequence: 9, ack: 9, callId: 2, kind: 1 }));
+      await expect.poll(() => peer.frames.length).toBe(2);
+      expect(peer.frames.map(({ version, cmd, callId }) => ({ version, cmd, callId }))).toEqual([
+        { version: 1, cmd: 257, callId: undefined },
+        { version: 1, cmd: 257, callId: undefined },
+      ]);
+      peer.destroy();
     }
   });
 });

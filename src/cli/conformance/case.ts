@@ -1,0 +1,32 @@
+/** What a case is. */
+import type { Kit } from "./kit.js";
+
+export interface Case {
+  /** Its number: the hundreds are its group. Numbers are never given to another case. */
+  readonly number: number;
+  /** The fact that it shows. */
+  readonly name: string;
+  /** Section of docs/wire.md that says so. */
+  readonly section: string;
+  /** Wire version; default 2. */
+  readonly version?: 1 | 2;
+  /** Only with peers of this role. */
+  readonly peer?: "client" | "server";
+  /** Only over this transport. */
+  readonly over?: "tcp" | "ws";
+  /** The page only advises it: a peer that does otherwise is told, and passes. */
+  readonly advice?: true;
+  readonly run: (kit: Kit) => Promise<void>;
+}
+
+/** What the hundreds of the numbers stand for. */
+export const GROUPS: Readonly<Record<number, string>> = {
+  1: "framing",
+  2: "negotiation",
+  3: "calls",
+  4: "streams",
+  5: "liveness",
+  6: "sequences",
+  7: "resume",
+  8: "version 1",
+};

@@ -1,0 +1,172 @@
+/** Cases 201 to 299: hello and welcome. docs/wire.md sections 5.1 to 5.3. */
+import { encodeFrame } from "../../codec/index.js";
+import { closeCodeOf } from "../../errors.js";
+import { FrameKind } from "../../gen/framewire/v1/data_frame.js";
+import { Hello } from "../../gen/framewire/v1/session.js";
+import type { Case } from "./case.js";
+import { randomSeed } from "./kit.js";
+import { ECHO, echo, echoRequest } from "./service.js";
+import { KitSession } from "./session.js";
+import { expectSame, expectThat } from "./verdict.js";
+
+export const NEGOTIATION: readonly Case[] = [
+  {
+    number: 201,
+    name: "the welcome comes first, without a seed, and chooses version 2",
+    section: "5.2",
+    peer: "server",
+    run: async (kit) => {
+      const session = await kit.session();
+      expectSame("the version of the welcome", 2, session.welcome?.version);
+      expectSame("the verdict, as nothing was to be resumed", 0, session.welcome?.verdict);
+      await echo(session);
+    },
+  },
+  {
+    number: 202,
+    name: "the hello comes first, without a seed, and its range of versions holds 2",
+    section: "5.2",
+    peer: "client",
+    run: async (kit) => {
+      const session = await kit.session();
+      const { minVersion = 0, maxVersion = 0 } = session.hello ?? {};
+      expectThat(minVersion <= 2 && maxVersion >= 2, "a range that holds 2", `${minVersion} to ${maxVersion}`);
+      await echo(session);
+    },
+  },
+  {
+    number: 203,
+    name: "a seed of 0 is a seed",
+    section: "3",
+    run: async (kit) => echo(await kit.session({ seed: 0 })),
+  },
+  {
+    number: 204,
+    name: "a new session has a new seed",
+    section: "5.2",
+    peer: "server",
+    run: async (kit) => {
+      const seeds: (number | undefined)[] = [];
+      for (let i = 0; i < 3; i++) seeds.push((await kit.session()).welcome?.checksumSeed);
+      expectThat(new Set(seeds).size === 3, "three different seeds", seeds.join(", "));
+    },
+  },
+  {
+    number: 205,
+    name: "of the versions 1 to 9 it chooses 2",
+    section: "5.2",
+    peer: "server",
+    run: async (kit) => {
+      const session = await kit.session({ hello: { minVersion: 1, maxVersion: 9 } });
+      expectSame("the version of the welcome", 2, session.welcome?.version);
+      await echo(session);
+    },
+  },
+  {
+    number: 206,
+    name: "a client of the versions 3 to 4 is refused with version-unsupported",
+    section: "5.2",
+    peer: "server",
+    run: async (kit) => {
+      const wire = await kit.link(2);
+      const hello = Hello.fromPartial({ minVersion: 3, maxVersion: 4, checksumSeed: randomSeed() });
+      const payload = Hello.encode(hello).finish();
+      wire.send(encodeFrame({ version: 2, cmd: 0, kind: FrameKind.FRAME_KIND_HELLO, payload }));
+      await wire.waitForEnd(closeCodeOf("version-unsupported"));
+    },
+  },
+  {
+    number: 207,
+    name: "a first frame that is no hello closes with protocol-violation",
+    section: "5.1",
+    peer: "server",
+    run: async (kit) => {
+      const wire = await kit.link(2);
+      const request = { version: 2, cmd: ECHO, payload: echoRequest(new Uint8Array(1)), kind: FrameKind.FRAME_KIND_REQUEST, callId: 1 };
+      wire.send(encodeFrame({ ...request, sequence: 1 }));
+      await wire.waitForEnd(closeCodeOf("protocol-violation"));
+    },
+  },
+  {
+    number: 208,
+    name: "damage before the hello closes with resync-budget",
+    section: "5.1",
+    peer: "server",
+    run: async (kit) => {
+      const wire = await kit.link(2);
+      const payload = Hello.encode(Hello.fromPartial({ minVersion: 2, maxVersion: 2, checksumSeed: 1 })).finish();
+      const hello = encodeFrame({ version: 2, cmd: 0, kind: FrameKind.FRAME_KIND_HELLO, payload });
+      hello[hello.length - 1] = (hello[hello.length - 1] as number) ^ 1;
+      wire.send(hello);
+      await wire.waitForEnd(closeCodeOf("resync-budget"));
+    },
+  },
+  {
+    number: 209,
+    name: "a second hello or welcome closes with protocol-violation",
+    section: "5.3",
+    run: async (kit) => {
+      const session = await kit.session();
+      const kind = kit.role === "client" ? FrameKind.FRAME_KIND_HELLO : FrameKind.FRAME_KIND_WELCOME;
+      session.write({ cmd: 0, kind, payload: Uint8Array.of(0x08, 2, 0x10, 2) });
+      await session.wire.waitForEnd(closeCodeOf("protocol-violation"));
+    },
+  },
+  {
+    number: 210,
+    name: "calls right behind the hello are answered, behind the welcome",
+    section: "5.2",
+    peer: "server",
+    run: async (kit) => {
+      const wire = await kit.link(2);
+      const session = new KitSession(wire, "client", {}, randomSeed());
+      const send = wire.send.bind(wire);
+      // The hello leaves when hands are shaken; the request right behind it.
+      const call = session.newCall(ECHO);
+      const frame = session.number({
+        cmd: ECHO,
+        payload: echoRequest(new Uint8Array(3)),
+        kind: FrameKind.FRAME_KIND_REQUEST,
+        callId: call.id,
+      });
+      wire.send = (hello) => {
+        wire.send = send;
+        send(hello);
+        send(session.seal(frame));
+      };
+      await kit.shakeHands(session, {});
+      await session.reply(call, "Echo");
+    },
+  },
+  {
+    number: 211,
+    name: "fields of later protocols in hello or welcome are ignored",
+    section: "9",
+    run: async (kit) => {
+      // Field 60 as a varint, field 61 as bytes.
+      const session = await kit.session({ more: Uint8Array.of(0xe0, 0x03, 0x01, 0xea, 0x03, 0x02, 0x08, 0x01) });
+      await echo(session);
+    },
+  },
+  {
+    number: 212,
+    name: "a message of no kind known is ignored if it has no sequence",
+    section: "5.3",
+    run: async (kit) => {
+      const session = await kit.session();
+      session.write({ cmd: 0, kind: 99, payload: new Uint8Array(5) });
+      await echo(session);
+    },
+  },
+  {
+    number: 213,
+    name: "a frame of no kind known counts as received if it has a sequence",
+    section: "5.3",
+    run: async (kit) => {
+      const session = await kit.session();
+      session.send({ cmd: 77, kind: 98, payload: new Uint8Array(5) });
+      await echo(session);
+      await session.wire.wait("an ack of 2", () => session.acked === session.sent || undefined);
+    },
+  },
+];

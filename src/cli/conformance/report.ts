@@ -1,0 +1,45 @@
+/** Results for people, and for programs. */
+import { GROUPS } from "./case.js";
+import type { Result } from "./run.js";
+
+/** One JSON object. */
+export function resultToJson(result: Result): string {
+  return JSON.stringify({ type: "case", ...result });
+}
+
+const WORDS: Readonly<Record<Result["outcome"], string>> = { passed: "ok", failed: "FAILED", advice: "advice", skipped: "-" };
+
+/** The lines of the table, as the results come. */
+export class Rows {
+  #group = 0;
+
+  of({ number, name, section, outcome, ms, expected, came, why }: Result): string[] {
+    const lines: string[] = [];
+    const group = Math.floor(number / 100);
+    if (group !== this.#group) {
+      lines.push(`${this.#group === 0 ? "" : "\n"}${GROUPS[group]}`);
+      this.#group = group;
+    }
+    const time = outcome === "skipped" ? "" : `  ${ms} ms`;
+    lines.push(`  ${number}  ${WORDS[outcome].padEnd(6)}  ${section.padEnd(4)} ${name}${why === undefined ? time : `: ${why}`}`);
+    if (expected !== undefined) lines.push(`       expected ${expected}`, `       came     ${came}`);
+    return lines;
+  }
+}
+
+export interface Summary {
+  readonly passed: number;
+  readonly failed: number;
+  readonly advice: number;
+  readonly skipped: number;
+}
+
+export function summaryOf(results: readonly Result[]): Summary {
+  const count = (outcome: Result["outcome"]) => results.filter((each) => each.outcome === outcome).length;
+  return { passed: count("passed"), failed: count("failed"), advice: count("advice"), skipped: count("skipped") };
+}
+
+export function tellSummary({ passed, failed, advice, skipped }: Summary): string {
+  const advised = advice === 0 ? "" : `, ${advice} otherwise than advised`;
+  return `${passed} passed, ${failed} failed${advised}, ${skipped} do not apply`;
+}

@@ -1,0 +1,140 @@
+/** Runs the cases against one peer, one after the other, each over links of its own. */
+
+import type { Doorstep } from "../../transport/doorstep.js";
+import { connectTcp } from "../../transport/tcp.js";
+import { connectNodeWebSocket } from "../../transport/websocket-node.js";
+import type { Case } from "./case.js";
+import { CALLS } from "./cases-calls.js";
+import { FRAMING } from "./cases-framing.js";
+import { LIVENESS } from "./cases-liveness.js";
+import { NEGOTIATION } from "./cases-negotiation.js";
+import { RESUME } from "./cases-resume.js";
+import { SEQUENCES } from "./cases-sequences.js";
+import { STREAMS } from "./cases-streams.js";
+import { VERSION_1 } from "./cases-version1.js";
+import { Kit, type LinkSource } from "./kit.js";
+import { Mismatch, NotApplicable, PeerGone } from "./verdict.js";
+
+/** Every case, by number. */
+export const CASES: readonly Case[] = [
+  ...FRAMING,
+  ...NEGOTIATION,
+  ...CALLS,
+  ...STREAMS,
+  ...LIVENESS,
+  ...SEQUENCES,
+  ...RESUME,
+  ...VERSION_1,
+];
+
+/** The largest message that the kit takes over WebSocket. */
+export const MOST_MESSAGE = 64 * 1024 * 1024;
+
+/** What became of a case. */
+export interface Result {
+  readonly number: number;
+  readonly name: string;
+  readonly section: string;
+  readonly version: 1 | 2;
+  /** `advice`: it did otherwise than the page advises. `skipped`: the case does not apply. */
+  readonly outcome: "passed" | "failed" | "advice" | "skipped";
+  readonly ms: number;
+  /** Of `failed` and `advice`. */
+  readonly expected?: string;
+  readonly came?: string;
+  /** Why a case was skipped. */
+  readonly why?: string;
+}
+
+/** The peer, and how it is reached. */
+export interface Subject extends LinkSource {
+  readonly over: "tcp" | "ws";
+}
+
+/** The kit connects to a server. */
+export function serverAt(url: URL, timeoutMs: number, tls?: object): Subject {
+  const over = url.protocol.startsWith("ws") ? "ws" : "tcp";
+  return {
+    role: "client",
+    over,
+    open: async (version) => {
+      const signal = AbortSignal.timeout(timeoutMs);
+      try {
+        if (over === "tcp") return await connectTcp(url, [version], tls, signal);
+        return await connectNodeWebSocket(url, [version], { maxMessage: MOST_MESSAGE, tls, headers: undefined }, signal);
+      } catch (error) {
+        throw new PeerGone("a connection to the peer", (error as Error).message);
+      }
+    },
+  };
+}
+
+/** The kit waits for clients. */
+export function clientsAt(doorstep: Doorstep, over: "tcp" | "ws", waitMs: number): Subject {
+  return {
+    role: "server",
+    over,
+    open: async (version) => {
+      const transport = await doorstep.next(version, waitMs);
+      if (transport === "other") throw new NotApplicable(`the peer does not offer version ${version}`);
+      if (transport === undefined) throw new PeerGone("a connection of the peer", `none in ${waitMs} ms`);
+      return transport;
+    },
+  };
+}
+
+/** Runs those of `cases` that apply; `told` gets each result as it comes. */
+export async function runCases(
+  subject: Subject,
+  cases: readonly Case[],
+  timeoutMs: number,
+  told: (result: Result) => void | Promise<void> = () => {},
+): Promise<Result[]> {
+  const results: Result[] = [];
+  const connections = { missed: 0 };
+  for (const each of cases) {
+    const result = await runCase(subject, each, timeoutMs, connections);
+    results.push(result);
+    await told(result);
+  }
+  return results;
+}
+
+/** After so many cases without a connection, the rest are not tried. */
+const MISSES = 2;
+
+async function runCase(subject: Subject, each: Case, timeoutMs: number, connections: { missed: number }): Promise<Result> {
+  const { number, name, section, version = 2, advice } = each;
+  const facts = { number, name, section, version };
+  const elsewhere = reasonToSkip(subject, each);
+  if (elsewhere !== undefined) return { ...facts, outcome: "skipped", ms: 0, why: elsewhere };
+  const kit = new Kit(subject, timeoutMs);
+  const startedAt = performance.now();
+  const end = (rest: Pick<Result, "outcome" | "expected" | "came" | "why">): Result => ({
+    ...facts,
+    ...rest,
+    ms: Math.round(performance.now() - startedAt),
+  });
+  try {
+    if (connections.missed >= MISSES) throw new PeerGone("a connection", "none for the cases before this one");
+    await each.run(kit);
+    connections.missed = 0;
+    const [violation] = kit.violations;
+    if (violation !== undefined) throw new Mismatch("the rules of the page to be kept", violation);
+    return end({ outcome: "passed" });
+  } catch (error) {
+    if (error instanceof NotApplicable) return end({ outcome: "skipped", why: error.message });
+    connections.missed = error instanceof PeerGone ? connections.missed + 1 : 0;
+    const { expected, came } = error instanceof Mismatch ? error : new Mismatch("what can be read", String(error));
+    return end({ outcome: advice ? "advice" : "failed", expected, came });
+  } finally {
+    await kit.close();
+  }
+}
+
+function reasonToSkip({ role, over }: Subject, { peer, over: only }: Case): string | undefined {
+  const theirs = role === "client" ? "server" : "client";
+  if (peer !== undefined && peer !== theirs) return `for ${peer}s`;
+  if (only !== undefined && only !== over) return `for ${only === "tcp" ? "TCP" : "WebSocket"}`;
+  return undefined;
+}
