@@ -131,11 +131,12 @@ export class LinkWriter {
     const lengths = this.#frameLengths;
     if (lengths !== undefined) {
       this.#frameLengths = undefined;
+      transport.cork?.();
       for (const length of lengths) transport.write(bytes.subarray(start, (start += length)));
     }
     // Frames behind a hello or welcome may share a message already, while it had one to itself.
     if (start < bytes.length) transport.write(start === 0 ? bytes : bytes.subarray(start));
-    transport.flush?.();
+    if (lengths !== undefined) transport.uncork?.();
     if (transport.copies === true && transport.bufferedBytes === 0) encoder.recycle(bytes);
     this.#pool?.giveEncoder(encoder);
     this.#forcedBytes = backlog < this.#options.highWaterMark ? 0 : this.#forcedBytes + bytes.length;

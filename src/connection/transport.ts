@@ -43,8 +43,9 @@ export interface Transport {
   open(receiver: TransportReceiver): void;
   /** Writes bytes, on a transport with messages as one message. The transport owns them from here. */
   write(bytes: Uint8Array): void;
-  /** Sends what is written so far in as few calls of the system as it can. Called once at the end of a batch of writes. */
-  flush?(): void;
+  /** Before and after writes that may leave in one call of the system. */
+  cork?(): void;
+  uncork?(): void;
   /** Stops and restarts reading, where the platform can. */
   pause(): void;
   resume(): void;

@@ -44,13 +44,16 @@ export class GuardedTransport implements Transport {
     this.#then(flushed, () => {
       this.#heldBytes -= bytes.length;
       this.#inner.write(bytes);
-      this.#inner.flush?.();
       this.#receiver?.onDrain();
     });
   }
 
-  flush(): void {
-    if (this.#last === undefined) this.#inner.flush?.();
+  cork(): void {
+    this.#inner.cork?.();
+  }
+
+  uncork(): void {
+    this.#inner.uncork?.();
   }
 
   pause(): void {

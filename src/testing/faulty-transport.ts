@@ -99,7 +99,6 @@ export class FaultyTransport implements Transport {
   #arrived(direction: Direction, bytes: Uint8Array): void {
     if (direction === "down") return this.#receiver?.onData(bytes);
     this.#inner.write(bytes);
-    this.#inner.flush?.();
     this.#receiver?.onDrain();
   }
 

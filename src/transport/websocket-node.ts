@@ -28,12 +28,11 @@ export class NodeWebSocketTransport implements Transport {
   readonly info: TransportInfo;
   readonly copies = true;
   readonly #socket: WebSocket;
-  /** The TCP socket below: corked, so that a batch of messages leaves in one call of the system. */
+  /** The TCP socket below. */
   readonly #raw: Socket;
   #receiver: TransportReceiver | undefined;
   /** There while a message is under way. */
   #boundary: MessageBoundary | undefined;
-  #corked = false;
   /** Bytes read since this side closed; undefined = it has not. */
   #lingered: number | undefined;
   /** What broke the socket, for `onClose`. */
@@ -82,16 +81,14 @@ export class NodeWebSocketTransport implements Transport {
 
   write(bytes: Uint8Array): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
-    if (!this.#corked) {
-      this.#corked = true;
-      this.#raw.cork();
-    }
     this.#socket.send(bytes, SEND_OPTIONS);
   }
 
-  flush(): void {
-    if (!this.#corked) return;
-    this.#corked = false;
+  cork(): void {
+    this.#raw.cork();
+  }
+
+  uncork(): void {
     this.#raw.uncork();
   }
 
@@ -104,7 +101,6 @@ export class NodeWebSocketTransport implements Transport {
   }
 
   close(closeCode: number, reason: string): void {
-    this.flush();
     if (UNSENDABLE.has(closeCode)) return this.destroy();
     this.#lingered = 0;
     this.#socket.close(closeCode, reason);
