@@ -92,7 +92,6 @@ class Way {
         ? each
         : encodeFrame(each, { checksumSeed: (each.version ?? 1) > 1 ? this.seed : undefined, maxPayload: 0x7fff_ffff });
     this.#to().write(bytes.slice());
-    this.#to().flush?.();
   }
 
   #slice(start: number, end: number): Uint8Array {

@@ -73,7 +73,6 @@ export class Wire {
   send(bytes: Uint8Array): void {
     // A transport owns what it is given.
     this.transport.write(bytes.slice());
-    this.transport.flush?.();
   }
 
   /** Sends bytes in pieces that leave one after the other. */
