@@ -10,7 +10,7 @@ const alias = [
 ];
 
 /** Tests that need sockets between processes, a browser, another language, a build or a lot of time. */
-const INTEGRATION = ["test/{package,browser,interop,integration,bench}/**/*.test.ts"];
+const INTEGRATION = ["test/{package,browser,react-native,interop,integration,bench}/**/*.test.ts"];
 
 /** Tests in three browser engines, with a table of what they do. */
 const COMPATIBILITY = ["test/compatibility/**/*.test.ts"];

@@ -22,14 +22,15 @@ export type { StateDetail } from "./lifecycle.js";
 export type { ClientOutbox } from "./outbox.js";
 export type { ClientState } from "./reconnect.js";
 
-const connectBrowser: Connector = (url, { versions }, signal) => {
-  if (url.protocol !== "ws:" && url.protocol !== "wss:") {
-    return Promise.reject(new FramewireError("invalid-option", `${url.href}: a browser can only connect to ws:// and wss://`));
-  }
-  return connectWebSocket(url, versions, signal);
-};
+/** Opens sockets to `url` as it was given: React Native's `URL` adds a slash to paths and does not know its own protocol. */
+function connectorTo(url: string): Connector {
+  return (_, { versions }, signal) =>
+    /^wss?:/i.test(url)
+      ? connectWebSocket(url, versions, signal)
+      : Promise.reject(new FramewireError("invalid-option", `${url}: a browser can only connect to ws:// and wss://`));
+}
 
 /** A client of the server at `url` (`ws://`, `wss://`); `connect` opens it. @throws FramewireError `invalid-option` */
 export function createClient(url: string | URL, options: ClientOptions = {}): Client {
-  return new Client(url, { connector: connectBrowser, ...options });
+  return new Client(url, { connector: connectorTo(String(url)), ...options });
 }

@@ -145,9 +145,9 @@ export function shakeHands(
   link.flush();
 }
 
-/** The client lets go of a handshake: the server is told why. */
-function leave(link: Link, { code, message }: FramewireError): void {
-  link.close(code === "handshake-timeout" ? 4500 : 1000, message);
+/** The client lets go of a handshake: the server is told why, unless the platform's signals know no reason (React Native). */
+function leave(link: Link, reason: FramewireError | undefined): void {
+  link.close(reason?.code === "handshake-timeout" ? 4500 : 1000, reason?.message ?? "");
 }
 
 /** What the welcome says of limits and of the session. @throws FramewireError `protocol-violation` if its numbers cannot be. */

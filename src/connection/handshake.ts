@@ -27,9 +27,9 @@ export function versionNamed(kind: keyof typeof NAMES, name: string | false | nu
   return ([2, 1] as const).find((version) => NAMES[kind][version] === name);
 }
 
-/** An unsigned 32-bit number that nobody can guess. */
+/** An unsigned 32-bit number that nobody can guess; where the platform has no `crypto`, as React Native, one that is hard to guess. */
 export function randomSeed(): number {
-  return crypto.getRandomValues(new Uint32Array(1))[0]!;
+  return globalThis.crypto?.getRandomValues(new Uint32Array(1))[0] ?? (Math.random() * 2 ** 32) >>> 0;
 }
 
 /** What this side lets the peer send. */

@@ -18,7 +18,8 @@ class BrowserWebSocketTransport implements Transport {
   }
 
   get bufferedBytes(): number {
-    return this.#socket.bufferedAmount;
+    // React Native does not count what waits and leaves it undefined.
+    return this.#socket.bufferedAmount || 0;
   }
 
   open(receiver: TransportReceiver): void {
@@ -53,7 +54,7 @@ class BrowserWebSocketTransport implements Transport {
   }
 
   #poll(): void {
-    if (this.#polling || this.#socket.bufferedAmount === 0) return;
+    if (this.#polling || this.bufferedBytes === 0) return;
     this.#polling = true;
     setTimeout(() => {
       this.#polling = false;
@@ -64,16 +65,16 @@ class BrowserWebSocketTransport implements Transport {
 }
 
 /** Connects to `ws://…` or `wss://…` with the platform's WebSocket. Rejects with `connect-failed`. */
-export function connectWebSocket(url: URL, versions: readonly (1 | 2)[], signal: AbortSignal): Promise<Transport> {
+export function connectWebSocket(url: string, versions: readonly (1 | 2)[], signal: AbortSignal): Promise<Transport> {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(url.href, protocolNames("ws", versions));
+    const socket = new WebSocket(url, protocolNames("ws", versions));
     // Blobs are read asynchronously and would overtake each other.
     socket.binaryType = "arraybuffer";
     const fail = (cause: unknown) => {
       signal.removeEventListener("abort", onAbort);
       socket.onopen = socket.onclose = null;
       socket.close();
-      reject(new FramewireError("connect-failed", `could not connect to ${url.href}`, { cause }));
+      reject(new FramewireError("connect-failed", `could not connect to ${url}`, { cause }));
     };
     const onAbort = () => fail(signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });

@@ -10,11 +10,13 @@ const ENTRIES: Readonly<Record<string, string>> = {
   framewire: "index",
   "framewire/codec": "codec/index",
   "framewire/codec (browser)": "codec/browser",
+  "framewire/codec (react-native)": "codec/react-native",
   "framewire/client": "client/index",
   "framewire/client (browser)": "client/browser",
   "framewire/server": "server/index",
   "framewire/outbox": "outbox/index",
   "framewire/outbox (browser)": "outbox/browser",
+  "framewire/outbox (react-native)": "outbox/react-native",
   "framewire/testing": "testing/index",
 };
 

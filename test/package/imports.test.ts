@@ -108,6 +108,8 @@ test("nothing the browser's entries reach is a module of Node", () => {
   };
   visit("client/browser.ts");
   visit("codec/browser.ts");
+  visit("codec/react-native.ts");
+  visit("outbox/react-native.ts");
   visit("testing/browser.ts");
   expect([...packages]).toEqual([]);
   visit("outbox/browser.ts");

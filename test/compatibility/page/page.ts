@@ -1,5 +1,6 @@
 /** The test page: a client of its own, and workers that have one. Tests call what it leaves in `page`. */
-import { type Action, act, Peer } from "./peer.js";
+import { browserPeer } from "./browser-peer.js";
+import { type Action, act } from "./peer.js";
 
 export type WorkerKind = "dedicated" | "service";
 
@@ -16,7 +17,7 @@ export interface Page {
   stop(kind: WorkerKind): Promise<void>;
 }
 
-const peer = new Peer();
+const peer = browserPeer();
 let dedicated: Worker | undefined;
 let registration: ServiceWorkerRegistration | undefined;
 

@@ -1,6 +1,6 @@
-/** A client and what it is put through, in pages and workers alike. Each method throws when something is not as it should be. */
+/** A client and what it is put through, in pages, workers and React Native alike. Each method throws when something is not as it should be. */
 import { type Client, createClient } from "framewire/client";
-import { openOutbox } from "framewire/outbox";
+import type { Outbox } from "framewire/outbox";
 import { TestServiceDefinition } from "../../gen/test/v1/test_service.js";
 import { testService } from "../../helpers/test-service.js";
 import { CALL, CALL_ME, callsOfAllKinds, equal, MIRROR, NOTE, RAW, TEXT } from "./wire.js";
@@ -15,15 +15,23 @@ export type Delays = keyof typeof DELAYS;
 export class Peer {
   /** Every state since `open`; `resumed` in place of `connected` where it was. */
   readonly states: string[] = [];
+  readonly #url: string;
+  readonly #openOutbox: (name: string) => Promise<Outbox>;
   #client: Client | undefined;
-  #outbox: Awaited<ReturnType<typeof openOutbox>> | undefined;
+  #outbox: Outbox | undefined;
   #gaps = 0;
 
-  /** Connects to the server that the page came from. Gives the number of sends that an outbox of that name still had. */
+  /** Connects to `url` when it is told to; `openOutbox` is the platform's. */
+  constructor(url: string, openOutbox: (name: string) => Promise<Outbox>) {
+    this.#url = url;
+    this.#openOutbox = openOutbox;
+  }
+
+  /** Connects. Gives the number of sends that an outbox of that name still had. */
   async open(delays: Delays = "quick", outbox?: string): Promise<number> {
-    if (outbox !== undefined) this.#outbox = await openOutbox(outbox, { durability: "process" });
+    if (outbox !== undefined) this.#outbox = await this.#openOutbox(outbox);
     const left = this.#outbox?.size ?? 0;
-    const client = createClient(location.origin.replace("http", "ws"), {
+    const client = createClient(this.#url, {
       reconnect: DELAYS[delays],
       heartbeatIntervalMs: 1_000,
       heartbeatTimeoutMs: 1_500,

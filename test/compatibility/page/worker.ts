@@ -1,5 +1,6 @@
 /** The same client in a worker, dedicated or service: it does what messages say and answers on the port that comes with them. */
-import { type Action, act, Peer } from "./peer.js";
+import { browserPeer } from "./browser-peer.js";
+import { type Action, act } from "./peer.js";
 
 /** The part of a service worker's global that is used here. */
 interface ServiceWorker {
@@ -9,7 +10,7 @@ interface ServiceWorker {
 }
 
 const self = globalThis as unknown as ServiceWorker;
-const peer = new Peer();
+const peer = browserPeer();
 
 if (self.clients !== undefined) {
   self.addEventListener("install", (event) => event.waitUntil?.(self.skipWaiting()));

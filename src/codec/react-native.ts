@@ -1,0 +1,14 @@
+/** `framewire/codec` in React Native, which has no Web streams: the browser's without them. */
+import { CONNECTION_DEFAULTS } from "../options.js";
+
+export type { DecoderOptions, FrameOptions, Recovery } from "../options.js";
+export { crc32 } from "./crc32.js";
+export type { Discard, DiscardReason, Frame, FrameInit, Trailer } from "./frame.js";
+export type { DecoderStats, DecoderUpdate, FrameDecoderOptions, FrameHandler } from "./frame-decoder.js";
+export { FrameDecoder } from "./frame-decoder.js";
+export type { EncoderOptions, MessageEncoder } from "./frame-encoder.js";
+export { encodeFrame, FrameEncoder } from "./frame-encoder.js";
+export type { FrameView } from "./frame-view.js";
+
+/** The magic of frames unless configured otherwise: 0x7EDDFCF5. */
+export const DEFAULT_MAGIC: number = CONNECTION_DEFAULTS.magic;
