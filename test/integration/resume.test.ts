@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { runBreaker } from "../helpers/breaker-run.js";
 import { breaksEvery, runOverSockets, wrongIn } from "../helpers/socket-run.js";
 
 /** `npm run soak -- resume` does ten times as many. */
@@ -26,4 +27,22 @@ it("one damaged byte in 10,000 on TCP reaches no handler, and the breaker stays 
   expect(wrongIn(report, FRAMES)).toEqual([]);
   expect(report.stats.corrupted).toBeGreaterThan(50);
   expect(report.endings["error-rate"]).toBeUndefined();
+});
+
+describe("the breaker on TCP", () => {
+  const LOAD = { notes: 1_000, bytes: 1_000, seed: 1 };
+
+  it.each([10_000, 3_000])("stays open where one byte in %i is wrong, and all arrives, none of it damaged", async (oneIn) => {
+    const { ended, handled, wrong, good, bad } = await runBreaker({ ...LOAD, oneIn });
+    expect([ended, handled, wrong]).toEqual([undefined, LOAD.notes, 0]);
+    expect(bad).toBeGreaterThan(20);
+    expect(bad / (good + bad)).toBeLessThan(0.5);
+  });
+
+  it.each([1_000, 500])("closes where one byte in %i is wrong, when more than half of the frames are damaged", async (oneIn) => {
+    const { ended, wrong, good, bad } = await runBreaker({ ...LOAD, oneIn });
+    expect([ended, wrong]).toEqual(["error-rate", 0]);
+    expect(bad / (good + bad)).toBeGreaterThan(0.5);
+    expect(good + bad).toBeGreaterThanOrEqual(20);
+  });
 });

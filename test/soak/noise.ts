@@ -1,4 +1,5 @@
 /** A session over TCP that damages bytes which TCP's own checksum did not see. */
+import { runBreaker } from "../helpers/breaker-run.js";
 import { runOverSockets, wrongIn } from "../helpers/socket-run.js";
 import type { Soak } from "./index.js";
 
@@ -18,6 +19,16 @@ export const soakNoise: Soak = async (number) => {
     console.log(`  resumed ${resumed} times; ends ${JSON.stringify(endings)}`);
     wrong.push(...wrongIn(report, frames).map((each) => `${name}: ${each}`));
     if (endings["error-rate"] !== undefined) wrong.push(`${name}: the breaker closed below its threshold`);
+  }
+  for (const oneIn of [10_000, 5_000, 3_000, 2_000, 1_000, 500]) {
+    const { ended, good, bad, handled, corrupted, wrong: damaged } = await runBreaker({ oneIn, notes: 1_000, bytes: 1_000, seed });
+    const share = bad / (good + bad);
+    console.log(
+      `breaker, 1 in ${oneIn}, notes of 1,000 bytes: ${corrupted} bytes damaged, ${bad} of ${good + bad} frames bad (${(share * 100).toFixed(0)} %)`,
+    );
+    console.log(`  ${handled} notes handled, ${damaged} of them damaged; ${ended === undefined ? "stayed open" : `closed with ${ended}`}`);
+    if (damaged > 0) wrong.push(`breaker, 1 in ${oneIn}: ${damaged} damaged notes were handled`);
+    if ((ended === "error-rate") !== share > 0.5) wrong.push(`breaker, 1 in ${oneIn}: ${ended ?? "stayed open"} at ${share}`);
   }
   return wrong;
 };
