@@ -63,6 +63,8 @@ export class SessionRouter {
   #ackTimer: Timer | undefined;
   #unacknowledgedBytes = 0;
   #askTimer: Timer | undefined;
+  /** Set between damage and the next reliable frame, whose sequence shows whether anything is missing. */
+  #doubt: Timer | undefined;
 
   constructor(side: "client" | "server", host: RouterHost, sender: FrameSender, received: ReceivedSequence) {
     this.#host = host;
@@ -134,9 +136,19 @@ export class SessionRouter {
     }
   }
 
-  /** Bytes were damaged, and with them perhaps reliable frames: asks for everything after the last good one. */
+  /**
+   * Bytes were damaged, and with them perhaps reliable frames. If none follows soon whose sequence says so, everything after the
+   * last good one is asked for. At once would be too often: what was damaged may have been a repetition, and each answer is
+   * a chance for more damage.
+   */
   damaged(): void {
-    if (this.#received.shouldAsk) this.#ask(ASK_AGAIN_MS);
+    const { clock, options } = this.#host;
+    if (this.#received.shouldAsk) {
+      this.#doubt ??= clock.setTimer(options.ackDelayMs, () => {
+        this.#doubt = undefined;
+        this.#ask(ASK_AGAIN_MS);
+      });
+    }
     this.#host.damaged();
   }
 
@@ -146,6 +158,8 @@ export class SessionRouter {
     this.#ackTimer = undefined;
     this.#askTimer?.cancel();
     this.#askTimer = undefined;
+    this.#doubt?.cancel();
+    this.#doubt = undefined;
     this.#unacknowledgedBytes = 0;
     this.#received.reattach();
   }
@@ -158,6 +172,10 @@ export class SessionRouter {
   #accept(link: Link, frame: FrameView): boolean {
     const received = this.#received;
     const sequence = frame.sequenceNumber;
+    if (this.#doubt !== undefined) {
+      this.#doubt.cancel();
+      this.#doubt = undefined;
+    }
     switch (received.accept(sequence)) {
       case "deliver":
         this.#askTimer?.cancel();

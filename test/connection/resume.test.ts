@@ -259,6 +259,22 @@ it("damage anywhere in a frame ends no session, not even where it makes the leng
   expect([...codes]).not.toContain("frame-too-large");
 });
 
+it("on a line that damages one byte in 10,000 all arrives at no more than five times its bytes", async () => {
+  const notes = 1_000;
+  const options = { resyncBudget: 1_000_000 };
+  const { clock, network, client, atServer, sessions } = await connected(
+    1,
+    { up: { corruptionRate: 1 / 10_000, latencyMs: 5 }, down: { latencyMs: 5 } },
+    { server: options, client: options },
+  );
+  for (const i of upTo(notes)) void client.service(TestServiceDefinition).note({ text: `${i}`.padEnd(1_000) });
+  await clock.runUntil(() => atServer.notes.length >= notes, 600_000);
+  expect(atServer.notes).toEqual(upTo(notes));
+  expect(network.stats.corrupted).toBeGreaterThan(100);
+  expect(network.stats.bytesUp).toBeLessThan(5 * notes * 1_000);
+  expect(sessions).toHaveLength(1);
+});
+
 describe("a server that is there no more", () => {
   it("rejects: the client tells the range, fails the calls, and goes on with a new session", async () => {
     const { clock, network, client, server, sessions, gaps } = await connected(1, "clean", { server: { resumeWindowMs: 1_000 } });

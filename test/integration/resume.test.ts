@@ -36,6 +36,8 @@ describe("the breaker on TCP", () => {
     const { ended, handled, wrong, good, bad } = await runBreaker({ ...LOAD, oneIn });
     expect([ended, handled, wrong]).toEqual([undefined, LOAD.notes, 0]);
     expect(bad).toBeGreaterThan(20);
+    // Damage to what is sent again must not make more be sent again.
+    expect(good + bad).toBeLessThan(10 * LOAD.notes);
     expect(bad / (good + bad)).toBeLessThan(0.5);
   });
 

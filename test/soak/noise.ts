@@ -27,6 +27,7 @@ export const soakNoise: Soak = async (number) => {
       `breaker, 1 in ${oneIn}, notes of 1,000 bytes: ${corrupted} bytes damaged, ${bad} of ${good + bad} frames bad (${(share * 100).toFixed(0)} %)`,
     );
     console.log(`  ${handled} notes handled, ${damaged} of them damaged; ${ended === undefined ? "stayed open" : `closed with ${ended}`}`);
+    if (ended === undefined && good + bad > 10_000) wrong.push(`breaker, 1 in ${oneIn}: ${good + bad} frames for 1,000 notes`);
     if (damaged > 0) wrong.push(`breaker, 1 in ${oneIn}: ${damaged} damaged notes were handled`);
     if ((ended === "error-rate") !== share > 0.5) wrong.push(`breaker, 1 in ${oneIn}: ${ended ?? "stayed open"} at ${share}`);
   }
