@@ -10,7 +10,13 @@ import { promisify } from "node:util";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const CACHE = join(ROOT, ".cache/interop");
-const PROTOS = ["framewire/v1/data_frame.proto", "framewire/v1/session.proto", "framewire/v1/command.proto", "test/v1/test_service.proto"];
+const PROTOS = [
+  "framewire/v1/data_frame.proto",
+  "framewire/v1/session.proto",
+  "framewire/v1/command.proto",
+  "framewire/conformance/v1/conformance.proto",
+  "test/v1/test_service.proto",
+];
 
 const runFile = promisify(execFile);
 
@@ -51,7 +57,7 @@ export const PYTHON: Language = {
 };
 
 /** Where Go code finds what protoc generated for a package. */
-const GO_PACKAGES = PROTOS.map((path) => `${path}=interop/${path.split("/")[0]}v1`);
+const GO_PACKAGES = PROTOS.map((path) => `${path}=interop/${path.split("/").at(-3)}v1`);
 
 export const GO: Language = {
   name: "Go",

@@ -118,7 +118,7 @@ export class Kit {
       if (wire.ended === undefined) wire.close(this.role === "server" ? closeCodeOf("going-away") : 1000);
     }
     const ended = this.#wires.map((wire) =>
-      wire.wait("an end", () => wire.ended, { anyEnd: true, timeoutMs: 500 }).catch(() => wire.cut()),
+      wire.wait("an end", () => wire.ended, { anyEnd: true, timeoutMs: 100 }).catch(() => wire.cut()),
     );
     await Promise.all(ended);
   }

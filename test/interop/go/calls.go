@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	fw "interop/framewirev1"
 
 	"google.golang.org/protobuf/proto"
@@ -10,22 +12,67 @@ import (
 
 // Open sends a request.
 func (s *Session) Open(cmd int32, request proto.Message, reliable bool) *Call {
+	return s.OpenFor(cmd, request, reliable, 0)
+}
+
+// OpenFor sends a request that is given up after a while; 0 = never. A nil request: the call streams its messages.
+func (s *Session) OpenFor(cmd int32, request proto.Message, reliable bool, timeout time.Duration) *Call {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	call := &Call{session: s, id: s.nextCall, cmd: cmd, credit: s.peerCredit}
+	call := s.newCall(s.nextCall, cmd)
 	s.nextCall += 2
-	s.calls[call.id] = call
-	s.send(call.frame(fw.FrameKind_FRAME_KIND_REQUEST, marshal(request)), reliable)
+	var payload []byte
+	if request != nil {
+		payload = marshal(request)
+	}
+	frame := call.frame(fw.FrameKind_FRAME_KIND_REQUEST, payload)
+	if timeout > 0 {
+		frame.TimeoutMs = proto.Uint32(uint32(timeout.Milliseconds()))
+		time.AfterFunc(timeout, call.giveUp)
+	}
+	s.send(frame, reliable)
 	return call
+}
+
+func (s *Session) newCall(id uint32, cmd int32) *Call {
+	call := &Call{session: s, id: id, cmd: cmd, credit: s.peerCredit, given: int64(s.InitialCredit)}
+	s.calls[id] = call
+	return call
+}
+
+// giveUp ends a call of ours whose time is over.
+func (c *Call) giveUp() {
+	s := c.session
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.calls[c.id] != c {
+		return
+	}
+	delete(s.calls, c.id)
+	s.send(c.frame(fw.FrameKind_FRAME_KIND_CANCEL, nil), true)
+	c.arrived = append(c.arrived, &fw.DataFrame{Kind: fw.FrameKind_FRAME_KIND_RESPONSE.Enum(), Status: proto.Int32(statusDeadline)})
+	s.changed.Broadcast()
+}
+
+// End says that no more items come.
+func (c *Call) End() {
+	c.session.mutex.Lock()
+	defer c.session.mutex.Unlock()
+	c.session.send(c.frame(fw.FrameKind_FRAME_KIND_END, nil), true)
+}
+
+// reply waits for the one reply.
+func (c *Call) reply(message proto.Message) error {
+	response := c.Next()
+	if err := statusOf(response); err != nil {
+		return err
+	}
+	return proto.Unmarshal(response.Payload, message)
 }
 
 // Unary calls and waits for the one reply.
 func (s *Session) Unary(cmd int32, request, reply proto.Message, reliable bool) error {
-	response := s.Open(cmd, request, reliable).Next()
-	if err := statusOf(response); err != nil {
-		return err
-	}
-	return proto.Unmarshal(response.Payload, reply)
+	return s.Open(cmd, request, reliable).reply(reply)
 }
 
 func statusOf(response *fw.DataFrame) error {
@@ -49,7 +96,9 @@ func (c *Call) Next() *fw.DataFrame {
 	frame := c.arrived[0]
 	c.arrived = c.arrived[1:]
 	if frame.GetKind() == fw.FrameKind_FRAME_KIND_RESPONSE {
-		delete(s.calls, c.id)
+		if s.calls[c.id] == c {
+			delete(s.calls, c.id)
+		}
 	}
 	return frame
 }
@@ -59,6 +108,7 @@ func (c *Call) Consumed(item *fw.DataFrame) {
 	c.session.mutex.Lock()
 	defer c.session.mutex.Unlock()
 	credit := &fw.Credit{Bytes: uint32(len(item.Payload) + itemCost)}
+	c.given += int64(credit.Bytes)
 	c.session.send(c.frame(fw.FrameKind_FRAME_KIND_CREDIT, marshal(credit)), true)
 }
 
@@ -90,8 +140,24 @@ func (s *Session) open(request *fw.DataFrame) *fatal {
 	if id == 0 || id%2 == s.nextCall%2 || s.calls[id] != nil {
 		return &fatal{closeViolation, "a call that the peer cannot open now"}
 	}
-	call := &Call{session: s, id: id, cmd: request.GetCmd(), credit: s.peerCredit}
-	s.calls[id] = call
+	call := s.newCall(id, request.GetCmd())
+	serving := 0
+	for each := range s.calls {
+		if each%2 == id%2 {
+			serving++
+		}
+	}
+	if serving > maxCalls {
+		s.respond(call, nil, &Refused{statusExhausted, "too many calls at once"})
+		return nil
+	}
+	if timeout := request.GetTimeoutMs(); timeout > 0 {
+		time.AfterFunc(time.Duration(timeout)*time.Millisecond, func() {
+			s.mutex.Lock()
+			defer s.mutex.Unlock()
+			s.respond(call, nil, &Refused{statusDeadline, "the time of the call is over"})
+		})
+	}
 	go s.answer(call, request.Payload)
 	return nil
 }
@@ -102,19 +168,30 @@ func (s *Session) answer(call *Call, request []byte) {
 	if s.Serve != nil {
 		reply, err = s.Serve(call, request)
 	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.respond(call, reply, err)
+}
+
+// respond answers once. After a cancel nothing more is sent for the call. The mutex is held.
+func (s *Session) respond(call *Call, reply proto.Message, err error) {
+	if call.over {
+		return
+	}
+	call.over = true
+	delete(s.calls, call.id)
+	s.changed.Broadcast()
 	response := call.frame(fw.FrameKind_FRAME_KIND_RESPONSE, nil)
+	if err == nil && reply != nil {
+		response.Payload = marshal(reply)
+		if len(response.Payload) > s.peerLimit {
+			response.Payload = nil
+			err = &Refused{statusExhausted, "the reply is larger than the caller takes"}
+		}
+	}
 	if refused, is := err.(*Refused); is {
 		response.Status = proto.Int32(refused.Status)
 		response.Ext = &fw.FrameExt{Message: proto.String(refused.Message)}
-	} else if reply != nil {
-		response.Payload = marshal(reply)
 	}
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	// After a cancel nothing more is sent for the call.
-	if !call.over {
-		call.over = true
-		delete(s.calls, call.id)
-		s.send(response, true)
-	}
+	s.send(response, true)
 }

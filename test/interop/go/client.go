@@ -28,7 +28,13 @@ type Client struct {
 }
 
 func Connect(address string, initialCredit uint32) (*Client, error) {
+	return ConnectServing(address, initialCredit, nil, nil)
+}
+
+// ConnectServing connects a client that answers calls and takes messages of its server.
+func ConnectServing(address string, initialCredit uint32, serve Handler, onNote func(*fw.DataFrame)) (*Client, error) {
 	c := &Client{Session: NewSession(1, initialCredit), address: address, closing: make(chan struct{}), ended: make(chan struct{})}
+	c.Session.Serve, c.Session.OnNote = serve, onNote
 	link, decoder, err := c.handshake()
 	if err != nil {
 		return nil, err
@@ -153,6 +159,9 @@ func FirstFrame(link Link, decoder *Decoder) *Frame {
 		decoder.Push(chunk)
 		if frame := decoder.Next(link.Messages()); frame != nil {
 			return frame
+		}
+		if decoder.Discarded > 0 {
+			return nil
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"net"
 	"net/url"
 	"sync"
@@ -102,7 +103,17 @@ func (l *TCPLink) Receive() ([]byte, error) {
 
 func (l *TCPLink) Close(int, string) {
 	l.end()
-	l.socket.Close()
+	socket, is := l.socket.(*net.TCPConn)
+	if !is || socket.CloseWrite() != nil {
+		l.socket.Close()
+		return
+	}
+	// A socket that is closed with unread bytes is reset, which takes the goaway from the other side: it is read on for a while (5.9).
+	socket.SetReadDeadline(time.Now().Add(time.Second))
+	go func() {
+		io.Copy(io.Discard, socket)
+		socket.Close()
+	}()
 }
 
 func (l *TCPLink) Messages() bool { return false }

@@ -1,7 +1,8 @@
 // A framewire peer in Go, written from docs/wire.md.
 //
 //	peer client URL VERSION    walks through everything a client does against a server of test.v1.TestService
-//	peer server tcp|ws         serves test.v1.TestService until standard input ends
+//	peer server tcp|ws         serves test.v1.TestService and the conformance service until standard input ends
+//	peer conform URL VERSION   a client that serves the conformance service, and comes again and again until standard input ends
 //	peer decode                reads streams from standard input and prints their frames
 //
 // URL is tcp://host:port or ws://host:port. README.md in the folder above says what is printed.
@@ -224,6 +225,9 @@ func main() {
 	switch mode := os.Args[1]; {
 	case mode == "decode":
 		err = decode()
+	case mode == "conform":
+		go runKitClient(os.Args[2], os.Args[3])
+		io.Copy(io.Discard, os.Stdin)
 	case mode == "server":
 		go func() {
 			io.Copy(io.Discard, os.Stdin)

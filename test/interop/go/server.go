@@ -35,7 +35,7 @@ const (
 func answerEcho(request []byte) (proto.Message, error) {
 	asked := &test.EchoRequest{}
 	if err := proto.Unmarshal(request, asked); err != nil {
-		return nil, &Refused{3, "the request cannot be decoded"}
+		return nil, &Refused{statusInvalidArgument, "the request cannot be decoded"}
 	}
 	if asked.Text == "refuse" {
 		return nil, &Refused{statusNotFound, "there is no such echo"}
@@ -51,7 +51,7 @@ func serve(call *Call, request []byte) (proto.Message, error) {
 	case count:
 		asked := &test.CountRequest{}
 		if err := proto.Unmarshal(request, asked); err != nil {
-			return nil, &Refused{3, "the request cannot be decoded"}
+			return nil, &Refused{statusInvalidArgument, "the request cannot be decoded"}
 		}
 		padding := make([]byte, asked.Padding)
 		for number := int32(1); number <= asked.Count; number++ {
@@ -75,7 +75,7 @@ func serve(call *Call, request []byte) (proto.Message, error) {
 			call.Consumed(frame)
 		}
 	}
-	return nil, &Refused{statusUnimplemented, fmt.Sprintf("nobody serves %d", call.cmd)}
+	return kitServe(call, request)
 }
 
 func takeNote(cmd int32, payload []byte) {
@@ -104,6 +104,10 @@ func (s *server) serveLink(link Link) {
 	decoder := NewDecoder(defaultMagic)
 	frame := FirstFrame(link, decoder)
 	if frame == nil {
+		if decoder.Discarded > 0 {
+			refuse(link, closeDamaged, "the hello was damaged")
+		}
+		link.Close(closeNormal, "")
 		return
 	}
 	if link.Version() == 1 || (frame.Version == 1 && link.Version() == 0) {
@@ -127,8 +131,9 @@ func (s *server) serveLink(link Link) {
 func servePlain(link Link, decoder *Decoder, frame *Frame) {
 	for {
 		for ; frame != nil; frame = decoder.Next(link.Messages()) {
-			takeNote(frame.Cmd, frame.Payload)
 			if frame.Cmd != echo {
+				takeNote(frame.Cmd, frame.Payload)
+				kitPlain(link, frame)
 				continue
 			}
 			// Version 1 has no errors: who is refused gets no reply.
@@ -149,6 +154,13 @@ func servePlain(link Link, decoder *Decoder, frame *Frame) {
 func refuse(link Link, code int, reason string) {
 	link.Send(control(nil, fw.FrameKind_FRAME_KIND_GOAWAY, &fw.Goaway{Reason: reason, CloseCode: uint32(code)}))
 	link.Close(code, reason)
+	for {
+		// Until the other side has seen it.
+		if _, err := link.Receive(); err != nil {
+			break
+		}
+	}
+	link.Close(closeNormal, "")
 }
 
 func (s *server) serveSession(link Link, decoder *Decoder, hello *fw.Hello) {
@@ -202,7 +214,10 @@ func (s *server) find(hello *fw.Hello) (*kept, fw.ResumeVerdict) {
 		panic(err)
 	}
 	fresh.session.Serve = serve
-	fresh.session.OnNote = func(frame *fw.DataFrame) { takeNote(frame.GetCmd(), frame.Payload) }
+	fresh.session.OnNote = func(frame *fw.DataFrame) {
+		takeNote(frame.GetCmd(), frame.Payload)
+		takeMark(frame.GetCmd(), frame.Payload)
+	}
 	fresh.session.OnPong = func([]byte) { fmt.Println("pong") }
 	resume := hello.Resume
 	if resume == nil {

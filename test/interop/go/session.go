@@ -17,6 +17,8 @@ const (
 	defaultCredit  = 262_144 // what initial_credit means when it is 0 (5.2)
 	itemCost       = 64      // what an item costs beside its payload (5.5)
 	keptFrames     = 4096
+	maxCalls       = 64
+	maxSequence    = 1<<53 - 1
 	ackDelay       = 20 * time.Millisecond
 	askAgainAfter  = 300 * time.Millisecond
 
@@ -26,8 +28,12 @@ const (
 	closeVersion          = 4403
 	closeReplaced         = 4405
 	closeHeartbeat        = 4502
+	closeDamaged          = 4504
 	closeResendImpossible = 4510
+	statusInvalidArgument = 3
+	statusDeadline        = 4
 	statusNotFound        = 5
+	statusExhausted       = 8
 	statusUnimplemented   = 12
 	statusUnavailable     = 14
 	statusDataLoss        = 15
@@ -56,8 +62,12 @@ type Call struct {
 	cmd     int32
 	arrived []*fw.DataFrame // items, end, response
 	credit  int64           // what we may still send, in bytes
+	given   int64           // what the peer may still send
 	over    bool
 }
+
+// Handler answers a request, in a goroutine of its own. A nil message: the reply is the items that it sent.
+type Handler func(call *Call, request []byte) (proto.Message, error)
 
 // Session is what both ends share: sequences, acks, sending again, calls, credit, ping and pong (section 5).
 type Session struct {
@@ -67,8 +77,7 @@ type Session struct {
 	PingsAnswered int
 	OnPong        func(payload []byte)
 	OnNote        func(frame *fw.DataFrame)
-	// Serve answers a request, in a goroutine of its own. A nil message: the reply is the items that it sent.
-	Serve func(call *Call, request []byte) (proto.Message, error)
+	Serve Handler
 
 	mutex      sync.Mutex // guards everything below and the calls
 	changed    *sync.Cond // something arrived for a call, or credit
@@ -76,6 +85,7 @@ type Session struct {
 	closeCode  int // why the last connection was closed, as far as anybody said so
 	bytesHeard int
 	peerCredit int64
+	peerLimit  int // the largest payload that the peer takes
 	received   uint64
 	sent       uint64
 	kept       []*fw.DataFrame // what the peer has not acknowledged
@@ -95,6 +105,7 @@ func NewSession(firstCall uint32, initialCredit uint32) *Session {
 		Seed:          binary.LittleEndian.Uint32(seed),
 		InitialCredit: initialCredit,
 		peerCredit:    defaultCredit,
+		peerLimit:     defaultMaxPayload,
 		calls:         map[uint32]*Call{},
 		nextCall:      firstCall,
 	}
@@ -103,7 +114,7 @@ func NewSession(firstCall uint32, initialCredit uint32) *Session {
 }
 
 func (s *Session) limits() *fw.Limits {
-	return &fw.Limits{MaxPayload: defaultMaxPayload, MaxCalls: 64, InitialCredit: s.InitialCredit}
+	return &fw.Limits{MaxPayload: defaultMaxPayload, MaxCalls: maxCalls, InitialCredit: s.InitialCredit}
 }
 
 // oldest is the lowest sequence that can still be sent again.
@@ -130,6 +141,10 @@ func (s *Session) attach(link Link, peerReceived uint64, limits *fw.Limits) {
 	s.peerCredit = defaultCredit
 	if credit := limits.GetInitialCredit(); credit > 0 {
 		s.peerCredit = int64(credit)
+	}
+	s.peerLimit = defaultMaxPayload
+	if limit := limits.GetMaxPayload(); limit > 0 {
+		s.peerLimit = int(limit)
 	}
 	s.acknowledged(peerReceived)
 	for _, frame := range s.kept {
@@ -291,6 +306,9 @@ func (s *Session) handle(frame *fw.DataFrame) *fatal {
 		}
 		s.acknowledged(frame.GetAck())
 	}
+	if frame.GetSequence() > maxSequence {
+		return &fatal{closeViolation, "a sequence that is too large"}
+	}
 	if sequence := frame.GetSequence(); sequence > 0 && !s.inOrder(sequence) {
 		return nil
 	}
@@ -325,6 +343,12 @@ func (s *Session) handle(frame *fw.DataFrame) *fatal {
 	case fw.FrameKind_FRAME_KIND_RESPONSE, fw.FrameKind_FRAME_KIND_ITEM, fw.FrameKind_FRAME_KIND_END:
 		// A frame for a call that is over is ignored.
 		if call != nil {
+			if frame.GetKind() == fw.FrameKind_FRAME_KIND_ITEM {
+				if call.given <= 0 {
+					return &fatal{closeViolation, "an item without credit"}
+				}
+				call.given -= int64(len(frame.Payload) + itemCost)
+			}
 			call.arrived = append(call.arrived, frame)
 			s.changed.Broadcast()
 		}

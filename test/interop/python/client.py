@@ -8,7 +8,7 @@ import websockets
 from framewire.v1.data_frame_pb2 import FrameKind
 from framewire.v1.session_pb2 import Goaway, Hello, PeerInfo, ResumeRequest, ResumeVerdict, Welcome
 from frames import Decoder, encode
-from session import DEFAULT_CREDIT, Session, TcpLink, WebSocketLink, first_frame
+from session import DEFAULT_CREDIT, MAX_MESSAGE, MAX_PAYLOAD, Session, TcpLink, WebSocketLink, first_frame
 
 FIRST_RETRY, LAST_RETRY = 0.05, 5  # seconds; an app would start at 1 s and add jitter
 
@@ -18,14 +18,14 @@ async def open_link(url, version):
     if address.scheme == "tcp":
         return TcpLink(*await asyncio.open_connection(address.hostname, address.port))
     # Heartbeats are framewire's own, so the library's are switched off.
-    return WebSocketLink(await websockets.connect(url, subprotocols=[f"framewire.v{version}"], ping_interval=None))
+    return WebSocketLink(await websockets.connect(url, subprotocols=[f"framewire.v{version}"], ping_interval=None, max_size=MAX_MESSAGE))
 
 
 class Client:
     """Version 2: connects, and after a cut connects again and resumes, until `close`."""
 
-    def __init__(self, url, initial_credit):
-        self.session = Session("client", initial_credit=initial_credit)
+    def __init__(self, url, initial_credit, serve=None, note=None):
+        self.session = Session("client", serve, note, initial_credit)
         self.verdicts = []  # of each welcome
         self._url = url
         self._token = b""
@@ -36,6 +36,10 @@ class Client:
     async def connect(self):
         link, decoder = await self._handshake()
         self._life = asyncio.ensure_future(self._live(link, decoder))
+
+    async def over(self):
+        """Waits until the server has said not to come again."""
+        await self._life
 
     async def close(self):
         """Leaves for good: the server forgets the session."""
@@ -77,6 +81,7 @@ class Client:
         elif welcome.verdict != ResumeVerdict.RESUME_VERDICT_RESUMED:
             session.start_afresh()
         session.peer_credit = welcome.limits.initial_credit or DEFAULT_CREDIT
+        session.peer_max_payload = welcome.limits.max_payload or MAX_PAYLOAD
         session.attach(link, welcome.received)
         return link, decoder
 

@@ -2,7 +2,8 @@
 A framewire peer in Python, written from docs/wire.md.
 
   peer.py client URL VERSION    walks through everything a client does against a server of test.v1.TestService
-  peer.py server tcp|ws         serves test.v1.TestService until standard input ends
+  peer.py server tcp|ws         serves test.v1.TestService and the conformance service until standard input ends
+  peer.py conform URL VERSION   a client that serves the conformance service, and comes again and again until standard input ends
   peer.py decode                reads streams from standard input and prints their frames
 
 URL is tcp://host:port or ws://host:port. README.md in the folder above says what is printed.
@@ -11,6 +12,7 @@ URL is tcp://host:port or ws://host:port. README.md in the folder above says wha
 import asyncio
 import sys
 
+import conformance
 from client import Client, PlainClient
 from frames import Decoder
 from server import ECHO, NOTE, COUNT, run_server, say
@@ -94,6 +96,12 @@ async def plain_scenario(url):
     say("closed")
 
 
+async def conform(url, version):
+    life = asyncio.ensure_future(conformance.run_client(url, version))
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    life.cancel()
+
+
 def same(a, b):
     return "same" if a == b else "DIFFERENT"
 
@@ -114,6 +122,8 @@ if __name__ == "__main__":
     mode, *arguments = sys.argv[1:]
     if mode == "decode":
         decode()
+    elif mode == "conform":
+        asyncio.run(conform(arguments[0], int(arguments[1])))
     elif mode == "server":
         asyncio.run(run_server(arguments[0]))
     else:

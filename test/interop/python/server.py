@@ -7,10 +7,11 @@ import time
 
 import websockets
 
+import conformance
 from framewire.v1.data_frame_pb2 import FrameKind
 from framewire.v1.session_pb2 import Goaway, Hello, PeerInfo, ResumeVerdict, Welcome
 from frames import Decoder, encode
-from session import DEFAULT_CREDIT, PROTOCOL_VIOLATION, REPLACED, UNIMPLEMENTED, Refused, Session, TcpLink, WebSocketLink, first_frame
+from session import DAMAGED, DEFAULT_CREDIT, MAX_MESSAGE, MAX_PAYLOAD, PROTOCOL_VIOLATION, REPLACED, Refused, Session, TcpLink, WebSocketLink, first_frame
 from test.v1.test_service_pb2 import CountRequest, CountResponse, EchoRequest, EchoResponse, NoteRequest, SumRequest, SumResponse
 
 ECHO, COUNT, SUM, NOTE = 257, 258, 259, 261
@@ -32,7 +33,9 @@ async def echo(message):
 
 
 def note(frame):
-    say(f"note {NoteRequest.FromString(frame.payload).text}")
+    conformance.take_mark(frame)
+    if frame.cmd == NOTE:
+        say(f"note {NoteRequest.FromString(frame.payload).text}")
 
 
 async def serve(session, call_id, call, frame):
@@ -50,7 +53,7 @@ async def serve(session, call_id, call, frame):
             total += SumRequest.FromString(item.payload).number
             session.give_credit(call_id, call, item)
         return SumResponse(sum=total)
-    raise Refused(UNIMPLEMENTED, f"nobody serves {frame.cmd}")
+    return await conformance.serve(session, call_id, call, frame)
 
 
 class Kept:
@@ -70,6 +73,7 @@ class Server:
 
     async def serve_tcp(self, reader, writer):
         await self._serve(TcpLink(reader, writer))
+        writer.close()
 
     async def serve_websocket(self, socket):
         await self._serve(WebSocketLink(socket))
@@ -78,6 +82,8 @@ class Server:
         decoder = Decoder()
         frame = await first_frame(link, decoder)
         if frame is None:
+            if decoder.discarded > 0:
+                await self._refuse(link, DAMAGED, "the hello was damaged")
             return
         if link.version == 1 or (frame.version == 1 and link.version is None):
             await self._serve_plain(link, decoder, frame)
@@ -106,6 +112,8 @@ class Server:
             except Refused:
                 return  # Version 1 has no errors.
             link.send(encode(1, cmd=ECHO, payload=reply.SerializeToString()))
+        else:
+            await conformance.answer_plain(link, frame)
 
     # --- Version 2 ---
 
@@ -144,6 +152,7 @@ class Server:
         say(f"session {ResumeVerdict.Name(verdict)[len('RESUME_VERDICT_'):].lower()}")
         decoder.seed, decoder.min_version = hello.checksum_seed, 2
         session.peer_credit = hello.limits.initial_credit or DEFAULT_CREDIT
+        session.peer_max_payload = hello.limits.max_payload or MAX_PAYLOAD
         session.attach(link, hello.resume.received)
         heartbeat = asyncio.ensure_future(self._heartbeat(session))
         await session.run(link, decoder)
@@ -200,6 +209,6 @@ async def run_server(transport):
         listener = await asyncio.start_server(server.serve_tcp, "127.0.0.1", 0)
     else:
         subprotocols = ["framewire.v2", "framewire.v1"]
-        listener = await websockets.serve(server.serve_websocket, "127.0.0.1", 0, subprotocols=subprotocols, ping_interval=None)
+        listener = await websockets.serve(server.serve_websocket, "127.0.0.1", 0, subprotocols=subprotocols, ping_interval=None, max_size=MAX_MESSAGE)
     say(f"listening {listener.sockets[0].getsockname()[1]}")
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

@@ -12,12 +12,16 @@ from framewire.v1.session_pb2 import Credit, Goaway, Limits
 from frames import encode
 
 VERSION = 2
+MAX_SEQUENCE = 2**53 - 1
+MAX_PAYLOAD = 1 << 20  # what `max_payload` means when it is 0, and what we take
+MAX_MESSAGE = 2 * MAX_PAYLOAD  # of the WebSocket library: what is above MAX_PAYLOAD is ours to refuse
+MAX_CALLS = 64
 DEFAULT_CREDIT = 262_144  # what `initial_credit` means when it is 0 (5.2)
 ITEM_COST = 64  # what an item costs beside its payload (5.5)
 ACK_DELAY = 0.02
 ASK_AGAIN = 0.3
-TOO_LARGE, PROTOCOL_VIOLATION, REPLACED, CANNOT_RESEND = 4401, 4402, 4405, 4510
-UNIMPLEMENTED, DATA_LOSS = 12, 15
+TOO_LARGE, PROTOCOL_VIOLATION, REPLACED, DAMAGED, CANNOT_RESEND = 4401, 4402, 4405, 4504, 4510
+INVALID_ARGUMENT, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNIMPLEMENTED, DATA_LOSS = 3, 4, 8, 12, 15
 
 
 class TcpLink:
@@ -101,8 +105,9 @@ class Fatal(Exception):
 class Call:
     """One call in flight, on either side: what came for it, and the credit to send items with."""
 
-    def __init__(self, cmd, credit):
+    def __init__(self, cmd, credit, credit_given):
         self.cmd = cmd
+        self.credit_given = credit_given  # what the peer may still send
         self.arrived = asyncio.Queue()  # DataFrames: items, end, response
         self.credit = credit
         self.more_credit = asyncio.Event()
@@ -119,6 +124,7 @@ class Session:
         self.seed = secrets.randbits(32)
         self.initial_credit = initial_credit  # what we let the peer send in each call
         self.peer_credit = DEFAULT_CREDIT  # what the peer lets us send
+        self.peer_max_payload = MAX_PAYLOAD
         self.received = 0
         self.asked_again = 0  # times
         self.pings_answered = 0
@@ -181,7 +187,10 @@ class Session:
             while True:
                 discarded = decoder.discarded
                 for frame in decoder.push(chunk, final=link.messages):
-                    self._handle(fields_of(frame))
+                    try:
+                        self._handle(fields_of(frame))
+                    except DecodeError:
+                        raise Fatal(PROTOCOL_VIOLATION, "a control message that cannot be decoded") from None
                 if decoder.too_large:
                     raise Fatal(TOO_LARGE, "a frame is larger than this peer takes")
                 if decoder.discarded > discarded:
@@ -266,6 +275,10 @@ class Session:
         elif kind in (FrameKind.FRAME_KIND_RESPONSE, FrameKind.FRAME_KIND_ITEM, FrameKind.FRAME_KIND_END):
             # A frame for a call that is over is ignored.
             if (call := self._calls.get(frame.call_id)) is not None:
+                if kind == FrameKind.FRAME_KIND_ITEM:
+                    if call.credit_given <= 0:
+                        raise Fatal(PROTOCOL_VIOLATION, "an item without credit")
+                    call.credit_given -= len(frame.payload) + ITEM_COST
                 call.arrived.put_nowait(frame)
         elif kind == FrameKind.FRAME_KIND_CANCEL:
             self._calls.pop(frame.call_id, None)
@@ -275,6 +288,8 @@ class Session:
             raise Fatal(PROTOCOL_VIOLATION, "a second hello or welcome")
 
     def _in_order(self, sequence):
+        if sequence > MAX_SEQUENCE:
+            raise Fatal(PROTOCOL_VIOLATION, "a sequence that is too large")
         if sequence <= self.received:
             return False  # a repetition
         if sequence > self.received + 1:
@@ -320,16 +335,20 @@ class Session:
 
     # --- Calls that we open ---
 
-    def open(self, cmd, message, reliable=True):
+    def open(self, cmd, message=None, reliable=True, timeout=None):
+        """Sends a request, without a message if the call streams them."""
         call_id = self._next_call
         self._next_call += 2
-        call = self._calls[call_id] = Call(cmd, self.peer_credit)
-        self.send(reliable, cmd=cmd, payload=message.SerializeToString(), call_id=call_id, kind=FrameKind.FRAME_KIND_REQUEST)
+        call = self._calls[call_id] = Call(cmd, self.peer_credit, self.initial_credit)
+        fields = {} if timeout is None else {"timeout_ms": max(1, int(timeout * 1000))}
+        if message is not None:
+            fields["payload"] = message.SerializeToString()
+        self.send(reliable, cmd=cmd, call_id=call_id, kind=FrameKind.FRAME_KIND_REQUEST, **fields)
         return call_id, call
 
     async def unary(self, cmd, message, reply, reliable=True, timeout=20):
         """Calls and waits for the one reply."""
-        call_id, call = self.open(cmd, message, reliable)
+        call_id, call = self.open(cmd, message, reliable, timeout)
         try:
             response = await asyncio.wait_for(call.arrived.get(), timeout)
         except asyncio.TimeoutError:
@@ -351,9 +370,22 @@ class Session:
         if frame.status != 0:
             raise Refused(frame.status, frame.ext.message)
 
+    async def upload(self, cmd, messages, reply):
+        """Calls, streams the messages as the peer gives credit, and waits for the one reply."""
+        call_id, call = self.open(cmd)
+        for message in messages:
+            await self.send_item(call_id, call, message)
+        self.send(cmd=cmd, call_id=call_id, kind=FrameKind.FRAME_KIND_END)
+        response = await call.arrived.get()
+        self._calls.pop(call_id, None)
+        if response.status != 0:
+            raise Refused(response.status, response.ext.message)
+        return reply.FromString(response.payload)
+
     def give_credit(self, call_id, call, item):
-        credit = Credit(bytes=len(item.payload) + ITEM_COST).SerializeToString()
-        self.send(cmd=call.cmd, payload=credit, call_id=call_id, kind=FrameKind.FRAME_KIND_CREDIT)
+        consumed = len(item.payload) + ITEM_COST
+        call.credit_given += consumed
+        self.send(cmd=call.cmd, payload=Credit(bytes=consumed).SerializeToString(), call_id=call_id, kind=FrameKind.FRAME_KIND_CREDIT)
 
     # --- Calls that the peer opens ---
 
@@ -361,22 +393,32 @@ class Session:
         ours = self._next_call % 2
         if frame.call_id == 0 or frame.call_id % 2 == ours or frame.call_id in self._calls:
             raise Fatal(PROTOCOL_VIOLATION, f"call {frame.call_id} cannot be opened by the peer now")
-        call = self._calls[frame.call_id] = Call(frame.cmd, self.peer_credit)
-        task = asyncio.ensure_future(self._answer(call, frame))
+        too_many = sum(each % 2 != ours for each in self._calls) >= MAX_CALLS
+        call = self._calls[frame.call_id] = Call(frame.cmd, self.peer_credit, self.initial_credit)
+        task = asyncio.ensure_future(self._answer(call, frame, too_many))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, call, frame):
+    async def _answer(self, call, frame, too_many):
         end = {}
         try:
             if self._serve is None:
                 raise Refused(UNIMPLEMENTED, "this peer serves nothing")
-            reply = await self._serve(self, frame.call_id, call, frame)
+            if too_many:
+                raise Refused(RESOURCE_EXHAUSTED, f"more than {MAX_CALLS} calls at once")
+            reply = await asyncio.wait_for(self._serve(self, frame.call_id, call, frame), frame.timeout_ms / 1000 or None)
             if reply is not None:
                 end["payload"] = reply.SerializeToString()
+                if len(end["payload"]) > self.peer_max_payload:
+                    del end["payload"]
+                    raise Refused(RESOURCE_EXHAUSTED, "the reply is larger than the caller takes")
+        except asyncio.TimeoutError:
+            end["status"] = DEADLINE_EXCEEDED
         except Refused as refused:
             end["status"] = refused.status
             end["ext"] = {"message": refused.message}
+        except DecodeError:
+            end["status"] = INVALID_ARGUMENT
         # After a cancel nothing more is sent for the call.
         if self._calls.pop(frame.call_id, None) is not None:
             self.send(cmd=frame.cmd, call_id=frame.call_id, kind=FrameKind.FRAME_KIND_RESPONSE, **end)
@@ -404,4 +446,6 @@ async def first_frame(link, decoder):
     while chunk := await link.receive():
         for frame in decoder.push(chunk, final=link.messages):
             return frame
+        if decoder.discarded > 0:
+            return None
     return None
