@@ -87,7 +87,7 @@ const STEPS = [
   command("protos", "buf lint", "buf lint"),
   command("breaking", "buf breaking", "node scripts/breaking.mjs"),
   command("generated", "regenerating leaves no diff", "node scripts/generated.mjs"),
-  command("build", "tsc: dist/", "node scripts/build.mjs", { essential: true }),
+  command("build", "tsc and rolldown: dist/", "node scripts/build.mjs", { essential: true }),
   tests("unit", "unit tests", "unit"),
   command("fuzz", "ten seconds of fuzzing: decoder, session messages", "npm run --silent fuzz -- --seconds 10", { show: true }),
   command("publint", "publint: package.json", "publint --strict"),

@@ -6,18 +6,20 @@ import { median, quantile } from "../harness.js";
 import type { Benchmark, Section, Settings } from "../report.js";
 import { percent } from "../report.js";
 
-/** What is imported: framewire's compiled modules, or packages. */
+/** What is imported: framewire as it is built for the package, or packages. */
 interface Subject {
   readonly name: string;
   readonly imports: readonly string[];
 }
 
-const compiled = (path: string) => [new URL(`../../src/${path}`, import.meta.url).href];
+const ROOT = new URL("../../../../", import.meta.url);
+
+const built = (path: string) => [new URL(`dist/${path}`, ROOT).href];
 
 const SUBJECTS: readonly Subject[] = [
-  { name: "framewire/client", imports: compiled("client/index.js") },
-  { name: "framewire/server", imports: compiled("server/index.js") },
-  { name: "framewire/codec", imports: compiled("codec/index.js") },
+  { name: "framewire/client", imports: built("client/index.js") },
+  { name: "framewire/server", imports: built("server/index.js") },
+  { name: "framewire/codec", imports: built("codec/index.js") },
   { name: "ws", imports: ["ws"] },
   { name: "socket.io-client", imports: ["socket.io-client"] },
   { name: "socket.io", imports: ["socket.io"] },
@@ -52,6 +54,7 @@ async function run(settings: Settings): Promise<Section[]> {
   const nothing: Subject = { name: "node alone", imports: [] };
   const all = [nothing, ...chosen];
   const starts = new Map<Subject, Start[]>(all.map((subject) => [subject, []]));
+  await promisify(execFile)(process.execPath, ["scripts/build.mjs"], { cwd: fileURLToPath(ROOT) });
   // The first start of each reads from the disk.
   for (const subject of all) await start(subject);
   for (let round = 0; round < rounds; round++) {
@@ -115,7 +118,7 @@ async function start({ imports }: Subject): Promise<Start> {
     "process.stdout.write(JSON.stringify({ wallMs, cpuMs: (user + system) / 1000 }), () => process.exit(0));",
   ].join("\n");
   const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script], {
-    cwd: fileURLToPath(new URL("../../../../", import.meta.url)),
+    cwd: fileURLToPath(ROOT),
     timeout: 30_000,
   });
   return JSON.parse(stdout) as Start;

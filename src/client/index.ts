@@ -1,9 +1,6 @@
 /** `framewire/client` on Node: WebSocket, TCP and TLS. */
 import type { ConnectionOptions as TlsConnectionOptions } from "node:tls";
-import { useInPlace } from "../connection/in-place.js";
 import { FramewireError } from "../errors.js";
-import { connectTcp } from "../transport/tcp.js";
-import { connectNodeWebSocket } from "../transport/websocket-node.js";
 import { Client } from "./client.js";
 import type { ClientOptions, Connector } from "./client-options.js";
 
@@ -25,25 +22,34 @@ export type { StateDetail } from "./lifecycle.js";
 export type { ClientOutbox } from "./outbox.js";
 export type { ClientState } from "./reconnect.js";
 
-useInPlace();
-
 /** What a WebSocket message may be longer than one payload: the frame around it, or several small frames. */
 const MESSAGE_SLACK = 128 * 1024;
 
-const connectNode: Connector = (url, settings, signal) => {
+/** Messages are written and read in place once this has resolved; before that they go through bytes of their own. */
+async function loadInPlace(): Promise<void> {
+  (await import("../connection/in-place.js")).useInPlace();
+}
+
+/** Sockets and what reads messages are loaded when the first client wants to connect: an import alone should cost little. */
+const connectNode: Connector = async (url, settings, signal) => {
   switch (url.protocol) {
     case "ws:":
-    case "wss:":
+    case "wss:": {
+      const [{ connectNodeWebSocket }] = await Promise.all([import("../transport/websocket-node.js"), loadInPlace()]);
       return connectNodeWebSocket(url, settings.versions, { maxMessage: settings.maxPayload + MESSAGE_SLACK, ...settings }, signal);
+    }
     case "tcp:":
-    case "tls:":
+    case "tls:": {
+      const [{ connectTcp }] = await Promise.all([import("../transport/tcp.js"), loadInPlace()]);
       return connectTcp(url, settings.versions, settings.tls as TlsConnectionOptions | undefined, signal);
+    }
     default:
-      return Promise.reject(new FramewireError("invalid-option", `${url.href}: use ws://, wss://, tcp:// or tls://`));
+      throw new FramewireError("invalid-option", `${url.href}: use ws://, wss://, tcp:// or tls://`);
   }
 };
 
 /** A client of the server at `url` (`ws://`, `wss://`, `tcp://`, `tls://`); `connect` opens it. @throws FramewireError `invalid-option` */
 export function createClient(url: string | URL, options: ClientOptions = {}): Client {
+  if (options.connector !== undefined) void loadInPlace();
   return new Client(url, { connector: connectNode, ...options });
 }

@@ -179,6 +179,7 @@ export function connectNodeWebSocket(
   signal: AbortSignal,
 ): Promise<Transport> {
   return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
     const socket = new WebSocket(url, protocolNames("ws", versions), {
       perMessageDeflate: false,
       maxPayload: options.maxMessage,

@@ -1,3 +1,5 @@
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build, type Rolldown } from "vite";
@@ -32,6 +34,16 @@ async function bundle(code: string): Promise<{ readonly code: string; readonly m
   return { code: chunks.map((chunk) => chunk.code).join(""), modules: chunks.flatMap((chunk) => chunk.moduleIds) };
 }
 
+/** The files of src/ that went into built modules, as their maps tell. */
+function sourcesOf(modules: readonly string[]): string[] {
+  return modules
+    .filter((id) => existsSync(`${id}.map`))
+    .flatMap((id) => {
+      const { sources } = JSON.parse(readFileSync(`${id}.map`, "utf8")) as { readonly sources: readonly string[] };
+      return sources.map((source) => relative(`${ROOT}src`, resolve(dirname(id), source)));
+    });
+}
+
 test("the browser's client with the codec stays under its ceiling, minified and gzipped, and holds no module of Node", async () => {
   const { code, modules } = await bundle('export * from "framewire/client"; export * from "framewire/codec";');
   const size = gzipSync(code, { level: 9 }).length;
@@ -40,10 +52,15 @@ test("the browser's client with the codec stays under its ceiling, minified and 
   );
   expect(modules.some((id) => id.endsWith("/dist/client/browser.js"))).toBe(true);
   expect(modules.filter((id) => /node:|__vite-browser-external|\/node_modules\/ws\/|\/dist\/(server|client\/index)/.test(id))).toEqual([]);
+  const sources = sourcesOf(modules);
+  expect(sources).toContain("connection/link.ts");
+  expect(sources.filter((source) => /^server\/|^client\/index|^transport\/(tcp|websocket-node)/.test(source))).toEqual([]);
   expect(size).toBeLessThanOrEqual(CEILING);
 });
 
 test("a page that only reads and writes frames pays for no client", async () => {
   const { modules } = await bundle('export { FrameDecoder, encodeFrame } from "framewire/codec";');
-  expect(modules.filter((id) => /\/dist\/(client|connection|transport|server)\//.test(id))).toEqual([]);
+  const sources = sourcesOf(modules);
+  expect(sources).toContain("codec/frame-decoder.ts");
+  expect(sources.filter((source) => /^(client|connection|transport|server)\//.test(source))).toEqual([]);
 });
