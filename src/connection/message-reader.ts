@@ -147,7 +147,9 @@ class FrameMessageReader extends BinaryReader {
     const start = this.pos;
     switch (wireType) {
       case 0:
-        this.#varint64();
+        // However long it is: nobody wants its value.
+        while (this.#buffer[this.pos++]! > 0x7f);
+        this.#check();
         break;
       case 1:
         this.#take(8);
@@ -180,7 +182,10 @@ class FrameMessageReader extends BinaryReader {
   }
 
   override tag(): [number, number] {
+    const start = this.pos;
     const tag = this.#uint32();
+    const length = this.pos - start;
+    if (length > 5 || (length === 5 && this.#buffer[this.pos - 1]! > 0x0f)) throw new Error("illegal tag: it does not fit into 32 bits");
     const field = tag >>> 3;
     const wireType = tag & 7;
     if (field === 0 || wireType > 5) throw new Error(`illegal tag: field no ${field} wire type ${wireType}`);

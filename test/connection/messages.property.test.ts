@@ -150,8 +150,25 @@ describe("the in-place reader", () => {
           outcome(() => AllTypes.decode(new BinaryReader(broken))),
         );
       }),
-      { numRuns: 1500 },
+      { numRuns: Number(process.env.FRAMEWIRE_READER_RUNS ?? 1500) },
     );
+  }, 600_000);
+
+  it.each([
+    ["an unknown varint of 12 bytes", [0xf8, 0x3f, ...Array(11).fill(0x80), 0], true],
+    ["an unknown varint that does not end", [0xf8, 0x3f, ...Array(11).fill(0x80)], false],
+    ["in a group, a tag of six bytes", [0xfb, 0x3f, 0x88, 0x80, 0x80, 0x80, 0x80, 0, 1, 0xfc, 0x3f], false],
+    ["in a group, a tag of 33 bits", [0xfb, 0x3f, 0x88, 0x80, 0x80, 0x80, 0x10, 1, 0xfc, 0x3f], false],
+    ["a group", [0xfb, 0x3f, 0x08, 1, 0xfc, 0x3f], true],
+    ["groups, 100 deep", [...Array(100).fill([0xfb, 0x3f]).flat(), ...Array(100).fill([0xfc, 0x3f]).flat()], true],
+    ["groups, 101 deep (protobuf.js#2121, ts-proto#1269)", Array(101).fill([0xfb, 0x3f]).flat(), false],
+  ])("%s is skipped: %s", (_name, bytes, skipped) => {
+    const [buffer, behind] = [Uint8Array.from(bytes), [0x80, 0x80, 0x01]];
+    const followed = Uint8Array.from([...bytes, ...behind]);
+    for (const read of [() => AllTypes.decode(new BinaryReader(buffer)), () => AllTypes.decode(readerOver(followed, 0, bytes.length))]) {
+      if (skipped) expect(read()).toEqual(AllTypes.fromPartial({}));
+      else expect(read).toThrow();
+    }
   });
 });
 
