@@ -74,7 +74,7 @@ export interface ConnectionOptions extends FrameOptions {
   readonly maxQueuedFrames?: number;
   /** Longest time that a frame waits for a connection. Default 120 s. */
   readonly maxQueuedMs?: number;
-  /** Bytes of sent, unacknowledged frames kept for a resume. Default 256 KiB. */
+  /** Bytes of sent, unacknowledged frames kept for a resume; more wait to be sent until some are acknowledged. Default 1 MiB. */
   readonly replayBytes?: number;
   /** Sent, unacknowledged frames kept for a resume. Default 4,096. */
   readonly replayFrames?: number;
@@ -147,7 +147,7 @@ export const CONNECTION_DEFAULTS = {
   maxQueuedBytes: 4 * 1024 * 1024,
   maxQueuedFrames: 10_000,
   maxQueuedMs: 120_000,
-  replayBytes: 256 * 1024,
+  replayBytes: 1024 * 1024,
   replayFrames: 4096,
   replayMs: Number.POSITIVE_INFINITY,
   resumeWindowMs: 120_000,
