@@ -18,7 +18,7 @@ describe("the delay after a failure", () => {
     expect(delays(6, {})).toEqual([1000, 2000, 4000, 8000, 16000, undefined]);
   });
 
-  it("has up to 1 s added", () => {
+  it("has up to 1 s added, so that no two clients keep step (coder/coder#24096)", () => {
     expect(delays(3, {}, () => 0.999)).toEqual([1999, 2999, 4999]);
   });
 

@@ -225,6 +225,68 @@ it("a note whose handler runs when the link breaks is handled once (centrifuge-g
   expect(atServer.notes).toEqual(upTo(10));
 });
 
+it("what a client sends while it does not know yet that its link is gone arrives, in order (socket.io#5363)", async () => {
+  const { clock, network, client, sessions, atServer } = await connected(1, "clean");
+  const service = client.service(TestServiceDefinition);
+  for (const i of upTo(10)) {
+    network.halfOpen("up");
+    void service.note({ text: String(3 * i) });
+    await clock.advance(20);
+    void service.note({ text: String(3 * i + 1) });
+    network.cut();
+    void service.note({ text: String(3 * i + 2) });
+    await clock.runUntil(() => client.state === "connected");
+  }
+  await clock.advance(1_000);
+  expect([atServer.notes, sessions.length]).toEqual([upTo(30), 1]);
+});
+
+it("after a rejection token and numbers start anew together, and the next cut resumes that session (centrifuge-js#425)", async () => {
+  const { clock, network, client, sessions, atServer, atClient, gaps } = await connected(1, "clean", { server: { resumeWindowMs: 1_000 } });
+  const service = client.service(TestServiceDefinition);
+  for (const i of upTo(20)) {
+    void service.note({ text: String(i) });
+    void sessions[0]!.send(note, { text: String(i) });
+  }
+  await clock.advance(100);
+  network.reachable = false;
+  network.cut();
+  await clock.advance(5_000);
+  network.reachable = true;
+  await clock.runUntil(() => client.state === "connected");
+  for (const i of upTo(20)) {
+    network.halfOpen();
+    void service.note({ text: String(20 + i) });
+    void sessions[1]!.send(note, { text: String(20 + i) });
+    await clock.runUntilIdle();
+    network.cut();
+    await clock.runUntil(() => client.state === "connected");
+  }
+  await clock.advance(1_000);
+  expect([atServer.notes, atClient.notes]).toEqual([upTo(40), upTo(40)]);
+  expect([sessions.length, gaps]).toEqual([2, { client: [], server: [] }]);
+});
+
+it.each([
+  [
+    "the server's",
+    { heartbeatIntervalMs: 600_000, heartbeatTimeoutMs: 300_000 },
+    { heartbeatIntervalMs: 2_000, heartbeatTimeoutMs: 1_000 },
+  ],
+  [
+    "the client's",
+    { heartbeatIntervalMs: 2_000, heartbeatTimeoutMs: 1_000 },
+    { heartbeatIntervalMs: 600_000, heartbeatTimeoutMs: 300_000 },
+  ],
+])(
+  "a quiet connection lives on where %s heartbeat is later than the other's patience (99designs/gqlgen#745)",
+  async (_whose, server, client) => {
+    const { clock, network } = await connected(1, "clean", { server, client });
+    await clock.advance(3_600_000);
+    expect(network.stats).toMatchObject({ links: 1, open: 1 });
+  },
+);
+
 it("a large upload over a slow line is no sign of death (rsocket-java#712)", async () => {
   const slow: LinkFaults = { up: { bytesPerSecond: 10_000, latencyMs: 200 }, down: { bytesPerSecond: 10_000, latencyMs: 200 } };
   const heartbeat = { heartbeatIntervalMs: 2_000, heartbeatTimeoutMs: 2_000 };

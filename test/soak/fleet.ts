@@ -9,27 +9,26 @@ export const soakFleet: Soak = async (number) => {
   const clients = number("clients", 5_000);
   const seed = number("first", 1);
   const wrong: string[] = [];
-  const crash: Outage = { kind: "crash", ms: 20_000 };
   const even = (ms: number) => Array.from({ length: MODEL }, (_, i) => (i / MODEL) * ms);
-  const model = (baseMs: number) => fullJitterModel(MODEL, 20_000, baseMs, 60_000, seed + 1);
+  const crash = (seconds: number, baseMs: number) => ({
+    name: `crash of ${seconds} s, full jitter ${baseMs === 1_000 ? "from 1 s" : "over 60 s"}`,
+    outage: { kind: "crash", ms: seconds * 1_000 } as Outage,
+    reconnect: { jitter: "full", baseMs } as const,
+    model: fullJitterModel(MODEL, seconds * 1_000, baseMs, 60_000, seed + 1),
+    // From 1 s on the delays of a short crash are short; behind a long one, all are somewhere within their last.
+    even: baseMs === 60_000 && seconds <= 20,
+  });
   const runs = [
-    { name: "crash, full jitter from 1 s", outage: crash, reconnect: { jitter: "full" }, model: model(1_000), even: false },
+    ...[1, 20, 300].flatMap((seconds) => [crash(seconds, 1_000), crash(seconds, 60_000)]),
+    { ...crash(20, 60_000), name: "network gone for 20 s, full jitter over 60 s", outage: { kind: "network", ms: 20_000 } as Outage },
     {
-      name: "crash, full jitter over 60 s",
-      outage: crash,
-      reconnect: { jitter: "full", baseMs: 60_000 },
-      model: model(60_000),
+      name: "drain with a spread of 60 s",
+      outage: { kind: "drain", spreadMs: 60_000 } as Outage,
+      reconnect: {},
+      model: even(60_000),
       even: true,
     },
-    {
-      name: "network gone, full jitter over 60 s",
-      outage: { kind: "network", ms: 20_000 },
-      reconnect: { jitter: "full", baseMs: 60_000 },
-      model: model(60_000),
-      even: true,
-    },
-    { name: "drain with a spread of 60 s", outage: { kind: "drain", spreadMs: 60_000 }, reconnect: {}, model: even(60_000), even: true },
-  ] as const;
+  ];
   // Below this two samples of one distribution differ in 999 of 1,000 cases.
   const limit = 1.95 / Math.sqrt(clients);
   for (const { name, outage, reconnect, model, even } of runs) {
