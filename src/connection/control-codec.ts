@@ -12,7 +12,7 @@ export const UINT64 = 3;
 export const FIXED32 = 4;
 export const STRING = 5;
 export const BYTES = 6;
-/** `map<string, string>` */
+/** `map<string, string>`. Read into an object without a prototype: a peer chooses the names. */
 export const STRING_MAP = 7;
 
 /** A field that holds another message. */
@@ -71,7 +71,7 @@ export class ControlCodec<T extends object> {
   /** Reads `bytes`; unknown fields are skipped. @throws Error if they are no message. */
   decode(bytes: Uint8Array): T {
     const message: Record<string, unknown> = {};
-    for (const [name, kind] of this.#fields) message[name] = kind === STRING_MAP ? {} : ABSENT[kind as number];
+    for (const [name, kind] of this.#fields) message[name] = kind === STRING_MAP ? Object.create(null) : ABSENT[kind as number];
     let low = 0;
     let high = 0;
     let p = 0;

@@ -37,7 +37,7 @@ interface ServedCall {
   pump: Pump | undefined;
 }
 
-const NO_FACTS: CallFacts = { metadata: {}, trace: undefined, timeoutMs: 0 };
+const NO_FACTS: CallFacts = { metadata: Object.create(null) as CallFacts["metadata"], trace: undefined, timeoutMs: 0 };
 
 export class ServedCalls implements DeadlineOwner {
   readonly #host: CallHost;
