@@ -462,8 +462,9 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
 
   /** The part of a loss that was not told here before: a welcome may get lost with its link, and the next one says it again. */
   #news(lost: GapEvent | undefined): GapEvent | undefined {
+    if (lost === undefined) return undefined;
     const { acked } = this.#sender.replay;
-    if (lost === undefined || lost.to <= acked) return undefined;
+    if (lost.to <= acked) return undefined;
     return { ...lost, from: Math.max(lost.from, acked + 1) };
   }
 
