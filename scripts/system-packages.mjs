@@ -22,6 +22,9 @@ const PACKAGES = [
   { name: "libprotobuf-dev", file: "/usr/include/google/protobuf/message.h", use: "test/interop" },
   { name: "python3-protobuf", file: "/usr/lib/python3/dist-packages/google/protobuf/__init__.py", use: "test/interop" },
   { name: "python3-websockets", file: "/usr/lib/python3/dist-packages/websockets/__init__.py", use: "test/interop" },
+  { name: "nginx", file: "/usr/sbin/nginx", use: "test/integration" },
+  { name: "haproxy", file: "/usr/sbin/haproxy", use: "test/integration" },
+  { name: "iproute2", file: "/usr/sbin/ip", use: "test/integration" },
 ];
 
 const missing = PACKAGES.filter(({ file }) => !existsSync(file));

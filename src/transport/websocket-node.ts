@@ -196,6 +196,9 @@ export function connectNodeWebSocket(
     };
     const onAbort = () => fail(signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });
+    socket.once("unexpected-response", (_request, { statusCode }: IncomingMessage) =>
+      fail(`the server answered ${statusCode} in place of the upgrade: it, or a proxy in front of it, does not speak WebSocket there`),
+    );
     socket.once("upgrade", (incoming) => {
       response = incoming;
     });
