@@ -104,7 +104,8 @@ describe("the README's quick start, in an empty project", () => {
     expect(await inProject(process.execPath, "dist/codec.js")).toBe("lost 0 to 3: garbage\n257 any bytes\n");
   });
 
-  test("server and client run and talk by WebSocket and by TCP", async () => {
+  /** Starts the server and lets a client call it over both transports. */
+  async function exchange(): Promise<void> {
     const [ws, tcp] = [await freePort(), await freePort()];
     const env = { ...process.env, WS_PORT: String(ws), TCP_PORT: String(tcp) };
     const running = spawn(process.execPath, ["dist/server.js"], { cwd: project, env, stdio: ["ignore", "pipe", "inherit"] });
@@ -116,5 +117,25 @@ describe("the README's quick start, in an empty project", () => {
     for (const url of [`ws://127.0.0.1:${ws}`, `tcp://127.0.0.1:${tcp}`]) {
       expect(await inProject(process.execPath, "dist/client.js", url)).toBe("Hello, Ada\n");
     }
+    running.kill();
+  }
+
+  /** The packages that importing framewire/server has loaded of those that CommonJS is used for. */
+  async function loaded(): Promise<string[]> {
+    const script = `import "framewire/server"; import { createRequire } from "node:module";
+      console.log(Object.keys(createRequire(import.meta.url).cache).join("\\n"));`;
+    const files = (await inProject(process.execPath, "--input-type=module", "-e", script)).trim().split("\n");
+    return [...new Set(files.map((file) => file.split("/node_modules/")[1]?.split("/")[0] ?? ""))].sort();
+  }
+
+  test("server and client run and talk by WebSocket and by TCP, and ws masks with bufferutil", async () => {
+    await exchange();
+    expect(await loaded()).toEqual(["bufferutil", "node-gyp-build", "ws"]);
+  });
+
+  test("both do so without bufferutil, which is optional", async () => {
+    for (const name of ["bufferutil", "node-gyp-build"]) rmSync(join(project, "node_modules", name), { recursive: true });
+    await exchange();
+    expect(await loaded()).toEqual(["ws"]);
   });
 });
