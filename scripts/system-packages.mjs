@@ -24,7 +24,6 @@ const PACKAGES = [
   { name: "python3-websockets", file: "/usr/lib/python3/dist-packages/websockets/__init__.py", use: "test/interop" },
   { name: "nginx", file: "/usr/sbin/nginx", use: "test/integration" },
   { name: "haproxy", file: "/usr/sbin/haproxy", use: "test/integration" },
-  { name: "iproute2", file: "/usr/sbin/ip", use: "test/integration" },
 ];
 
 const missing = PACKAGES.filter(({ file }) => !existsSync(file));

@@ -7,6 +7,8 @@ import { soakAttacks } from "./attacks/index.js";
 import { soakBytes } from "./bytes.js";
 import { soakFleet } from "./fleet.js";
 import { soakLosses } from "./losses.js";
+import { soakNamespaces } from "./namespaces.js";
+import { soakNetworks } from "./networks.js";
 import { soakNoise } from "./noise.js";
 import { soakResume } from "./resume.js";
 import { soakSessions } from "./sessions.js";
@@ -27,6 +29,8 @@ const SOAKS: Readonly<Record<string, { readonly run: Soak; readonly about: strin
   resume: { run: soakResume, about: "over TCP and WebSocket through a proxy that cuts (--frames 50000, --cuts 200, --first 1)" },
   noise: { run: soakNoise, about: "over TCP with one wrong byte in 10,000, and with far more (--frames 20000, --first 1)" },
   attacks: { run: soakAttacks, about: "a server under attack, and what its good clients notice; three minutes" },
+  networks: { run: soakNetworks, about: "3G, Wi-Fi, tunnels and new addresses, in virtual time (--runs 10, --first 1)" },
+  namespaces: { run: soakNamespaces, about: "a real network whose link goes down or whose address changes; Linux, as root" },
   fleet: { run: soakFleet, about: "clients that lose their server together (--clients 5000, --first 1)" },
 };
 
