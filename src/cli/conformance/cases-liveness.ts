@@ -96,7 +96,6 @@ export const LIVENESS: readonly Case[] = [
     peer: "server",
     run: async (kit) => {
       const { session, intervalMs, timeoutMs } = await withHeartbeat(kit, false);
-      needs(intervalMs + timeoutMs <= PATIENCE_MS, `its heartbeat takes ${intervalMs + timeoutMs} ms; the kit waits ${PATIENCE_MS}`);
       const until = performance.now() + intervalMs + timeoutMs + 300;
       while (performance.now() < until) {
         await echo(session);
