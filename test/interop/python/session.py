@@ -20,6 +20,7 @@ DEFAULT_CREDIT = 262_144  # what `initial_credit` means when it is 0 (5.2)
 ITEM_COST = 64  # what an item costs beside its payload (5.5)
 ACK_DELAY = 0.02
 ASK_AGAIN = 0.3
+LINGER = 1.0  # how long what still arrives is read behind a goaway
 TOO_LARGE, PROTOCOL_VIOLATION, REPLACED, DAMAGED, CANNOT_RESEND = 4401, 4402, 4405, 4504, 4510
 INVALID_ARGUMENT, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNIMPLEMENTED, DATA_LOSS = 3, 4, 8, 12, 15
 
@@ -45,8 +46,18 @@ class TcpLink:
             return b""
 
     async def close(self, code=1000, reason=""):
-        # TCP has no close codes: they travel in a goaway, written before this (5.9).
+        # TCP has no close codes: they travel in a goaway, written before this (5.9). What still arrives is read: a socket
+        # that is closed over bytes nobody has read is reset, and takes the goaway with it.
+        try:
+            self._writer.write_eof()
+            await asyncio.wait_for(self._read_on(), LINGER)
+        except (OSError, RuntimeError, asyncio.TimeoutError):
+            pass  # the connection is gone, somebody else reads, or the peer goes on for too long
         self._writer.close()
+
+    async def _read_on(self):
+        while await self._reader.read(65_536):
+            pass
 
 
 class WebSocketLink:
