@@ -12,6 +12,7 @@ import { EchoRequest, TestServiceDefinition } from "../gen/test/v1/test_service.
 import { helloFrame, RawPeer, seededFrame } from "../helpers/raw-peer.js";
 import { testService } from "../helpers/test-service.js";
 import { Bench, JOINTS } from "../helpers/transports.js";
+import { turns } from "../helpers/turns.js";
 
 const bench = new Bench();
 afterEach(async () => {
@@ -58,9 +59,9 @@ describe("backpressure", () => {
     near.pause();
     const request = EchoRequest.encode(EchoRequest.fromPartial({ data: new Uint8Array(2000) })).finish();
     for (let i = 0; i < 20; i++) near.write(seededFrame({ cmd: 257, kind: REQUEST, callId: 2 * i + 1, payload: request }));
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await turns();
     near.write(seededFrame({ cmd: 0, kind: PING }));
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await turns();
     near.resume();
     await expect.poll(() => kinds.filter((kind) => kind === RESPONSE)).toHaveLength(20);
     // Before the replies that wait, not behind them.
@@ -166,7 +167,7 @@ describe("length and allocation attacks", () => {
     server.implement(TestServiceDefinition, { ...testService(), sum: () => gate.then(() => ({ sum: 0n })) });
     near.write(seededFrame({ cmd: 259, kind: REQUEST, callId: 1 }));
     for (let i = 0; i < 10; i++) near.write(seededFrame({ cmd: 259, kind: ITEM, callId: 1 }));
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await turns();
     expect(server.connections).toHaveLength(1);
     near.write(seededFrame({ cmd: 259, kind: ITEM, callId: 1 }));
     near.write(seededFrame({ cmd: 259, kind: END, callId: 1 }));

@@ -8,12 +8,12 @@ import type { Server, ServerConnection } from "../../src/server/index.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import { PriceRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { Bench } from "../helpers/transports.js";
+import { turns } from "../helpers/turns.js";
 
 const bench = new Bench();
 afterEach(() => bench.end());
 
 const { note, price } = TestServiceDefinition.methods;
-const settled = () => new Promise((resolve) => setTimeout(resolve, 5));
 
 interface Reader {
   readonly transport: Transport;
@@ -43,7 +43,7 @@ describe("a reader that stops reading", () => {
   it("is closed when what waits for it passes the limit, and its memory is given back", async () => {
     const server = bench.server({ highWaterMark: 1000, maxQueuedBytes: 10_000 });
     const reader = connectReader(server);
-    await settled();
+    await turns();
     const [connection] = server.connections as [ServerConnection];
     let why: unknown;
     connection.on("close", (error) => {
@@ -58,12 +58,12 @@ describe("a reader that stops reading", () => {
   it("gets only the newest of a keep-latest command once it reads again", async () => {
     const server = bench.server({ highWaterMark: 100 });
     const reader = connectReader(server);
-    await settled();
+    await turns();
     reader.transport.pause();
     for (let i = 1; i <= 5000; i++) server.broadcast(price, { price: BigInt(i) });
-    await settled();
+    await turns();
     reader.transport.resume();
-    await settled();
+    await turns();
     const prices = reader.frames.map(({ payload }) => Number(PriceRequest.decode(payload).price));
     expect(prices.at(-1)).toBe(5000);
     expect(prices.length).toBeLessThan(20);
@@ -73,13 +73,13 @@ describe("a reader that stops reading", () => {
   it("costs the other 499 receivers nothing, and memory only up to its limit", async () => {
     const server = bench.server({ highWaterMark: 1000, maxQueuedBytes: 20_000 });
     const readers = Array.from({ length: 500 }, () => connectReader(server));
-    await settled();
+    await turns();
     readers[7]!.transport.pause();
     for (let round = 0; round < 40; round++) {
       server.broadcast(note, { text: `${round} ${"y".repeat(1000)}` });
-      await settled();
+      await turns();
     }
-    await settled();
+    await turns();
     expect(readers.filter(({ frames }) => frames.length === 40)).toHaveLength(499);
     expect(server.connections).toHaveLength(499);
   });
