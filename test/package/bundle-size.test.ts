@@ -10,7 +10,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** What the page of an application should pay for framewire, gzipped, without its own generated code. Not reached yet. */
 const TARGET = 16 * 1024;
 
-/** What it may pay until then: a little above what it weighs now.. */
+/** What it may pay until then: a little above what it weighs now. */
 const CEILING = 31.5 * 1024;
 
 /** Bundles `code` as an application's entry for browsers, from the built package. */
