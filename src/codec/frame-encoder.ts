@@ -45,8 +45,9 @@ const CHECKSUM_LENGTH = 5;
 /** Longest frame without its payload and trailer: prefix, LEN, VER, CMD, the payload's tag and N. */
 const MOST_OVERHEAD = 7 + 5 + 6 + 11 + 6;
 
-/** Least room for a message whose size is not known yet. */
-const MESSAGE_ROOM = 512;
+/** Least and most room for a message whose size is not known yet: as much as the last one took, and an eighth. */
+const LEAST_ROOM = 512;
+const MOST_ROOM = 64 * 1024;
 
 /** Messages are written one at a time, whoever's encoder it is. Absent on pages, which save its size. */
 let writer: MessageWriter | undefined;
@@ -70,7 +71,10 @@ const utf8 = new TextEncoder();
 export function encodeFrame(frame: FrameInit, options?: EncoderOptions): Uint8Array {
   const encoder = options === undefined ? encoderWithoutOptions() : new FrameEncoder(options);
   encoder.append(frame);
-  return encoder.take().slice();
+  const bytes = encoder.take();
+  const own = bytes.slice();
+  encoder.recycle(bytes);
+  return own;
 }
 
 let withoutOptions: FrameEncoder | undefined;
@@ -219,7 +223,8 @@ export class FrameEncoder {
     const trailer = version === undefined || version === 1 ? refuseTrailer(frame) : this.#trailerSize(frame);
     const fixed = 7 + (version === undefined ? 0 : 1 + uint32Size(version)) + 1 + int32Size(cmd) + 1;
     const guess = uint32Size(this.#lastMessage);
-    this.#reserve(fixed + 2 * guess + Math.max(MESSAGE_ROOM, this.#lastMessage + (this.#lastMessage >>> 3)) + trailer);
+    const room = Math.min(MOST_ROOM, Math.max(LEAST_ROOM, this.#lastMessage + (this.#lastMessage >>> 3)));
+    this.#reserve(fixed + 2 * guess + room + trailer);
 
     const start = this.#end;
     const at = start + fixed + 2 * guess;

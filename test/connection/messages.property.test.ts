@@ -79,6 +79,31 @@ describe("the in-place writer", () => {
     );
   });
 
+  it("throws for a message that lacks a field, or writes what the complete one would be", () => {
+    const writer = new MessageWriter();
+    const fields = Object.keys(AllTypes.fromPartial({}));
+    fc.assert(
+      fc.property(
+        messages,
+        fc.constantFrom(...fields),
+        fc.constantFrom(undefined, null),
+        fc.boolean(),
+        (message, field, nothing, inner) => {
+          const lacking = inner && message.nested !== undefined ? { ...message, nested: { ...message.nested } } : { ...message };
+          Object.assign(inner && lacking.nested !== undefined ? lacking.nested : lacking, { [field]: nothing });
+          writer.begin(new Uint8Array(64), 0);
+          try {
+            AllTypes.encode(lacking, writer as never);
+          } catch {
+            return;
+          }
+          expect(writer.finish()).toEqual(stock(AllTypes.fromPartial(lacking as never)));
+        },
+      ),
+      { numRuns: 800 },
+    );
+  });
+
   it("refuses what the stock writer refuses", () => {
     const refused: [keyof BinaryWriter, unknown[]][] = [
       ["uint32", [-1, 2 ** 32, 1.5, Number.NaN]],
