@@ -69,6 +69,19 @@ function deaf(match: (frame: Passing) => boolean): () => Mutation {
   return () => ({ toPeer: (frame) => (match(frame) ? (sequenceOf(frame) > 0 ? [blank(frame)] : []) : undefined) });
 }
 
+/** Frames that were on the line before do not get there again. */
+function sendsNothingAgain(): Mutation {
+  let highest = 0;
+  return {
+    fromPeer: (frame) => {
+      const sequence = sequenceOf(frame);
+      if (sequence > 0 && sequence <= highest) return [];
+      highest = Math.max(highest, sequence);
+      return undefined;
+    },
+  };
+}
+
 const servers: readonly Omit<Mutant, "peer">[] = [
   // Frames
   {
@@ -520,17 +533,7 @@ const servers: readonly Omit<Mutant, "peer">[] = [
   {
     does: "goes on with a session, but sends nothing again",
     caughtBy: [702],
-    make: () => {
-      let highest = 0;
-      return {
-        fromPeer: (frame) => {
-          const sequence = sequenceOf(frame);
-          if (sequence > 0 && sequence <= highest) return [];
-          highest = Math.max(highest, sequence);
-          return undefined;
-        },
-      };
-    },
+    make: sendsNothingAgain,
   },
   {
     does: "sends everything again when a session goes on",
@@ -712,17 +715,7 @@ const clients: readonly Omit<Mutant, "peer">[] = [
   {
     does: "sends nothing again",
     caughtBy: [752],
-    make: () => {
-      let highest = 0;
-      return {
-        fromPeer: (frame) => {
-          const sequence = sequenceOf(frame);
-          if (sequence > 0 && sequence <= highest) return [];
-          highest = Math.max(highest, sequence);
-          return undefined;
-        },
-      };
-    },
+    make: sendsNothingAgain,
   },
   {
     does: "goes on counting after its session was rejected",
