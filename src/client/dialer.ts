@@ -61,7 +61,7 @@ export class Dialer {
       const { maxPayload, tls, headers } = this.#options;
       const credentials = await this.#credentials();
       if (signal.aborted) return;
-      const settings = { versions: this.#versions, maxPayload, tls, headers };
+      const settings = { versions: this.#versions(), maxPayload, tls, headers };
       const transport = await this.#connector(this.#url, settings, signal);
       if (signal.aborted) return transport.destroy();
       this.#shakeHands(this.#outbox?.guard(transport) ?? transport, credentials, signal);
@@ -70,7 +70,7 @@ export class Dialer {
     }
   }
 
-  get #versions(): ConnectorSettings["versions"] {
+  #versions(): ConnectorSettings["versions"] {
     if (this.#options.version === 1) return [1];
     // Version 1 acknowledges nothing: an outbox would never know what it may forget.
     return this.#outbox === undefined ? [2, 1] : [2];

@@ -280,7 +280,7 @@ export class FrameEncoder {
     }
     const block = WriteBlock.withRoom(room);
     const start = block.enter(room);
-    block.bytes.set(this.#bytes.subarray(this.#start, this.#end), start);
+    if (pending > 0) block.bytes.set(this.#bytes.subarray(this.#start, this.#end), start);
     this.#block?.leave();
     this.#block = block;
     this.#bytes = block.bytes;

@@ -20,11 +20,6 @@ const utf8Write = (
   globalThis as { Buffer?: { prototype: { utf8Write?: (this: Uint8Array, text: string, offset: number, length: number) => number } } }
 ).Buffer?.prototype.utf8Write;
 
-const words = new Uint32Array(2);
-const wide = new BigInt64Array(words.buffer);
-/** Where the low word of a 64-bit integer lies. */
-const LOW = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1 ? 0 : 1;
-
 const scratch = new DataView(new ArrayBuffer(8));
 const scratchBytes = new Uint8Array(scratch.buffer);
 
@@ -36,13 +31,14 @@ export class MessageWriter {
   #limit = 0;
   /** Where the lengths of the messages that are open will stand. */
   readonly #forks: number[] = [];
+  #depth = 0;
 
   /** Starts at `position` of `buffer`, which may be written up to `limit`. */
   begin(buffer: Uint8Array, position: number, limit = buffer.length): void {
     this.buffer = buffer;
     this.#limit = limit;
     this.position = position;
-    this.#forks.length = 0;
+    this.#depth = 0;
   }
 
   uint32(value: number): this {
@@ -172,14 +168,14 @@ export class MessageWriter {
   /** Opens a message or packed field. One byte is left for its length, more if it turns out to need more. */
   fork(): this {
     this.reserve(1);
-    this.#forks.push(this.position++);
+    this.#forks[this.#depth++] = this.position++;
     return this;
   }
 
   /** Closes what the last `fork` opened. */
   join(): this {
-    const at = this.#forks.pop();
-    if (at === undefined) throw new Error("join without fork");
+    if (this.#depth === 0) throw new Error("join without fork");
+    const at = this.#forks[--this.#depth]!;
     this.#insertLength(at, 1, this.position - at - 1);
     return this;
   }
@@ -202,9 +198,9 @@ export class MessageWriter {
 
   #wide(value: bigint | number): this {
     if (typeof value === "number") return this.#varint64(lowWord(value), highWord(value));
-    // Through memory: shifting a bigint makes new ones.
-    wide[0] = BigInt.asIntN(64, value);
-    return this.#varint64(words[LOW]!, words[1 - LOW]!);
+    // Through memory: shifting a bigint makes new ones. By a DataView: V8 calls its runtime to write to a BigInt64Array.
+    scratch.setBigInt64(0, value, true);
+    return this.#varint64(scratch.getInt32(0, true), scratch.getInt32(4, true));
   }
 
   #varint64(low: number, high: number): this {

@@ -40,6 +40,9 @@ const LONGEST_DELAY = 0x7fff_ffff;
 const nextTick = (globalThis as { process?: { nextTick?: (run: () => void) => void } }).process?.nextTick;
 const deferNative: (run: () => void) => void = nextTick ?? ((run) => queueMicrotask(() => queueMicrotask(run)));
 
+/** Node looks a global of its own up anew, by a function, at each use. */
+const { performance } = globalThis;
+
 /** The machine's own clock. */
 export const systemClock: Clock = {
   now: () => performance.now(),

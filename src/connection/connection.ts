@@ -115,7 +115,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   }
 
   /** All there is of a version 1 peer. */
-  get #exchange(): V1Exchange {
+  #exchange(): V1Exchange {
     this.#v1 ??= new V1Exchange(this, this.#dispatcher, this.#facade);
     return this.#v1;
   }
@@ -199,7 +199,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   }
 
   call(command: Command, request: unknown, options: CallOptions = {}): Promise<unknown> {
-    return (this.version === 1 ? this.#exchange : this.calls).call(command, request, options);
+    return (this.version === 1 ? this.#exchange() : this.calls).call(command, request, options);
   }
 
   stream(command: Command, request: unknown, options: CallOptions = {}): AsyncIterable<unknown> {
@@ -263,7 +263,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
 
   /** Resolves when no call and no handler is in flight and every frame has gone out. */
   idle(): Promise<void> {
-    if (this.#isIdle) return Promise.resolve();
+    if (this.#isIdle()) return Promise.resolve();
     return new Promise((resolve) => {
       this.#onIdle ??= [];
       this.#onIdle.push(resolve);
@@ -310,7 +310,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
 
   callSettled(): void {
     this.#unpause();
-    if (this.#isIdle) this.#idled();
+    if (this.#isIdle()) this.#idled();
   }
 
   useless(): void {
@@ -341,7 +341,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     }
     if (this.version === 2) this.#router.route(link, frame);
     // Of version 2 as well: their trailers mean nothing here.
-    else this.#exchange.onFrame(frame);
+    else this.#exchange().onFrame(frame);
     if (!this.#paused && this.#overloaded(1)) {
       this.#paused = true;
       link.pause();
@@ -421,7 +421,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     if (waiting !== undefined) for (const resolve of waiting) resolve();
   }
 
-  get #isIdle(): boolean {
+  #isIdle(): boolean {
     return this.inFlight === 0 && this.#sender.waiting === 0;
   }
 
@@ -429,7 +429,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   flush(): void {
     this.#sender.flush();
     this.#unpause();
-    if (this.#isIdle) this.#idled();
+    if (this.#isIdle()) this.#idled();
   }
 
   /** A frame that waited cannot be sent after all. */

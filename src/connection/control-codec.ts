@@ -2,7 +2,7 @@
  * Protobuf for the protocol's own messages: a table of fields for each, and one small encoder and decoder that walk it.
  * Pages do without the generated code and its runtime, which are larger. docs/decisions/browser-size.md
  */
-import { highWord, lowWord, writeUint64 } from "../codec/varint.js";
+import { highWord, lowWord } from "../codec/varint.js";
 
 // Kinds of fields. Those below FIXED32 are varints, those above have a length.
 export const UINT32 = 0;
@@ -22,7 +22,6 @@ interface Nested {
 }
 
 type Kind = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | Nested;
-type Bytes = { [position: number]: number };
 
 /** What a field holds when it is absent; messages are undefined then, and maps empty. */
 const ABSENT = [0, 0, false, 0n, 0, "", new Uint8Array(0)];
@@ -118,8 +117,16 @@ function wireTypeOf(kind: Kind): number {
   return kind === FIXED32 ? FOUR_BYTES : typeof kind === "object" || kind > FIXED32 ? LENGTH_DELIMITED : VARINT;
 }
 
+/** Not by the writers of frames: a function that has once written to an array writes bytes slowly ever after. */
 function putVarint(out: number[], value: bigint | number): void {
-  writeUint64(out as Bytes as Uint8Array, out.length, lowWord(value), highWord(value));
+  let low = lowWord(value);
+  let high = highWord(value);
+  while (high !== 0 || low > 0x7f) {
+    out.push((low & 0x7f) | 0x80);
+    low = ((low >>> 7) | (high << 25)) >>> 0;
+    high >>>= 7;
+  }
+  out.push(low);
 }
 
 function putField(out: number[], number: number, kind: Kind, value: unknown): void {

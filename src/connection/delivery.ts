@@ -101,7 +101,7 @@ export class ReplayBuffer implements ByteSink {
 
   /** Whether the next frame should wait until the peer has acknowledged some. Never, where the limits say that nothing is kept. */
   get full(): boolean {
-    return this.#keeps && this.#isFull;
+    return this.#keeps() && this.#isFull();
   }
 
   /**
@@ -110,10 +110,10 @@ export class ReplayBuffer implements ByteSink {
    */
   add(buffer: Uint8Array, start = 0, end = buffer.length): void {
     const length = end - start;
-    while (this.#isFull && this.#oldest < this.#next) this.#evict();
+    while (this.#isFull() && this.#oldest < this.#next) this.#evict();
     this.#next++;
     this.#cursor = this.#next;
-    if (!this.#keeps) {
+    if (!this.#keeps()) {
       this.#oldest = this.#next;
       this.#evicted++;
       return;
@@ -138,7 +138,7 @@ export class ReplayBuffer implements ByteSink {
   stamp(now: number): void {
     this.#times ??= [];
     const last = this.#times.at(-1);
-    if (last !== undefined && now - last.at < this.#replayMs / TIMES) return;
+    if (last !== undefined && now - last.at < this.#replayMs() / TIMES) return;
     this.#times.push({ from: this.#next, at: now });
     this.#forgetTimes();
   }
@@ -146,7 +146,7 @@ export class ReplayBuffer implements ByteSink {
   /** Throws out what is older than `replayMs` at `now`. */
   expire(now: number): void {
     const times = this.#times;
-    while (times?.[0] !== undefined && times[0].at + this.#replayMs <= now) {
+    while (times?.[0] !== undefined && times[0].at + this.#replayMs() <= now) {
       times.shift();
       const young = times[0]?.from ?? this.#next;
       while (this.#oldest < young) this.#evict();
@@ -210,15 +210,15 @@ export class ReplayBuffer implements ByteSink {
     this.shrink();
   }
 
-  get #replayMs(): number {
+  #replayMs(): number {
     return this.#limits.replayMs ?? Number.POSITIVE_INFINITY;
   }
 
-  get #keeps(): boolean {
+  #keeps(): boolean {
     return this.#limits.replayBytes > 0 && this.#limits.replayFrames > 0;
   }
 
-  get #isFull(): boolean {
+  #isFull(): boolean {
     return this.bytes >= this.#limits.replayBytes || this.#next - this.#oldest >= this.#limits.replayFrames;
   }
 

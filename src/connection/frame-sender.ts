@@ -87,18 +87,18 @@ export class FrameSender implements AckWatched {
     return this.replay;
   }
 
-  get #queue(): WaitingFrames {
+  #queue(): WaitingFrames {
     this.#waiting ??= new WaitingFrames(this.#options, this.#clock);
     return this.#waiting;
   }
 
   /** Frames that could go out if there were room. */
-  get #ready(): number {
+  #ready(): number {
     return this.#waiting === undefined ? 0 : this.#waiting.ready;
   }
 
   /** Whether frames are being sent again. */
-  get #behind(): boolean {
+  #behind(): boolean {
     return this.#replay?.behind === true;
   }
 
@@ -119,20 +119,20 @@ export class FrameSender implements AckWatched {
 
   /** Whether a frame would go out at once. */
   get passable(): boolean {
-    return this.#ready === 0 && this.#open && !this.#behind;
+    return this.#ready() === 0 && this.#open() && !this.#behind();
   }
 
   /** Whether somebody waits for frames to pass. */
   get held(): boolean {
-    return this.#ready > 0 || this.#writable !== undefined || this.#behind;
+    return this.#ready() > 0 || this.#writable !== undefined || this.#behind();
   }
 
   /** Whether what waits, waits for room in the socket, and not for a link or an acknowledgement. */
   get blocked(): boolean {
-    return this.#ready > 0 && this.#link?.writable === false;
+    return this.#ready() > 0 && this.#link?.writable === false;
   }
 
-  get #open(): boolean {
+  #open(): boolean {
     if (this.#link?.writable !== true) return false;
     const replay = this.#replay;
     return replay === undefined || this.#unacknowledging || (!replay.full && this.#inWindow(replay));
@@ -155,7 +155,7 @@ export class FrameSender implements AckWatched {
 
   /** The peer is about to close the link and takes no new calls: from here they wait for the next one. */
   holdCalls(): void {
-    this.#queue.holdCalls();
+    this.#queue().holdCalls();
   }
 
   /** The link is gone. Reliable frames wait for the next one; others end here, as those do that are sent without a link. */
@@ -187,7 +187,7 @@ export class FrameSender implements AckWatched {
     }
     frame.settlePayload();
     this.#checkSize(frame);
-    this.#queue.push(frame);
+    this.#queue().push(frame);
     if (this.#link === undefined) this.#events.emit("queued");
   }
 
@@ -214,12 +214,12 @@ export class FrameSender implements AckWatched {
 
   /** Sends what waits, as far as there is room: first what is to be sent again, then what is new. */
   flush(): void {
-    while (this.#behind && this.#link?.writable === true && this.#inWindow(this.replay)) {
+    while (this.#behind() && this.#link?.writable === true && this.#inWindow(this.replay)) {
       this.#link.writeEncoded(this.replay.again() as Uint8Array);
     }
-    if (this.#behind) return;
-    while (this.#ready > 0 && this.#open) {
-      const frame = this.#queue.shift() as Outgoing;
+    if (this.#behind()) return;
+    while (this.#ready() > 0 && this.#open()) {
+      const frame = this.#queue().shift() as Outgoing;
       try {
         this.#transmit(this.#link as Link, frame);
       } catch (error) {
@@ -305,7 +305,7 @@ export class FrameSender implements AckWatched {
 
   #sendAgain(frames: readonly Outgoing[]): void {
     for (const frame of frames) frame.sent = false;
-    if (frames.length > 0) this.#queue.putBack(frames);
+    if (frames.length > 0) this.#queue().putBack(frames);
   }
 
   /** Gives memory back that is not in use. */

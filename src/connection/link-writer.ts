@@ -44,13 +44,13 @@ export class LinkWriter {
   }
 
   /** Bytes written and not handed over. */
-  get #pending(): number {
+  #pending(): number {
     return this.#encoder === undefined ? 0 : this.#encoder.length;
   }
 
   /** Bytes of all frames written so far. */
   get writtenBytes(): number {
-    return this.#handedOver + this.#pending;
+    return this.#handedOver + this.#pending();
   }
 
   /** Bytes that the network has taken, as of the last `noteProgress`. */
@@ -60,12 +60,12 @@ export class LinkWriter {
 
   /** Bytes on their way out that the network has not taken. */
   get bufferedBytes(): number {
-    return this.#pending + this.#transport.bufferedBytes;
+    return this.#pending() + this.#transport.bufferedBytes;
   }
 
   /** Whether enough was written to hand it over at once. */
   get due(): boolean {
-    return this.#pending >= FLUSH_BYTES;
+    return this.#pending() >= FLUSH_BYTES;
   }
 
   /** Whether the peer has been answered more than it takes: what does not wait for room is more than may wait. */

@@ -142,12 +142,12 @@ export class Link implements TransportReceiver, QueueEntry {
     this.#turns = shared.turns;
     this.#minVersion = transport.info.protocol === 2 ? 2 : 1;
     this.#writer = new LinkWriter(transport, options, shared.pool);
-    this.#liveness = new Liveness(heartbeat, this.#time);
+    this.#liveness = new Liveness(heartbeat, this.#time());
     this.#rate = rate;
   }
 
   /** Now, in whole milliseconds: a fraction would cost every field that keeps it memory of its own. */
-  get #time(): number {
+  #time(): number {
     return Math.floor(this.#clock.now());
   }
 
@@ -266,7 +266,7 @@ export class Link implements TransportReceiver, QueueEntry {
   flush(): void {
     this.#flushDue = false;
     if (this.#state === "ended") return;
-    const now = this.#time;
+    const now = this.#time();
     this.#sentAt = now;
     this.#writer.flush(now);
     if (this.#transport.bufferedBytes > 0) this.#wakeIn(this.#options.writeTimeoutMs);
@@ -305,7 +305,7 @@ export class Link implements TransportReceiver, QueueEntry {
 
   /** Asks the peer for a sign of life now; without one the link ends after the heartbeat timeout. */
   probe(): void {
-    this.#liveness.expect(this.#time);
+    this.#liveness.expect(this.#time());
     this.#owner.onPing(this);
     this.#wakeIn(this.#liveness.heartbeat.timeoutMs());
   }
@@ -392,7 +392,7 @@ export class Link implements TransportReceiver, QueueEntry {
     }
     if (!this.open) return;
     const reason = decoder.openDiscard;
-    if (reason === "oversize" && this.#refused) return this.#oversize();
+    if (reason === "oversize" && this.#refused()) return this.#oversize();
     if (reason !== undefined && this.#owner.impatient) this.#owner.onDamage(this, { start: 0, end: this.#received, reason });
     if (!this.open) return;
     this.#settle(chunk.length);
@@ -408,7 +408,7 @@ export class Link implements TransportReceiver, QueueEntry {
   /** @internal */
   onAlive(): void {
     if (!this.open) return;
-    const now = this.#time;
+    const now = this.#time();
     this.#liveness.received(now);
     this.#watchFrame(now);
   }
@@ -416,7 +416,7 @@ export class Link implements TransportReceiver, QueueEntry {
   /** @internal */
   onDrain(): void {
     if (!this.open) return;
-    this.#writer.noteProgress(this.#time);
+    this.#writer.noteProgress(this.#time());
     if (this.bufferedBytes <= this.#options.highWaterMark / 2) this.#owner.onWritable(this);
   }
 
@@ -478,7 +478,7 @@ export class Link implements TransportReceiver, QueueEntry {
     if (!this.open) return;
     if (reason !== PAUSED_FOR_OTHERS) {
       // While nothing was read the peer could show no life, and its frame could not become whole.
-      const now = this.#time;
+      const now = this.#time();
       this.#liveness.received(now);
       this.#awaitedSince = now;
       if (this.#awaited !== -1) this.#wakeIn(this.#options.frameTimeoutMs);
@@ -518,7 +518,7 @@ export class Link implements TransportReceiver, QueueEntry {
    * Whether the length that was just too large was meant. Where frames have checksums, one that the rest of its head
    * belies is damage like any other: the next connection would do better, while a frame that is too large stays so.
    */
-  get #refused(): boolean {
+  #refused(): boolean {
     return this.#minVersion === 1 || this.#decoder?.decoder.belied !== true;
   }
 
@@ -530,8 +530,8 @@ export class Link implements TransportReceiver, QueueEntry {
   /** @internal Bytes were discarded. */
   discarded(discard: Discard): void {
     if (!this.open || this.#options.recovery === "close") return;
-    if (discard.reason === "oversize" && this.#refused) return this.#oversize();
-    const now = this.#time;
+    if (discard.reason === "oversize" && this.#refused()) return this.#oversize();
+    const now = this.#time();
     const damage = (this.#damage ??= new DamageMeter(this.#options, this.#good));
     damage.bad(discard, now);
     this.#owner.onDamage(this, discard);
@@ -557,7 +557,7 @@ export class Link implements TransportReceiver, QueueEntry {
   }
 
   #wakeIn(delayMs: number): void {
-    const at = this.#time + delayMs;
+    const at = this.#time() + delayMs;
     if (at === Number.POSITIVE_INFINITY || (this.at !== -1 && at >= this.at) || !this.open) return;
     this.#cancelTimer();
     if (this.#timers !== undefined) return this.#timers.arm(this, at);
@@ -572,7 +572,7 @@ export class Link implements TransportReceiver, QueueEntry {
 
   /** @internal All deadlines of the link are looked at here, by one timer that is set to the nearest of them. */
   run(): void {
-    const now = this.#time;
+    const now = this.#time();
     const late = now - this.at >= LATE_MS;
     this.at = -1;
     if (!this.open) return;

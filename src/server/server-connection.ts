@@ -42,29 +42,29 @@ export class ServerConnection {
     this.#connection = connection;
   }
 
-  get #bound(): Connection {
+  #bound(): Connection {
     return this.#connection as Connection;
   }
 
   /** The socket in use, or the last one that was. */
   get transport(): TransportInfo {
-    this.#info = this.#bound.link?.info ?? this.#info;
+    this.#info = this.#bound().link?.info ?? this.#info;
     return this.#info;
   }
 
   /** Wire version of the client. */
   get version(): 1 | 2 {
-    return this.#bound.version;
+    return this.#bound().version;
   }
 
   /** Whether the client has a socket now; without one its session waits for the client to resume it. */
   get attached(): boolean {
-    return this.#bound.link !== undefined;
+    return this.#bound().link !== undefined;
   }
 
   /** Calls and handlers of both directions that have not settled. */
   get inFlight(): number {
-    return this.#bound.inFlight;
+    return this.#bound().inFlight;
   }
 
   /** Enters a room: `server.to(room)` reaches it until it leaves or the connection ends. */
@@ -87,9 +87,9 @@ export class ServerConnection {
   async send(target: MethodDefinition | number, codecOrMessage: unknown, message?: unknown): Promise<void> {
     if (typeof target === "number") {
       const codec = codecOrMessage as MessageCodec;
-      await this.#bound.send(bareCommand(target, codec, codec, true), message);
+      await this.#bound().send(bareCommand(target, codec, codec, true), message);
     } else {
-      await this.#bound.send(methodCommand("", target), codecOrMessage);
+      await this.#bound().send(methodCommand("", target), codecOrMessage);
     }
   }
 
@@ -100,21 +100,21 @@ export class ServerConnection {
     message: InputOf<C>,
     options: CallOptions & { readonly reply?: R } = {},
   ): Promise<OutputOf<R>> {
-    return (await this.#bound.call(bareCommand(cmd, codec, options.reply ?? codec, false), message, options)) as OutputOf<R>;
+    return (await this.#bound().call(bareCommand(cmd, codec, options.reply ?? codec, false), message, options)) as OutputOf<R>;
   }
 
   /** The typed client of a service that the client implements. */
   service<D extends ServiceDefinition>(definition: D): ServiceClient<D, CallOptions> {
-    return serviceClient(this.#bound, definition);
+    return serviceClient(this.#bound(), definition);
   }
 
   /** Listens to `close`, `gap` and the other events of a connection; the function returned ends that. */
   on<E extends keyof ConnectionEvents>(event: E, listener: (...args: ConnectionEvents[E]) => void): () => void {
-    return this.#bound.events.on(event, listener);
+    return this.#bound().events.on(event, listener);
   }
 
   /** Ends the connection and its session. Codes 4000–4399 are yours; the client does not come back after 4000–4499. */
   close(closeCode = 1000, reason = ""): void {
-    this.#bound.close(closeCode, reason);
+    this.#bound().close(closeCode, reason);
   }
 }

@@ -38,7 +38,7 @@ export class MessageBoundary {
         const count = Math.min(this.#payload, end - p);
         this.#payload -= count;
         p += count;
-        if (!this.#isControl) this.#arrived(count);
+        if (!this.#isControl()) this.#arrived(count);
       }
       if (this.#headerRead >= 2 && this.#lengthBytes === 0 && this.#maskBytes === 0 && this.#payload === 0) this.#frameEnded();
     }
@@ -66,7 +66,7 @@ export class MessageBoundary {
     }
   }
 
-  get #isControl(): boolean {
+  #isControl(): boolean {
     return (this.#first & 0x08) !== 0;
   }
 
@@ -78,6 +78,6 @@ export class MessageBoundary {
 
   #frameEnded(): void {
     this.#headerRead = 0;
-    if (!this.#isControl) this.#fragmented = (this.#first & 0x80) === 0;
+    if (!this.#isControl()) this.#fragmented = (this.#first & 0x80) === 0;
   }
 }
