@@ -2,7 +2,7 @@
 import { encodeFrame } from "../../src/codec/index.js";
 import { DEFAULTS } from "../../src/options.js";
 import { randomBytes } from "../random.js";
-import { CMD, PREFIX, repeat, v2Header, varint, WRONG_CHECKSUM } from "./streams.js";
+import { CMD, PREFIX, prefixOf, repeat, v2Header, varint, WRONG_CHECKSUM } from "./streams.js";
 
 /** The magic as a varint. */
 const MAGIC = Buffer.from(varint(DEFAULTS.magic));
@@ -67,6 +67,9 @@ export interface Filler {
   readonly make: (bytes: number) => Buffer;
 }
 
+/** Magics in which one byte occurs four times, and two bytes twice. */
+const REPEATING: readonly number[] = [2 ** 28, 0x2a95_5a55];
+
 /** Noise, each byte of the prefix alone, and all but the last or first bytes of it over and over, which defeats searches that look for parts. */
 export const FILLERS: readonly Filler[] = [
   { name: "random", magic: DEFAULTS.magic, make: (bytes) => randomBytes(bytes, 99) },
@@ -77,8 +80,7 @@ export const FILLERS: readonly Filler[] = [
   pattern("08 magic (no 10)", PREFIX.subarray(0, 6)),
   pattern("magic 10 (no 08)", PREFIX.subarray(1)),
   // The smallest magic is 80 80 80 80 01: a filler of its repeated byte matches four bytes at every position.
-  solid(0x80, 2 ** 28),
-  solid(0x01, 2 ** 28),
+  ...REPEATING.flatMap(fillersFor),
 ];
 
 /** Headers from the last to the first, so that each knows how far away the common end is. `between` stands before each. */
@@ -100,6 +102,24 @@ function solid(byte: number, magic: number): Filler {
   return { name, magic, make: (bytes) => Buffer.alloc(bytes, byte) };
 }
 
-function pattern(name: string, part: Buffer): Filler {
-  return { name, magic: DEFAULTS.magic, make: (bytes) => repeat(part, Math.floor(bytes / part.length)) };
+/** The byte that occurs most, alone; the prefix one byte short at either end; and what a search for the slowest filler came to. */
+function fillersFor(magic: number): Filler[] {
+  const prefix = prefixOf(magic);
+  const [, first, second, third, fourth, fifth] = prefix;
+  const named = (name: string, part: readonly (number | undefined)[]) =>
+    pattern(`${name}, magic 0x${magic.toString(16)}`, Buffer.from(part.map(Number)), magic);
+  return [
+    solid(fourth!, magic),
+    solid(fifth!, magic),
+    named("prefix without its last byte", [...prefix.subarray(0, 6)]),
+    named("prefix without its last two", [...prefix.subarray(0, 5)]),
+    named("prefix without its first byte", [...prefix.subarray(1)]),
+    named("prefix, one byte wrong in the middle", [0x08, first, second, 0x55, fourth, fifth, 0x10]),
+    named("each kind of byte, four in all", [0x08, fifth, 0x10, third]),
+    named("each kind of byte, seven in all", [first, 0x55, fifth, 0x10, 0x08, 0x10, fourth]),
+  ];
+}
+
+function pattern(name: string, part: Buffer, magic: number = DEFAULTS.magic): Filler {
+  return { name, magic, make: (bytes) => repeat(part, Math.floor(bytes / part.length)) };
 }

@@ -6,6 +6,9 @@ export const PREFIX_LENGTH = 7;
 const FIRST = 0x08;
 const LAST = 0x10;
 
+const NOWHERE = 7;
+const SEVERAL = 8;
+
 let latest: SyncPrefix | undefined;
 
 /** The prefix for `magic`. The one made last is shared: a program has one magic and many decoders. */
@@ -25,10 +28,10 @@ export class SyncPrefix {
   /** Its bytes 0 to 3 and 3 to 6 as little-endian words. */
   readonly head: number;
   readonly tail: number;
-  /** For each byte: how far its last place in the prefix is from the prefix's end; 7 if it is not in the prefix. */
-  readonly #shift = new Uint8Array(256).fill(PREFIX_LENGTH);
-  /** For each byte: how far to go when no prefix begins where that place would have it; less than 7 if it has others. */
-  readonly #step = new Uint8Array(256).fill(PREFIX_LENGTH);
+  /** The magic's first four bytes, likewise. */
+  readonly #four: number;
+  /** For each byte: its place in the prefix, 0 to 6; NOWHERE if it has none, SEVERAL if it has more than one. */
+  readonly #places = new Uint8Array(256).fill(NOWHERE);
 
   constructor(magic: number) {
     this.magic = magic;
@@ -37,10 +40,9 @@ export class SyncPrefix {
     const words = new DataView(this.bytes.buffer);
     this.head = words.getInt32(0, true);
     this.tail = words.getInt32(3, true);
-    this.bytes.forEach((byte, index) => {
-      const shift = PREFIX_LENGTH - 1 - index;
-      if (this.#shift[byte] !== PREFIX_LENGTH) this.#step[byte] = shift + 1;
-      this.#shift[byte] = shift;
+    this.#four = words.getInt32(1, true);
+    this.bytes.forEach((byte, place) => {
+      this.#places[byte] = this.#places[byte] === NOWHERE ? place : SEVERAL;
     });
   }
 
@@ -56,35 +58,45 @@ export class SyncPrefix {
    * First position from `from` on where the whole prefix stands before `end`. If there is none, the bitwise complement
    * of the first position where it may yet begin: `~end`, or that of a proper prefix right before `end`.
    *
-   * Looks at the last byte of a window of seven. One that is in the prefix leaves one place where the prefix can begin, and
-   * if `08` is not there, none. So no filler is slow, not even one of the prefix's own bytes.
+   * Looks at every seventh byte: each place for the prefix has one of those in it. One that is in the prefix leaves one
+   * place where that can begin, and if `08` is not there, none. So no filler is slow, not even one of the prefix's own bytes.
    */
   find(buffer: Uint8Array, mask: number, from: number, end: number): number {
-    const shifts = this.#shift;
-    const steps = this.#step;
-    let p = from;
-    for (const last = end - PREFIX_LENGTH; p <= last; ) {
-      const byte = buffer[(p + 6) & mask]!;
-      const shift = shifts[byte]!;
-      // Constant steps where there are many: a length from a table is waited for before the next byte can be loaded.
-      if (shift === PREFIX_LENGTH) {
-        p += PREFIX_LENGTH;
-      } else if (buffer[(p + shift) & mask] !== FIRST) {
-        const step = steps[byte]!;
-        if (step === PREFIX_LENGTH) p += PREFIX_LENGTH;
-        else if (step === 3) p += 3;
-        else p += step;
-      } else if (shift > 0) {
-        p += shift;
-      } else if (this.matched(buffer, mask, p, end) === PREFIX_LENGTH) {
-        return p;
-      } else {
-        p += PREFIX_LENGTH;
+    const places = this.#places;
+    const four = this.#four;
+    const fifth = this.bytes[5]!;
+    const last = end - PREFIX_LENGTH;
+    for (let at = from + PREFIX_LENGTH - 1; at < end; at += PREFIX_LENGTH) {
+      const place = places[buffer[at & mask]!]!;
+      if (place === NOWHERE) continue;
+      let start = at - place;
+      // Only a byte of the magic can have several, and 08 has one: the nearest 08 is the only one that may belong to it.
+      if (place === SEVERAL) start = at - toNearestFirst(buffer, mask, at);
+      if (
+        buffer[start & mask] === FIRST &&
+        start <= last &&
+        buffer[(start + 6) & mask] === LAST &&
+        buffer[(start + 5) & mask] === fifth &&
+        wordAt(buffer, mask, start + 1) === four
+      ) {
+        return start;
       }
     }
-    for (; p < end; p++) {
+    for (let p = Math.max(from, last + 1); p < end; p++) {
       if (buffer[p & mask] === FIRST && this.matched(buffer, mask, p, end) === end - p) return ~p;
     }
     return ~end;
   }
+}
+
+/** Four bytes at once: to compare them is one decision, and no filler makes the processor guess wrong at each byte. */
+function wordAt(buffer: Uint8Array, mask: number, at: number): number {
+  return buffer[at & mask]! | (buffer[(at + 1) & mask]! << 8) | (buffer[(at + 2) & mask]! << 16) | (buffer[(at + 3) & mask]! << 24);
+}
+
+/** How far in front of `at` the nearest 08 is, of four bytes; 4 if none of the nearest three is one. */
+function toNearestFirst(buffer: Uint8Array, mask: number, at: number): number {
+  if (buffer[(at - 1) & mask] === FIRST) return 1;
+  if (buffer[(at - 2) & mask] === FIRST) return 2;
+  return buffer[(at - 3) & mask] === FIRST ? 3 : 4;
 }

@@ -4,8 +4,8 @@ import { Random } from "../helpers/random.js";
 import { varint } from "../helpers/wire-builder.js";
 
 const IN_PLACE = -1;
-/** The default; the smallest, four equal bytes; the largest; two bytes that occur twice. */
-const MAGICS = [0x7edd_fcf5, 0x1000_0000, 0x7fff_ffff, 0x2a95_5a55];
+/** The default; the smallest, four equal bytes; the largest; two bytes that occur twice; one twice, apart; one three times. */
+const MAGICS = [0x7edd_fcf5, 0x1000_0000, 0x7fff_ffff, 0x2a95_5a55, 0x1000_4001, 0x1000_0001];
 
 /** As `find` is described, one position after the other. */
 function findSlowly(prefix: Uint8Array, bytes: Uint8Array, from: number): number {
@@ -35,6 +35,32 @@ describe.each(MAGICS)("the prefix of magic %i", (magic) => {
       const bytes = Uint8Array.from(parts);
       for (let from = 0; from <= bytes.length; from += random.from(1, 9)) {
         expect(prefix.find(bytes, IN_PLACE, from, bytes.length), `seed ${seed} from ${from}`).toBe(findSlowly(prefix.bytes, bytes, from));
+      }
+    }
+  });
+
+  it("is found where a slow search finds it, behind a short pattern of its bytes over and over, at every alignment", () => {
+    const bytes = new Uint8Array(48);
+    for (let seed = 0; seed < 300; seed++) {
+      const random = new Random(seed);
+      const pattern = Array.from({ length: random.from(1, 9) }, () => random.pick([...prefix.bytes, 0x08, 0x55]));
+      const at = random.from(0, 44);
+      for (let i = 0; i < bytes.length; i++) bytes[i] = prefix.bytes[i - at] ?? pattern[i % pattern.length]!;
+      for (let from = 0; from <= 8; from++) {
+        expect(prefix.find(bytes, IN_PLACE, from, bytes.length), `seed ${seed} from ${from}`).toBe(findSlowly(prefix.bytes, bytes, from));
+      }
+    }
+  });
+
+  it("is not seen where any one byte of it is another", () => {
+    for (let wrong = 0; wrong < PREFIX_LENGTH; wrong++) {
+      for (const other of [...prefix.bytes, 0x00, 0x55]) {
+        if (other === prefix.bytes[wrong]) continue;
+        const near = prefix.bytes.with(wrong, other);
+        const bytes = Uint8Array.from([...near, ...near, ...near, 0x55]);
+        for (let from = 0; from < PREFIX_LENGTH; from++) {
+          expect(prefix.find(bytes, IN_PLACE, from, bytes.length)).toBe(findSlowly(prefix.bytes, bytes, from));
+        }
       }
     }
   });
