@@ -1,24 +1,28 @@
 /**
- * CRC-32 of IEEE 802.3 (zlib, gzip, PNG). Slicing-by-16 tables in JavaScript; on Node, long runs go to zlib's native
- * routine. Both give the same values, so nothing else in the codec knows which one ran.
+ * CRC-32 of IEEE 802.3 (zlib, gzip, PNG), by slicing-by-8 tables. On Node long runs go the ways of crc32-long.ts. All give
+ * the same values, so nothing else in the codec knows which one ran.
  */
-import type { ByteSource } from "./byte-source.js";
-
 const POLYNOMIAL = 0xedb8_8320;
 
-// Where the ways to do it overtake each other. docs/decisions/crc32.md
-/** From this many bytes on, a view pays for itself. */
-const VIEW_FROM = 448;
-/** From this many bytes on, zlib's routine beats words from a view that is there already. */
-const NATIVE_FROM = 640;
+/** From this many bytes on, the ways of crc32-long.ts are faster. docs/decisions/crc32.md */
+const LONG_FROM = 448;
 
-type NativeCrc = (bytes: Uint8Array, crc: number) => number;
+/** CRC-32 of `bytes` from `start` to `end`, going on from `crc`. Signed, or unsigned. */
+type CrcUpdate = (bytes: Uint8Array, start: number, end: number, crc: number) => number;
+
+/** For long runs. Absent on pages, which save its size. */
+let crcOfLong: CrcUpdate | undefined;
+
+/** Makes `provided` compute the CRC of long runs. */
+export function provideLongCrc(provided: CrcUpdate): void {
+  crcOfLong = provided;
+}
 
 /**
- * `Tk[b]`: the register after byte `b` and `k` zero bytes, from a zero register. Sixteen constants rather than one table
+ * `Tk[b]`: the register after byte `b` and `k` zero bytes, from a zero register. Eight constants rather than one table
  * or an array of them, as V8 then has each address in the instruction. Filled at first use.
  */
-const store = /* @__PURE__ */ new ArrayBuffer(16 * 1024);
+const store = /* @__PURE__ */ new ArrayBuffer(8 * 1024);
 const T0 = /* @__PURE__ */ new Int32Array(store, 0, 256);
 const T1 = /* @__PURE__ */ new Int32Array(store, 1024, 256);
 const T2 = /* @__PURE__ */ new Int32Array(store, 2048, 256);
@@ -27,16 +31,9 @@ const T4 = /* @__PURE__ */ new Int32Array(store, 4096, 256);
 const T5 = /* @__PURE__ */ new Int32Array(store, 5120, 256);
 const T6 = /* @__PURE__ */ new Int32Array(store, 6144, 256);
 const T7 = /* @__PURE__ */ new Int32Array(store, 7168, 256);
-const T8 = /* @__PURE__ */ new Int32Array(store, 8192, 256);
-const T9 = /* @__PURE__ */ new Int32Array(store, 9216, 256);
-const T10 = /* @__PURE__ */ new Int32Array(store, 10240, 256);
-const T11 = /* @__PURE__ */ new Int32Array(store, 11264, 256);
-const T12 = /* @__PURE__ */ new Int32Array(store, 12288, 256);
-const T13 = /* @__PURE__ */ new Int32Array(store, 13312, 256);
-const T14 = /* @__PURE__ */ new Int32Array(store, 14336, 256);
-const T15 = /* @__PURE__ */ new Int32Array(store, 15360, 256);
 
-function fillTables(): void {
+/** Fills `store`, 1 KiB for each table, from the first on. */
+export function fillTables(store: ArrayBuffer): void {
   const all = new Int32Array(store);
   for (let byte = 0; byte < 256; byte++) {
     let register = byte;
@@ -50,19 +47,6 @@ function fillTables(): void {
 }
 
 /**
- * zlib's `crc32` where the process of `host` has one. Asked of `process` rather than imported, so that no `node:` module
- * reaches a browser bundle. Node 20.16 and 22.3 brought `getBuiltinModule`; older ones use the tables.
- */
-export function nativeCrcOf(host: object): NativeCrc | undefined {
-  const { process } = host as { process?: { getBuiltinModule?: (id: string) => unknown } };
-  if (typeof process?.getBuiltinModule !== "function") return undefined;
-  const zlib = process.getBuiltinModule("zlib") as { crc32?: unknown } | undefined;
-  return typeof zlib?.crc32 === "function" ? (zlib.crc32 as NativeCrc) : undefined;
-}
-
-const native = /* @__PURE__ */ nativeCrcOf(globalThis);
-
-/**
  * CRC-32 of `bytes` from `start` to `end`.
  * @param crc result for the bytes before these, to go on from; default 0, nothing before
  * @returns an unsigned 32-bit integer
@@ -73,21 +57,13 @@ export function crc32(bytes: Uint8Array, start = 0, end: number = bytes.length, 
 
 /** As {@link crc32}, as a signed 32-bit integer: V8 keeps those unboxed across calls. */
 export function crcUpdate(bytes: Uint8Array, start: number, end: number, crc: number): number {
-  const count = end - start;
-  if (count < VIEW_FROM) return crcOfBytes(bytes, start, end, crc);
-  if (native === undefined) return crcOfView(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), start, end, crc);
-  return native(new Uint8Array(bytes.buffer, bytes.byteOffset + start, count), crc >>> 0) | 0;
-}
-
-/** As {@link crcUpdate}, of bytes that views are cheap of. */
-export function crcOfSource(source: ByteSource, start: number, end: number, crc: number): number {
-  if (end - start < NATIVE_FROM || native === undefined) return crcOfView(source.data, start, end, crc);
-  return native(source.view(start, end - start), crc >>> 0) | 0;
+  if (end - start < LONG_FROM || crcOfLong === undefined) return crcOfBytes(bytes, start, end, crc);
+  return crcOfLong(bytes, start, end, crc);
 }
 
 /** By tables, eight bytes at a time. */
 export function crcOfBytes(bytes: Uint8Array, start: number, end: number, crc: number): number {
-  if (T0[1] === 0) fillTables();
+  if (T0[1] === 0) fillTables(store);
   let c = ~crc;
   let p = start;
   for (const last = end - 8; p <= last; p += 8) {
@@ -96,44 +72,6 @@ export function crcOfBytes(bytes: Uint8Array, start: number, end: number, crc: n
     c = rest ^ (T7[c & 0xff]! ^ T6[(c >>> 8) & 0xff]! ^ (T5[(c >>> 16) & 0xff]! ^ T4[c >>> 24]!));
   }
   for (; p < end; p++) c = (c >>> 8) ^ T0[(c ^ bytes[p]!) & 0xff]!;
-  return ~c;
-}
-
-/** By tables, sixteen bytes at a time, read as words. */
-export function crcOfView(data: DataView, start: number, end: number, crc: number): number {
-  if (T0[1] === 0) fillTables();
-  let c = ~crc;
-  let p = start;
-  for (const last = end - 16; p <= last; p += 16) {
-    const x = data.getInt32(p + 4, true);
-    const y = data.getInt32(p + 8, true);
-    const z = data.getInt32(p + 12, true);
-    // Only the first four lookups wait for the register: the rest is done while those of the round before finish.
-    const rest =
-      T11[x & 0xff]! ^
-      T10[(x >>> 8) & 0xff]! ^
-      (T9[(x >>> 16) & 0xff]! ^ T8[x >>> 24]!) ^
-      (T7[y & 0xff]! ^ T6[(y >>> 8) & 0xff]! ^ (T5[(y >>> 16) & 0xff]! ^ T4[y >>> 24]!)) ^
-      (T3[z & 0xff]! ^ T2[(z >>> 8) & 0xff]! ^ (T1[(z >>> 16) & 0xff]! ^ T0[z >>> 24]!));
-    c ^= data.getInt32(p, true);
-    c = rest ^ (T15[c & 0xff]! ^ T14[(c >>> 8) & 0xff]! ^ (T13[(c >>> 16) & 0xff]! ^ T12[c >>> 24]!));
-  }
-  if (p <= end - 8) {
-    const x = data.getInt32(p + 4, true);
-    c ^= data.getInt32(p, true);
-    c =
-      T3[x & 0xff]! ^
-      T2[(x >>> 8) & 0xff]! ^
-      (T1[(x >>> 16) & 0xff]! ^ T0[x >>> 24]!) ^
-      (T7[c & 0xff]! ^ T6[(c >>> 8) & 0xff]! ^ (T5[(c >>> 16) & 0xff]! ^ T4[c >>> 24]!));
-    p += 8;
-  }
-  if (p <= end - 4) {
-    c ^= data.getInt32(p, true);
-    c = T3[c & 0xff]! ^ T2[(c >>> 8) & 0xff]! ^ (T1[(c >>> 16) & 0xff]! ^ T0[c >>> 24]!);
-    p += 4;
-  }
-  for (; p < end; p++) c = (c >>> 8) ^ T0[(c ^ data.getUint8(p)) & 0xff]!;
   return ~c;
 }
 

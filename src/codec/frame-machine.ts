@@ -5,11 +5,10 @@
 import { FramewireError } from "../errors.js";
 import type { DecoderOptions, Recovery } from "../options.js";
 import type { ByteSource } from "./byte-source.js";
-import { crcOfSeed, crcOfSource, crcOfView, crcUpdate } from "./crc32.js";
+import { crcOfSeed, crcUpdate } from "./crc32.js";
 import type { Discard, DiscardReason } from "./frame.js";
-import { FAILED, FrameParser, READY, WAIT } from "./frame-parser.js";
+import { FAILED, type FrameLimits, FrameParser, READY, WAIT } from "./frame-parser.js";
 import { FrameCursor, type FrameView } from "./frame-view.js";
-import { PLAIN_HEADER, parsePlain } from "./plain-frame.js";
 import { crcOfRange, PrefixCrc } from "./prefix-crc.js";
 import { PREFIX_LENGTH, prefixFor, type SyncPrefix } from "./sync-prefix.js";
 
@@ -29,11 +28,29 @@ type State = "scan" | "candidate" | "swallow";
 export const IN_PLACE = -1;
 
 const TAG_PAYLOAD = 0x2a;
+
 // Imported constants are looked up at each use; those of the module itself are part of the code.
-const SHORTEST = PLAIN_HEADER;
 const HEAD = PREFIX_LENGTH;
 /** A frame of fewer bytes is never worth a call into native code. */
 const SMALL = 512;
+
+/** Bytes that {@link PlainWay} may look at without asking whether they are there: up to N, and a tag. */
+const PLAIN_HEADER = 20;
+
+/** The short way for whole frames in a chunk: plain-frame.ts. */
+export interface PlainWay {
+  parse(frame: FrameCursor, limits: FrameLimits, data: DataView, start: number, end: number): boolean;
+  crcOfView(data: DataView, start: number, end: number, crc: number): number;
+  crcOfSource(source: ByteSource, start: number, end: number, crc: number): number;
+}
+
+/** Absent on pages, which save its size. */
+let plainWay: PlainWay | undefined;
+
+/** Makes all machines go the short way where they can; `undefined`: none does. */
+export function providePlainWay(provided: PlainWay | undefined): void {
+  plainWay = provided;
+}
 
 /** All of a decoder's options, with `undefined` for a seed or a discard handler that was not given. */
 export interface MachineOptions extends Required<Omit<DecoderOptions, "checksumSeed">> {
@@ -187,7 +204,7 @@ export class FrameMachine {
     this.#need = 1;
     for (;;) {
       if (this.#state !== "candidate") {
-        if (mask === IN_PLACE && this.#cursor + SHORTEST <= end) this.#runPlain(source, onFrame);
+        if (plainWay !== undefined && mask === IN_PLACE && this.#cursor + PLAIN_HEADER <= end) this.#runPlain(plainWay, source, onFrame);
         if (this.#cursor >= stop) return;
         if (this.#state === "swallow" && !this.#swallow(buffer, mask, end, final)) return;
         if (!this.#seek(buffer, mask, end, final)) return;
@@ -232,18 +249,18 @@ export class FrameMachine {
   }
 
   /** The loop that a good stream spends its time in: frames that follow each other, whole, in the chunk. */
-  #runPlain(chunk: ByteSource, onFrame: FrameHandler): void {
+  #runPlain({ parse, crcOfView, crcOfSource }: PlainWay, chunk: ByteSource, onFrame: FrameHandler): void {
     const parser = this.#parser;
     const frame = this.#frame;
     const { head, tail } = this.#prefix;
     const { data } = chunk;
     const end = data.byteLength;
-    const last = end - SHORTEST;
+    const last = end - PLAIN_HEADER;
     for (;;) {
       const start = this.#cursor;
       if (start > last || start !== this.#open) return;
       if (data.getInt32(start, true) !== head || data.getInt32(start + 3, true) !== tail) return;
-      if (!parsePlain(frame, parser, data, start, end)) return;
+      if (!parse(frame, parser, data, start, end)) return;
       if (frame.version !== 1) {
         if (this.#base + start < this.#failedCheckEnd) return;
         const checksumAt = start + frame.checksumOffset;

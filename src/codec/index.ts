@@ -1,7 +1,6 @@
 /** `framewire/codec`: bytes to frames and back. No I/O, timer or `node:` module. Browsers get browser.ts, with the same names. */
 import { CONNECTION_DEFAULTS } from "../options.js";
-import { provideMessageWriter } from "./frame-encoder.js";
-import { MessageWriter } from "./message-writer.js";
+import { useFastWays } from "./fast.js";
 
 export type { DecoderOptions, FrameOptions, Recovery } from "../options.js";
 export { crc32 } from "./crc32.js";
@@ -16,4 +15,4 @@ export { FrameDecoderStream, FrameEncoderStream } from "./streams.js";
 /** The magic of frames unless configured otherwise: 0x7EDDFCF5. */
 export const DEFAULT_MAGIC: number = CONNECTION_DEFAULTS.magic;
 
-provideMessageWriter(new MessageWriter());
+useFastWays();

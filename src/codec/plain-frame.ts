@@ -1,14 +1,13 @@
 /**
  * The short way for what nearly all frames are: whole in one chunk, with LEN, CMD and N of at most two bytes, VER of one,
  * and a trailer of varints and short fields. Four times as fast as the parser, as it is small enough for the optimizer to keep
- * in one piece with the loop around it. docs/decisions/plain-frames.md
+ * in one piece with the loop around it. Pages do without. docs/decisions/plain-frames.md
  */
+import { crcOfSource, crcOfView } from "./crc32-long.js";
+import type { PlainWay } from "./frame-machine.js";
 import type { FrameLimits } from "./frame-parser.js";
 import type { FrameCursor } from "./frame-view.js";
 import { PREFIX_LENGTH } from "./sync-prefix.js";
-
-/** Bytes that `parsePlain` may look at without asking whether they are there: up to N, and a tag. */
-export const PLAIN_HEADER = 20;
 
 /** An imported constant is looked up at each use; one of the module itself is part of the code. */
 const HEADER = PREFIX_LENGTH;
@@ -22,9 +21,9 @@ const CHECKSUM_LENGTH = 5;
 
 /**
  * Fills `frame` with the one at `start`, whose prefix has been seen, and gives true where {@link FrameParser} would give
- * READY. False says nothing: the parser decides. {@link PLAIN_HEADER} bytes must be there.
+ * READY. False says nothing: the parser decides. PLAIN_HEADER of frame-machine.ts is how many bytes must be there.
  */
-export function parsePlain(frame: FrameCursor, limits: FrameLimits, data: DataView, start: number, end: number): boolean {
+function parsePlain(frame: FrameCursor, limits: FrameLimits, data: DataView, start: number, end: number): boolean {
   let p = start + HEADER;
   let read = shortVarint(data, p);
   const length = read >> 2;
@@ -83,3 +82,6 @@ function shortVarint(data: DataView, position: number): number {
   const high = data.getUint8(position + 1);
   return (high - 1) >>> 0 < 0x7f ? ((low & 0x7f) << 2) | (high << 9) | 2 : -4;
 }
+
+/** To be handed to the machine. */
+export const PLAIN_WAY: PlainWay = { parse: parsePlain, crcOfView, crcOfSource };

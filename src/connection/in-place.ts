@@ -2,7 +2,7 @@
  * Messages written and read where they lie, without a buffer of their own: for codecs that ts-proto generated, several
  * times as fast as through bytes. Node's entries put it in place; a page does without it and carries 3 kB less.
  */
-import { provideMessageWriter } from "../codec/frame-encoder.js";
+import { useFastWays } from "../codec/fast.js";
 import { MessageWriter } from "../codec/message-writer.js";
 import type { MessageCodec } from "./definition.js";
 import { readerOver } from "./message-reader.js";
@@ -12,9 +12,6 @@ const verdicts = new WeakMap<object, boolean>();
 
 /** A field that no message has: number 536870911, varint 0. */
 const UNKNOWN_FIELD = Uint8Array.of(0xf8, 0xff, 0xff, 0xff, 0x0f, 0);
-
-/** Writes into the buffers of frame encoders, and so may write nowhere else: it stands in the last of them, with frames that have not left. */
-const frameWriter = new MessageWriter();
 
 /** Writes messages that get bytes of their own. */
 const writer = new MessageWriter();
@@ -39,9 +36,9 @@ function readsWithOurs(codec: MessageCodec): boolean {
   }
 }
 
-/** From here on messages of this process are written and read in place. */
+/** From here on messages of this process are written and read in place, and frames the fast ways. */
 export function useInPlace(): void {
-  provideMessageWriter(frameWriter);
+  useFastWays();
   provideInPlace({
     suits: isTsProto,
     encode(codec, message) {

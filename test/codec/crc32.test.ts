@@ -1,8 +1,11 @@
 import { crc32 as zlibCrc32 } from "node:zlib";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { ByteSource } from "../../src/codec/byte-source.js";
-import { crc32, crcOfBytes, crcOfSeed, crcOfSource, crcOfView, crcUpdate, nativeCrcOf } from "../../src/codec/crc32.js";
+import { crc32, crcOfBytes, crcOfSeed, crcUpdate, provideLongCrc } from "../../src/codec/crc32.js";
+import { crcOfLong, crcOfSource, crcOfView, nativeCrcOf } from "../../src/codec/crc32-long.js";
 import { Random } from "../helpers/random.js";
+
+provideLongCrc(crcOfLong);
 
 const random = new Random(32);
 const noise = random.bytes(70_000);
@@ -29,6 +32,7 @@ describe("crc32", () => {
       expect(crc32(noise, start, end), "crc32").toBe(expected);
       expect(crcUpdate(noise, start, end, 0) >>> 0, "crcUpdate").toBe(expected);
       expect(crcOfBytes(noise, start, end, 0) >>> 0, "by bytes").toBe(expected);
+      expect(crcOfLong(noise, start, end, 0) >>> 0, "long").toBe(expected);
       expect(crcOfView(data, start, end, 0) >>> 0, "by words").toBe(expected);
       expect(crcOfSource(source, start, end, 0) >>> 0, "of a source").toBe(expected);
     }

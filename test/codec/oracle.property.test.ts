@@ -1,7 +1,7 @@
 /** The decoder against the oracle: the same frames and the same discards, however the bytes are cut. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { chunksAt, chunksOf, type DecoderRun, outcomeOfRun, runDecoder } from "../helpers/decoder-run.js";
+import { asOnPages, chunksAt, chunksOf, type DecoderRun, outcomeOfRun, runDecoder } from "../helpers/decoder-run.js";
 import { type OracleOptions, oracle } from "../helpers/oracle.js";
 import { outcomeOf } from "../helpers/outcome.js";
 import { Random, randomCuts } from "../helpers/random.js";
@@ -119,6 +119,7 @@ function compare(bytes: Uint8Array, given: OracleOptions, cutAt: readonly number
   const inside = [...cutAt].filter((cut) => cut <= bytes.length).sort((a, b) => a - b);
   const chunkings = [[bytes], chunksOf(bytes, 1), chunksOf(bytes, 3), chunksOf(bytes, 64), chunksAt(bytes, inside)];
   if (bytes.length <= 60) for (let cut = 1; cut < bytes.length; cut++) chunkings.push(chunksAt(bytes, [cut]));
+  expect(outcomeOfRun(asOnPages(() => runDecoder([bytes], given))), `${name}, whole, on a page`).toEqual(expected);
   for (const chunks of chunkings) {
     const run = runDecoder(chunks, given);
     const sizes = chunks.length < 20 ? chunks.map((chunk) => chunk.length).join("+") : `${chunks.length} chunks`;

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { chunksAt, chunksOf, outcomeOfRun, runDecoder } from "../helpers/decoder-run.js";
+import { asOnPages, chunksAt, chunksOf, outcomeOfRun, runDecoder } from "../helpers/decoder-run.js";
 import { oracle } from "../helpers/oracle.js";
 import { outcomeOf } from "../helpers/outcome.js";
 import { cat } from "../helpers/wire-builder.js";
@@ -36,6 +36,7 @@ describe.each(files)("%s", (_, { cases }) => {
     if (vector.error === undefined) expect(whole.beforeFlush, "before the flush").toBe(vector.beforeFlush ?? vector.frames.length);
     expect(whole.order, "in the stream's order").toEqual([...whole.order].sort((a, b) => a - b));
 
+    expect(outcomeOfRun(asOnPages(() => runDecoder([bytes], vector.options))), "whole, on a page").toEqual(expected);
     expect(outcomeOfRun(runDecoder(chunksOf(bytes, 1), vector.options)), "byte by byte").toEqual(expected);
     for (let cut = 1; cut < bytes.length; cut++) {
       expect(outcomeOfRun(runDecoder(chunksAt(bytes, [cut]), vector.options)), `cut at ${cut}`).toEqual(expected);

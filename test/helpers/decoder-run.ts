@@ -1,7 +1,22 @@
 /** Runs the decoder under test over a stream in chunks and writes down all that it says. */
+import { useFastWays } from "../../src/codec/fast.js";
 import { FrameDecoder, type FrameDecoderOptions } from "../../src/codec/frame-decoder.js";
+import { providePlainWay } from "../../src/codec/frame-machine.js";
+import { PLAIN_WAY } from "../../src/codec/plain-frame.js";
 import { FramewireError } from "../../src/errors.js";
 import { type Outcome, type OutcomeFrame, outcomeFrame } from "./outcome.js";
+
+useFastWays();
+
+/** Decodes as a page does, which has no short way for plain frames. */
+export function asOnPages<T>(decode: () => T): T {
+  providePlainWay(undefined);
+  try {
+    return decode();
+  } finally {
+    providePlainWay(PLAIN_WAY);
+  }
+}
 
 export interface DecoderRun extends Outcome {
   /** Start offsets of frames and discards in the order in which they were told. */
