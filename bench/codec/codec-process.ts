@@ -1,6 +1,5 @@
 /** The process of one codec. It checks once that nothing is lost, then measures when asked. */
 import { deepEqual } from "node:assert/strict";
-import { Order as TsProtoOrder } from "../gen/bench/v1/order.js";
 import { answerParent, endWithParent } from "../processes.js";
 import { type Order, SIZES } from "./orders.js";
 import { subjectNamed } from "./subjects.js";
@@ -15,6 +14,10 @@ export interface Task {
 
 endWithParent();
 const name = process.argv[2]!;
+// An instance of its own: in a program, the code that is measured meets one kind of reader and writer, not also those that check it.
+const { Order: TsProtoOrder }: typeof import("../gen/bench/v1/order.js") = await import(
+  new URL("../gen/bench/v1/order.js?check", import.meta.url).href
+);
 const codec = await subjectNamed(name).load();
 const sizes = SIZES.map(({ orders }) => {
   const messages = orders.map((order) => codec.message(order));

@@ -179,6 +179,45 @@ describe("the in-place reader", () => {
     );
   }, 600_000);
 
+  it("reads text of every length as the stock reader does, whatever byte is in it and wherever", () => {
+    const different: string[] = [];
+    for (let length = 0; length <= 40; length++) {
+      for (let at = 0; at < Math.max(1, length); at++) {
+        for (const byte of [0x00, 0x7f, 0x80, 0xc3, 0xe2, 0xed, 0xf0, 0xff]) {
+          const encoded = new Uint8Array(2 + length + 3).fill(0x61);
+          encoded.set([0x72, length]);
+          if (at < length) encoded[2 + at] = byte;
+          const reader = readerOver(encoded, 1, 2 + length);
+          const same = reader.string() === new BinaryReader(encoded.subarray(1, 2 + length)).string();
+          if (!same || reader.pos !== 2 + length) different.push(`${byte} at ${at} of ${length}`);
+        }
+      }
+      expect(() => readerOver(Uint8Array.of(length, ...Array(length).fill(0x61)), 0, length).string()).toThrow("premature EOF");
+    }
+    expect(different).toEqual([]);
+  });
+
+  it("refuses text that is no UTF-8 when asked to, as the stock reader does", () => {
+    for (const text of [[0xc3], [0xed, 0xa0, 0x80], [0xc0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0x61, 0xff]]) {
+      const encoded = Uint8Array.of(text.length, ...text);
+      expect(() => new BinaryReader(encoded).string(true)).toThrow();
+      expect(() => readerOver(encoded, 0, encoded.length).string(true)).toThrow();
+      expect(readerOver(encoded, 0, encoded.length).string()).toBe(new BinaryReader(encoded).string());
+    }
+  });
+
+  it("reads numbers out of the buffer it was opened on last, and is a reader to generated code", () => {
+    const [one, two] = [1, 2].map((fDouble) => AllTypes.encode(AllTypes.fromPartial({ fDouble })).finish()) as [Uint8Array, Uint8Array];
+    for (const [buffer, fDouble] of [
+      [one, 1],
+      [two, 2],
+      [one, 1],
+    ] as const) {
+      expect(readerOver(buffer, 0, buffer.length)).toBeInstanceOf(BinaryReader);
+      expect(AllTypes.decode(readerOver(buffer, 0, buffer.length)).fDouble).toBe(fDouble);
+    }
+  });
+
   it.each([
     ["an unknown varint of 12 bytes", [0xf8, 0x3f, ...Array(11).fill(0x80), 0], true],
     ["an unknown varint that does not end", [0xf8, 0x3f, ...Array(11).fill(0x80)], false],

@@ -6,13 +6,13 @@ import type { OrderCodec } from "./codec.js";
 
 const common = {
   message: (order: PlainOrder) => Order.fromPartial({ ...order, placedAtMs: BigInt(order.placedAtMs) } as never),
-  bytes: (message: unknown) => Order.encode(message as Order).finish(),
   plain: (message: unknown) => ({ ...(message as Order), placedAtMs: Number((message as Order).placedAtMs) }) as unknown as PlainOrder,
 };
 
 /** ts-proto's generated code with the writer and reader of @bufbuild/protobuf that it comes with. */
 export const stock: OrderCodec = {
   ...common,
+  bytes: (message) => Order.encode(message as Order).finish(),
   encode: (message) => Order.encode(message as Order).finish().length,
   decode: (bytes) => Order.decode(bytes),
 };
@@ -21,11 +21,18 @@ export const stock: OrderCodec = {
 export function inPlace(): OrderCodec {
   const writer = new MessageWriter();
   let received = new Uint8Array(0);
+  const encode = (message: unknown) => {
+    writer.begin(writer.buffer, 0);
+    Order.encode(message as Order, writer as never);
+  };
   return {
     ...common,
+    bytes: (message) => {
+      encode(message);
+      return writer.finish();
+    },
     encode: (message) => {
-      writer.begin(writer.buffer, 0);
-      Order.encode(message as Order, writer as never);
+      encode(message);
       return writer.position;
     },
     decode: ({ buffer, byteOffset, length }) => {
@@ -38,13 +45,6 @@ export function inPlace(): OrderCodec {
 
 /** The same, but each message gets bytes of its own. */
 export function ownBytes(): OrderCodec {
-  const writer = new MessageWriter();
-  return {
-    ...inPlace(),
-    encode: (message) => {
-      writer.begin(writer.buffer, 0);
-      Order.encode(message as Order, writer as never);
-      return writer.finish().length;
-    },
-  };
+  const codec = inPlace();
+  return { ...codec, encode: (message) => codec.bytes(message).length };
 }
