@@ -4,13 +4,15 @@
  * heap is collected. That cost half of a client's time. Here a table stays for as long as it is large enough.
  */
 
+import type { OpenCalls } from "./open-calls.js";
+
 /** Slots of a new table; a power of two. */
 const FIRST_SLOTS = 4;
 
 /** Shared by all that hold nothing yet; never written to. */
 const NONE: never[] = [];
 
-export class CallMap<T> {
+export class CallMap<T> implements OpenCalls<T> {
   /** The call that was put in when there was no other: most connections never have two at a time. 0 = none. */
   #loneId = 0;
   #lone: T | undefined;

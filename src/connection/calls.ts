@@ -3,7 +3,6 @@
 import type { FrameView } from "../codec/index.js";
 import { type CallErrorCode, codeOfStatus, FramewireError } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
-import { CallMap } from "./call-map.js";
 import type { Command } from "./commands.js";
 import type { CallContext } from "./context.js";
 import { Credit } from "./control-messages.js";
@@ -15,6 +14,7 @@ import type { CallHost } from "./host.js";
 import { ItemQueue } from "./item-queue.js";
 import type { Journal } from "./journal.js";
 import { decodeMessage, encodeMessage } from "./messages.js";
+import { newOpenCalls } from "./open-calls.js";
 import { decodeExt, encodeExt, type FrameOwner, Outgoing } from "./outgoing.js";
 import { type Pump, pump } from "./pump.js";
 
@@ -127,7 +127,7 @@ class StreamCall extends OpenCall {
 /** The table of calls that this side opened. */
 export class CallTable implements DeadlineOwner {
   readonly #host: CallHost;
-  readonly #calls = new CallMap<OpenCall>();
+  readonly #calls = newOpenCalls<OpenCall>();
   readonly #deadlines: Deadlines;
   readonly #journal: Journal | undefined;
   #nextId: number;
@@ -210,14 +210,14 @@ export class CallTable implements DeadlineOwner {
 
   /** Ends the calls that `match` names, in the order they were opened. */
   failWhere(match: (request: Outgoing) => boolean, code: CallErrorCode, message: string): void {
-    for (const call of this.#calls.values()) {
+    for (const call of [...this.#calls.values()]) {
       if (match(call.request)) this.settle(call, new FramewireError(code, `${call.command.name}: ${message}`));
     }
   }
 
   /** The same for a session that goes on: the peer is told, so that it does not go on with calls that nobody waits for. */
   cancelWhere(match: (request: Outgoing) => boolean, code: CallErrorCode, message: string): void {
-    for (const call of this.#calls.values()) {
+    for (const call of [...this.#calls.values()]) {
       if (match(call.request)) this.cancel(call, new FramewireError(code, `${call.command.name}: ${message}`));
     }
   }
@@ -274,7 +274,7 @@ export class CallTable implements DeadlineOwner {
   /** Ends the calls that are due; gives the nearest deadline of the others. */
   expire(now: number): number {
     let nearest = Number.POSITIVE_INFINITY;
-    for (const call of this.#calls.values()) {
+    for (const call of [...this.#calls.values()]) {
       if (call.deadline > now) nearest = Math.min(nearest, call.deadline);
       else this.cancel(call, new FramewireError("deadline-exceeded", `${call.command.name} took longer than ${call.request.timeoutMs} ms`));
     }

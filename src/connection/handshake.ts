@@ -2,7 +2,7 @@
 
 import type { FrameView } from "../codec/index.js";
 import { FramewireError } from "../errors.js";
-import { DEFAULTS, type ResolvedConnectionOptions } from "../options.js";
+import { CONNECTION_DEFAULTS, type ResolvedConnectionOptions } from "../options.js";
 import type { Agreement } from "./connection.js";
 import { Goaway, Hello, type Limits, Welcome } from "./control-messages.js";
 import { KIND_GOAWAY, KIND_HELLO, KIND_WELCOME } from "./frame-kind.js";
@@ -39,7 +39,10 @@ export function ownLimits(options: ResolvedConnectionOptions): Limits {
 
 /** The part of an agreement that the peer's limits make. A limit of 0 is a peer that said nothing: the protocol's default holds, whatever our own limit is. */
 export function agreedLimits(limits: Limits | undefined): Pick<Agreement, "maxPayload" | "initialCredit"> {
-  return { maxPayload: limits?.maxPayload || DEFAULTS.maxPayload, initialCredit: limits?.initialCredit || DEFAULTS.initialCredit };
+  return {
+    maxPayload: limits?.maxPayload || CONNECTION_DEFAULTS.maxPayload,
+    initialCredit: limits?.initialCredit || CONNECTION_DEFAULTS.initialCredit,
+  };
 }
 
 /** A version 1 connection has no handshake and no limits but ours. */

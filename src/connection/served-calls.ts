@@ -3,7 +3,6 @@
 import type { FrameView } from "../codec/index.js";
 import { codeOfStatus, FramewireError, isCallErrorCode, peersError, statusOf } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
-import { CallMap } from "./call-map.js";
 import { type Command, cmdName, type Handler } from "./commands.js";
 import { CallContext, type CallFacts } from "./context.js";
 import { Credit } from "./control-messages.js";
@@ -15,6 +14,7 @@ import { KIND_CREDIT, KIND_ITEM, KIND_RESPONSE } from "./frame-kind.js";
 import type { CallHost } from "./host.js";
 import { ItemQueue } from "./item-queue.js";
 import { decodeMessage, encodeMessage } from "./messages.js";
+import { newOpenCalls } from "./open-calls.js";
 import { decodeExt, encodeExt, Outgoing } from "./outgoing.js";
 import { type Pump, pump } from "./pump.js";
 
@@ -43,7 +43,7 @@ export class ServedCalls implements DeadlineOwner {
   readonly #host: CallHost;
   readonly #dispatcher: Dispatcher;
   readonly #facade: unknown;
-  readonly #calls = new CallMap<ServedCall>();
+  readonly #calls = newOpenCalls<ServedCall>();
   /** Made for the first call that has one. */
   #deadlines: Deadlines | undefined;
   /** Handlers of one-way messages that have not returned. */
@@ -162,14 +162,14 @@ export class ServedCalls implements DeadlineOwner {
 
   /** The calls end with the connection; nothing is sent any more. */
   abortWhere(match: (command: Command) => boolean, message: string): void {
-    for (const call of this.#calls.values()) {
+    for (const call of [...this.#calls.values()]) {
       if (match(call.command)) this.#drop(call, new FramewireError("cancelled", message, { fault: "remote" }));
     }
   }
 
   /** Calls of which frames may be lost fail, and their callers are told. */
   failWhere(match: (command: Command) => boolean, error: FramewireError): void {
-    for (const call of this.#calls.values()) {
+    for (const call of [...this.#calls.values()]) {
       if (!match(call.command)) continue;
       call.context.abort("cancelled", error.message);
       this.#fail(call, error);
@@ -268,7 +268,7 @@ export class ServedCalls implements DeadlineOwner {
   /** Ends the calls that are due; gives the nearest deadline of the others. */
   expire(now: number): number {
     let nearest = Number.POSITIVE_INFINITY;
-    for (const call of this.#calls.values()) {
+    for (const call of [...this.#calls.values()]) {
       if (call.deadline > now) {
         nearest = Math.min(nearest, call.deadline);
         continue;
