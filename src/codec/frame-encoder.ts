@@ -265,6 +265,15 @@ export class FrameEncoder {
     this.#takenFrom = undefined;
   }
 
+  /** The same for bytes that are still needed: what they lie in, which is to be left once they are not. */
+  lend(bytes: Uint8Array): WriteBlock | undefined {
+    if (bytes !== this.#taken) return undefined;
+    const block = this.#takenFrom;
+    this.#taken = EMPTY;
+    this.#takenFrom = undefined;
+    return block;
+  }
+
   /** Makes room for `count` more bytes, moving those not yet taken if need be. */
   #reserve(count: number): void {
     if (this.#end + count > this.#limit) this.#makeRoom(count);

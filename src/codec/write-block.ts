@@ -13,6 +13,10 @@ const LARGEST_KEPT = 512 * 1024;
 /** The block that is being filled. */
 let current: WriteBlock | undefined;
 
+/** Blocks that were filled, and that all bytes have left since. */
+const spares: WriteBlock[] = [];
+const MOST_SPARES = 8;
+
 export class WriteBlock {
   readonly bytes: Uint8Array;
   #used = 0;
@@ -26,7 +30,7 @@ export class WriteBlock {
   /** A block with at least `room` bytes left. */
   static withRoom(room: number): WriteBlock {
     if (current !== undefined && current.bytes.length - current.#used >= room) return current;
-    const block = new WriteBlock(new Uint8Array(Math.max(BLOCK, room)));
+    const block = (room <= BLOCK ? spares.pop() : undefined) ?? new WriteBlock(new Uint8Array(Math.max(BLOCK, room)));
     if (room <= LARGEST_KEPT) current = block;
     return block;
   }
@@ -58,6 +62,8 @@ export class WriteBlock {
 
   /** Ends a part. Behind the last one the block is as new. */
   leave(): void {
-    if (--this.#parts === 0) this.#used = 0;
+    if (--this.#parts > 0) return;
+    this.#used = 0;
+    if (this !== current && this.bytes.length === BLOCK && spares.length < MOST_SPARES) spares.push(this);
   }
 }

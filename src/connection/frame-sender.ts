@@ -185,7 +185,7 @@ export class FrameSender implements AckWatched {
       if (frame.callId === undefined) return frame.owner?.frameSettled();
       throw noConnection();
     }
-    frame.settlePayload();
+    frame.park();
     this.#checkSize(frame);
     this.#queue().push(frame);
     if (this.#link === undefined) this.#events.emit("queued");
@@ -347,11 +347,11 @@ export class FrameSender implements AckWatched {
 
   #transmit(link: Link, frame: Outgoing): void {
     const observed = this.#events.has("frame");
-    if (observed) frame.settlePayload();
+    if (observed) frame.settleForGood();
     const before = link.writtenBytes;
     if (this.#version === 1) this.#writeV1(link, frame);
     else this.#writeSealed(link, frame);
-    frame.sent = true;
+    frame.left();
     if (observed) {
       const { cmd, kind = 0, callId = 0, payload = EMPTY } = frame;
       this.#events.emit("frame", {

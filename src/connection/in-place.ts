@@ -7,6 +7,7 @@ import { MessageWriter } from "../codec/message-writer.js";
 import type { MessageCodec } from "./definition.js";
 import { readerOver } from "./message-reader.js";
 import { provideInPlace, type TsProtoCodec } from "./messages.js";
+import { giveSpare, LEAST_SPARE, takeSpare } from "./spare-memory.js";
 
 const verdicts = new WeakMap<object, boolean>();
 
@@ -46,6 +47,17 @@ export function useInPlace(): void {
       codec.encode(message, writer);
       return writer.finish();
     },
+    park(codec, message) {
+      writer.begin(writer.buffer, 0);
+      codec.encode(message, writer);
+      const length = writer.position;
+      if (length < LEAST_SPARE) return { bytes: writer.finish() };
+      const memory = takeSpare(length);
+      const bytes = memory.subarray(0, length);
+      bytes.set(writer.buffer.subarray(0, length));
+      return { bytes, memory };
+    },
+    giveBack: giveSpare,
     decode: (codec, { buffer, payloadStart, payloadEnd }) => codec.decode(readerOver(buffer, payloadStart, payloadEnd)),
   });
 }

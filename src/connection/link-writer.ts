@@ -2,6 +2,7 @@
 import { type ByteSink, FrameEncoder, type MessageEncoder } from "../codec/frame-encoder.js";
 import type { FrameInit } from "../codec/index.js";
 import type { SharedFrame } from "../codec/shared-frame.js";
+import type { WriteBlock } from "../codec/write-block.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import type { Transport } from "./transport.js";
 
@@ -28,6 +29,8 @@ export class LinkWriter {
   #frameLengths: number[] | undefined;
   #seed: number | undefined;
   #maxPayload: number;
+  /** What bytes lie in that the network has not taken all of. */
+  #lent: WriteBlock[] | undefined;
   #handedOver = 0;
   #flushedBytes = 0;
   #stalledSince = 0;
@@ -137,7 +140,11 @@ export class LinkWriter {
     // Frames behind a hello or welcome may share a message already, while it had one to itself.
     if (start < bytes.length) transport.write(start === 0 ? bytes : bytes.subarray(start));
     if (lengths !== undefined) transport.uncork?.();
-    if (transport.copies === true && transport.bufferedBytes === 0) encoder.recycle(bytes);
+    if (transport.copies === true) {
+      const block = encoder.lend(bytes);
+      if (transport.bufferedBytes === 0) block?.leave();
+      else if (block !== undefined) (this.#lent ??= []).push(block);
+    }
     this.#pool?.giveEncoder(encoder);
     this.#forcedBytes = backlog < this.#options.highWaterMark ? 0 : this.#forcedBytes + bytes.length;
   }
@@ -146,6 +153,7 @@ export class LinkWriter {
   noteProgress(now: number): void {
     const waiting = this.#transport.bufferedBytes;
     const flushed = this.#handedOver - waiting;
+    if (waiting === 0) this.#leaveLent();
     if (flushed <= this.#flushedBytes && waiting > 0) return;
     this.#flushedBytes = flushed;
     this.#stalledSince = now;
@@ -154,6 +162,13 @@ export class LinkWriter {
   /** Milliseconds since the network last took bytes while others waited. */
   stalledMs(now: number): number {
     return now - this.#stalledSince;
+  }
+
+  #leaveLent(): void {
+    const lent = this.#lent;
+    if (lent === undefined) return;
+    this.#lent = undefined;
+    for (const block of lent) block.leave();
   }
 
   #takeEncoder(): FrameEncoder {

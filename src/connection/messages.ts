@@ -9,11 +9,21 @@ export interface TsProtoCodec extends MessageCodec {
   fromPartial(message: unknown): unknown;
 }
 
+/** The bytes of a message that waits to be sent, and the memory they lie in if that is to be given back behind it. */
+export interface Parked {
+  readonly bytes: Uint8Array;
+  readonly memory?: Uint8Array;
+}
+
 /** What writes and reads messages without bytes of their own in between. in-place.ts is one; without one all goes through bytes. */
 export interface InPlace {
   /** Whether it can do so with `codec`. */
   suits(codec: MessageCodec): codec is TsProtoCodec;
   encode(codec: TsProtoCodec, message: unknown): Uint8Array;
+  /** The same for a message that waits to be sent. */
+  park(codec: TsProtoCodec, message: unknown): Parked;
+  /** Takes the memory of `park` back: nobody reads it any more. */
+  giveBack(memory: Uint8Array): void;
   decode(codec: TsProtoCodec, frame: FrameView): unknown;
 }
 
@@ -38,6 +48,17 @@ export function completeMessage(codec: MessageCodec, message: unknown): unknown 
 export function encodeMessage(codec: MessageCodec, message: unknown): Uint8Array {
   const complete = completeMessage(codec, message);
   return inPlace?.suits(codec) === true ? inPlace.encode(codec, complete) : codec.encode(complete).finish();
+}
+
+/** The same for a message that waits to be sent. Its memory is for {@link giveBack} when it has gone. */
+export function parkMessage(codec: MessageCodec, message: unknown): Parked {
+  if (inPlace?.suits(codec) !== true) return { bytes: encodeMessage(codec, message) };
+  return inPlace.park(codec, completeMessage(codec, message));
+}
+
+/** Nobody reads the memory of a message that waited any more. */
+export function giveBack(memory: Uint8Array): void {
+  inPlace?.giveBack(memory);
 }
 
 /** Reads the payload of a frame. The message shares no bytes with it. @throws whatever the codec throws */

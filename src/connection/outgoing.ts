@@ -8,7 +8,7 @@ import type { SlowConsumerPolicy } from "./commands.js";
 import { FrameExt } from "./control-messages.js";
 import type { MessageCodec } from "./definition.js";
 import { Deque } from "./deque.js";
-import { encodeMessage } from "./messages.js";
+import { encodeMessage, giveBack, parkMessage } from "./messages.js";
 
 /** Told once: the frame went out, or with an error that it never will. */
 export interface FrameOwner {
@@ -48,6 +48,8 @@ export class Outgoing {
   durable = false;
   /** Whether a journal does. */
   kept = false;
+  /** What the payload lies in, while it is on loan. */
+  #memory: Uint8Array | undefined = undefined;
 
   constructor(cmd: number, kind: FrameKind | undefined, callId: number | undefined, reliable: boolean) {
     this.cmd = cmd;
@@ -62,6 +64,31 @@ export class Outgoing {
     this.payload = encodeMessage(this.codec, this.message);
     this.codec = undefined;
     this.message = undefined;
+  }
+
+  /** The same for a frame that has to wait: its payload may lie in memory on loan until it `left`. */
+  park(): void {
+    if (this.codec === undefined) return;
+    const { bytes, memory } = parkMessage(this.codec, this.message);
+    this.payload = bytes;
+    this.#memory = memory;
+    this.codec = undefined;
+    this.message = undefined;
+  }
+
+  /** The same where the payload is shown to somebody who may keep it: its memory is not given back. */
+  settleForGood(): void {
+    this.settlePayload();
+    this.#memory = undefined;
+  }
+
+  /** The frame has gone out. */
+  left(): void {
+    this.sent = true;
+    if (this.#memory === undefined) return;
+    giveBack(this.#memory);
+    this.#memory = undefined;
+    this.payload = undefined;
   }
 }
 

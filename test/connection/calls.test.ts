@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { Client } from "../../src/client/index.js";
 import { FramewireError } from "../../src/errors.js";
 import type { Server } from "../../src/server/index.js";
-import { NoteRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";
+import { EchoRequest, NoteRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { testService } from "../helpers/test-service.js";
 import { Bench, JOINTS } from "../helpers/transports.js";
 
@@ -41,6 +41,33 @@ for (const joint of JOINTS) {
       const service = (await join()).service(TestServiceDefinition);
       const data = new Uint8Array(1024 * 1024 - 64).map((_, i) => i * 7);
       expect(Buffer.compare((await service.echo({ data })).data, data)).toBe(0);
+    });
+
+    it("hundreds of large calls at once get each their own reply, whatever becomes of a message once it is sent", async () => {
+      const client = await join();
+      const shown: Uint8Array[] = [];
+      let stop = () => {};
+      const look = (frame: { direction: string; payload: Uint8Array }) => frame.direction === "out" && shown.push(frame.payload);
+      const service = client.service(TestServiceDefinition);
+      const replies = await Promise.all(
+        Array.from({ length: 300 }, (_, i) => {
+          // Some calls in, somebody begins to look at the frames, and keeps what it sees.
+          if (i === 200) stop = client.on("frame", look);
+          const data = new Uint8Array(10_000 + i).fill(i);
+          const reply = service.echo({ data });
+          data.fill(0xee);
+          return reply;
+        }),
+      );
+      for (const [i, { data }] of replies.entries()) expect(Buffer.compare(data, new Uint8Array(10_000 + i).fill(i))).toBe(0);
+      expect(shown.length).toBeGreaterThan(90);
+      stop();
+      await Promise.all(Array.from({ length: 300 }, () => service.echo({ data: new Uint8Array(10_000) })));
+      for (const payload of shown) {
+        const { data } = EchoRequest.decode(payload);
+        expect(data.length).toBeGreaterThanOrEqual(10_000);
+        expect(Buffer.compare(data, new Uint8Array(data.length).fill(data.length - 10_000))).toBe(0);
+      }
     });
 
     it("a thousand calls at once get each their own reply", async () => {
