@@ -43,10 +43,10 @@ export class RingBuffer {
   length = 0;
 
   /**
-   * The bytes held while there is no storage, four to a number. In a server with many connections most decoders that hold
-   * anything hold a header, and a typed array for it would take ten times its bytes.
+   * The bytes held while there is no storage, one to a character. In a server with many connections most decoders that hold
+   * anything hold a header; a typed array for it would take ten times its bytes, numbers in an array four times.
    */
-  #parked: number[] | undefined;
+  #parked: string | undefined;
 
   /** Appends those of `from` from position `start` up to `end`, for a longer time: a few bytes are parked. */
   hold(from: ByteSource, start: number, end: number): void {
@@ -55,23 +55,22 @@ export class RingBuffer {
       return;
     }
     const { bytes } = from;
+    const codes: number[] = [];
+    for (let i = start; i < end; i++) codes.push(bytes[i]!);
+    this.#parked = String.fromCharCode(...codes);
     this.length = end - start;
-    const words = new Array<number>((this.length + 3) >> 2).fill(0);
-    for (let i = start; i < end; i++) words[(i - start) >> 2]! |= bytes[i]! << (8 * (i - start));
-    this.#parked = words;
   }
 
   /** Brings parked bytes into storage: to be called before it is looked at. */
   unpark(): void {
-    const words = this.#parked;
-    if (words === undefined) return;
-    const count = this.length;
+    const parked = this.#parked;
+    if (parked === undefined) return;
     this.#parked = undefined;
     this.length = 0;
-    this.#resize(count);
+    this.#resize(parked.length);
     const { bytes } = this.source;
-    for (let i = 0; i < count; i++) bytes[i] = words[i >> 2]! >>> (8 * i);
-    this.length = count;
+    for (let i = 0; i < parked.length; i++) bytes[i] = parked.charCodeAt(i);
+    this.length = parked.length;
   }
 
   /** Appends one byte or a few. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ByteSource } from "../../src/codec/byte-source.js";
 import { RingBuffer } from "../../src/codec/ring-buffer.js";
+import { heldBytes } from "../helpers/memory.js";
 import { Random } from "../helpers/random.js";
 
 const noise = new Random(3).bytes(100_000);
@@ -40,6 +41,18 @@ describe("RingBuffer", () => {
       }
       expect(contents(ring)).toEqual(model);
     }
+  });
+
+  it("holds a header's 20 bytes in less than 64", () => {
+    const rings = Array.from({ length: 4000 }, () => new RingBuffer());
+    for (const ring of rings) {
+      ring.hold(source, 0, 20);
+      ring.release();
+    }
+    const before = heldBytes();
+    for (const [i, ring] of rings.entries()) ring.hold(source, i, i + 20);
+    expect((heldBytes() - before) / rings.length).toBeLessThan(64);
+    expect(contents(rings[70]!)).toEqual([...noise.subarray(70, 90)]);
   });
 
   it("moves an index when bytes are dropped, and copies nothing", () => {
