@@ -78,5 +78,6 @@ export function crcOfBytes(bytes: Uint8Array, start: number, end: number, crc: n
 /** CRC-32 of the four little-endian bytes of `seed`, signed: what a seeded checksum goes on from. No seed gives 0. */
 export function crcOfSeed(seed: number | undefined): number {
   if (seed === undefined) return 0;
-  return crcOfBytes(Uint8Array.of(seed, seed >>> 8, seed >>> 16, seed >>> 24), 0, 4, 0);
+  if (T0[1] === 0) fillTables(store);
+  return ~(T3[~seed & 0xff]! ^ T2[(~seed >>> 8) & 0xff]! ^ (T1[(~seed >>> 16) & 0xff]! ^ T0[~seed >>> 24]!));
 }

@@ -33,9 +33,9 @@ export class CallContext<C = unknown> {
   readonly trace: string | undefined;
   /** Sent back with the reply. Set it before the handler returns. */
   responseMetadata: Record<string, string> | undefined;
+  /** @internal On the clock of the connection; Infinity = none. */
+  readonly deadline: number;
   readonly #clock: Clock;
-  /** On the clock of the connection; Infinity = none. */
-  readonly #deadline: number;
   #abort: AbortController | undefined;
   #aborted: FramewireError | undefined;
   #values: Map<ContextKey<unknown>, unknown> | undefined;
@@ -47,12 +47,12 @@ export class CallContext<C = unknown> {
     this.metadata = facts.metadata;
     this.trace = facts.trace;
     this.#clock = clock;
-    this.#deadline = facts.timeoutMs > 0 ? clock.now() + facts.timeoutMs : Number.POSITIVE_INFINITY;
+    this.deadline = facts.timeoutMs > 0 ? clock.now() + facts.timeoutMs : Number.POSITIVE_INFINITY;
   }
 
   /** Milliseconds that the caller still gives, at least 0; Infinity = no limit. */
   get remainingMs(): number {
-    return Math.max(0, this.#deadline - this.#clock.now());
+    return Math.max(0, this.deadline - this.#clock.now());
   }
 
   /** Aborted when the caller gives up, the deadline passes or the connection ends; its reason is a FramewireError. */

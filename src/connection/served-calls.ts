@@ -32,8 +32,6 @@ interface ServedCall {
   readonly requests: ItemQueue<unknown> | undefined;
   readonly receiveCredit: ReceiveCredit | undefined;
   readonly sendCredit: SendCredit | undefined;
-  /** On the clock of the connection; Infinity = none. */
-  readonly deadline: number;
   pump: Pump | undefined;
 }
 
@@ -203,12 +201,11 @@ export class ServedCalls implements DeadlineOwner {
       requests,
       receiveCredit: command.requestStream ? new ReceiveCredit(this.#host.options.initialCredit) : undefined,
       sendCredit: command.responseStream ? new SendCredit(this.#host.peerCredit) : undefined,
-      deadline: facts.timeoutMs > 0 ? this.#host.clock.now() + facts.timeoutMs : Number.POSITIVE_INFINITY,
       pump: undefined,
     };
     this.#calls.set(id, call);
     this.#deadlines ??= new Deadlines(this.#host.clock, this);
-    this.#deadlines.add(call.deadline);
+    this.#deadlines.add(context.deadline);
     try {
       const result = this.#dispatcher.run(handler, requests ?? request, context);
       if (result instanceof Promise) {
@@ -269,8 +266,9 @@ export class ServedCalls implements DeadlineOwner {
   expire(now: number): number {
     let nearest = Number.POSITIVE_INFINITY;
     for (const call of [...this.#calls.values()]) {
-      if (call.deadline > now) {
-        nearest = Math.min(nearest, call.deadline);
+      const { deadline } = call.context;
+      if (deadline > now) {
+        nearest = Math.min(nearest, deadline);
         continue;
       }
       const message = `${call.command.name} did not end before the caller's deadline`;

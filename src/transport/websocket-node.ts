@@ -35,6 +35,8 @@ export class NodeWebSocketTransport implements Transport {
   #boundary: MessageBoundary | undefined;
   /** Bytes read since this side closed; undefined = it has not. */
   #lingered: number | undefined;
+  /** The chunk at hand has brought a message: its receiver knows that the peer lives. */
+  #heard = false;
   /** What broke the socket, for `onClose`. */
   failure: Error | undefined;
 
@@ -81,7 +83,7 @@ export class NodeWebSocketTransport implements Transport {
 
   write(bytes: Uint8Array): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
-    this.#socket.send(bytes, SEND_OPTIONS);
+    this.#socket.send(bytes);
   }
 
   cork(): void {
@@ -116,6 +118,12 @@ export class NodeWebSocketTransport implements Transport {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping();
   }
 
+  /** A message, whole. */
+  message(data: Uint8Array): void {
+    this.#heard = true;
+    this.receiver.onData(data);
+  }
+
   /** Every chunk of the socket below, after the library has dealt with it: also what it keeps to itself, pings and parts of messages. */
   received(chunk: Uint8Array): void {
     if (this.#lingered !== undefined) {
@@ -123,10 +131,13 @@ export class NodeWebSocketTransport implements Transport {
       if (this.#lingered > LINGER_BYTES) this.destroy();
       return;
     }
+    const heard = this.#heard;
+    this.#heard = false;
     const boundary = this.#boundary ?? betweenMessages;
     boundary.push(chunk);
     if (boundary.current === 0) {
-      if (this.#boundary !== undefined) this.#boundary = undefined;
+      if (this.#boundary === undefined && heard) return;
+      this.#boundary = undefined;
     } else if (this.#boundary === undefined) {
       this.#boundary = boundary;
       betweenMessages = new MessageBoundary();
@@ -136,9 +147,9 @@ export class NodeWebSocketTransport implements Transport {
 }
 
 function onMessage(this: unknown, data: RawData, isBinary: boolean): void {
-  const { receiver } = (this as Owned)[kTransport];
-  if (isBinary) receiver.onData(data as Buffer);
-  else receiver.onViolation?.("text messages are not part of the protocol");
+  const transport = (this as Owned)[kTransport];
+  if (isBinary) transport.message(data as Buffer);
+  else transport.receiver.onViolation?.("text messages are not part of the protocol");
 }
 
 function onDrain(this: unknown): void {
@@ -164,8 +175,6 @@ function onClose(this: unknown, closeCode: number, reason: Buffer): void {
   const { receiver, failure } = (this as Owned)[kTransport];
   receiver.onClose(closeCode, reason.toString(), failure);
 }
-
-const SEND_OPTIONS = { binary: true, compress: false };
 
 /** Connects to `ws://…` or `wss://…`. Rejects with `connect-failed`, which says what the server answered. */
 export function connectNodeWebSocket(
