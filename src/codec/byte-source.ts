@@ -44,7 +44,7 @@ export class ByteSource {
   /** Copies the bytes from position `start` up to `end` into `target` at `at`. */
   copyTo(target: Uint8Array, at: number, start: number, end: number): void {
     const count = end - start;
-    if (count > 48) {
+    if (count > 24) {
       target.set(this.view(start, count), at);
     } else {
       const { bytes } = this;

@@ -35,7 +35,7 @@ export interface DecoderStats {
 }
 
 /** Up to this many bytes are copied one by one. */
-const FEW = 48;
+const FEW = 24;
 
 /** Finds the frames in a stream of bytes. */
 export class FrameDecoder {

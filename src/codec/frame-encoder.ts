@@ -316,7 +316,7 @@ export class FrameEncoder {
 }
 
 function copyInto(source: Uint8Array, target: Uint8Array, at: number): void {
-  if (source.length > 48) target.set(source, at);
+  if (source.length > 24) target.set(source, at);
   else for (let i = 0; i < source.length; i++) target[at + i] = source[i]!;
 }
 

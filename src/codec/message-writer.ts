@@ -155,7 +155,7 @@ export class MessageWriter {
   raw(chunk: Uint8Array): this {
     const { length } = chunk;
     this.reserve(length);
-    if (length > 48) this.buffer.set(chunk, this.position);
+    if (length > 24) this.buffer.set(chunk, this.position);
     else for (let i = 0; i < length; i++) this.buffer[this.position + i] = chunk[i]!;
     this.position += length;
     return this;

@@ -38,6 +38,12 @@ function sparesOf(size: number): Uint8Array[] | undefined {
   return spareRings[Math.clz32(FIRST_RING) - Math.clz32(size)];
 }
 
+/** Keeps a ring for the next buffer that needs one of its size. */
+function spare(ring: Uint8Array): void {
+  const spares = sparesOf(ring.length);
+  if (spares !== undefined && spares.length < MOST_SPARES) spares.push(ring);
+}
+
 /**
  * What a sender keeps until the peer acknowledges it: the bytes of whole encoded frames, in one ring. A frame costs
  * a copy of its bytes and no object of its own.
@@ -57,6 +63,8 @@ export class ReplayBuffer implements ByteSink {
   #cursorAt = 0;
   #acked = 0;
   #evicted = 0;
+  /** Bytes of the ring that was given back last: the next one is as large at once. */
+  #ringSize = FIRST_RING;
   /** Sequences, and when they were sent at the earliest, as were those behind them up to the next entry. */
   #times: { readonly from: number; readonly at: number }[] | undefined;
 
@@ -201,12 +209,10 @@ export class ReplayBuffer implements ByteSink {
   }
 
   #giveBack(): void {
-    const spares = sparesOf(this.#ring.length);
-    if (spares === undefined) return;
-    if (spares.length < MOST_SPARES) {
-      spares.push(this.#ring);
-      if (this.#lengths.length === FIRST_LENGTHS && spareLengths.length < MOST_SPARES) spareLengths.push(this.#lengths);
-    }
+    if (sparesOf(this.#ring.length) === undefined) return;
+    spare(this.#ring);
+    if (this.#lengths.length === FIRST_LENGTHS && spareLengths.length < MOST_SPARES) spareLengths.push(this.#lengths);
+    this.#ringSize = this.#ring.length;
     this.shrink();
   }
 
@@ -263,10 +269,13 @@ export class ReplayBuffer implements ByteSink {
     }
     const needed = this.bytes + length;
     if (needed <= this.#ring.length) return;
-    let size = Math.max(FIRST_RING, this.#ring.length);
+    let size = Math.max(this.#ringSize, this.#ring.length);
     while (size < needed) size *= 2;
     const ring = sparesOf(size)?.pop() ?? new Uint8Array(size);
-    if (this.#tail > this.#head) ring.set(this.#copy(this.#head, this.#tail));
+    if (this.#tail > this.#head) {
+      ring.set(this.#copy(this.#head, this.#tail));
+      spare(this.#ring);
+    }
     this.#tail -= this.#head;
     this.#cursorAt -= this.#head;
     this.#head = 0;
@@ -275,7 +284,7 @@ export class ReplayBuffer implements ByteSink {
 }
 
 /** Frames up to this length are copied by a loop: the view that a native copy needs costs more. */
-const SMALL = 128;
+const SMALL = 24;
 
 /** What to do with a frame that carries a sequence. */
 export type Acceptance = "deliver" | "duplicate" | "gap" | "invalid";
