@@ -1,8 +1,7 @@
 /** `framewire/client` on Node: WebSocket, TCP and TLS. */
 
 import type { ConnectionOptions as TlsConnectionOptions } from "node:tls";
-import { CallMap } from "../connection/call-map.js";
-import { provideOpenCalls } from "../connection/open-calls.js";
+import { useFastKeeping } from "../connection/fast.js";
 import { FramewireError } from "../errors.js";
 import { Client } from "./client.js";
 import type { ClientOptions, Connector } from "./client-options.js";
@@ -53,7 +52,7 @@ const connectNode: Connector = async (url, settings, signal) => {
 
 /** A client of the server at `url` (`ws://`, `wss://`, `tcp://`, `tls://`); `connect` opens it. @throws FramewireError `invalid-option` */
 export function createClient(url: string | URL, options: ClientOptions = {}): Client {
-  provideOpenCalls(CallMap);
+  useFastKeeping();
   if (options.connector !== undefined) void loadInPlace();
   return new Client(url, { connector: connectNode, ...options });
 }

@@ -4,6 +4,7 @@
  */
 
 import type { ByteSink } from "../codec/frame-encoder.js";
+import { newFrameStore } from "./frame-store.js";
 
 /** Bounds of a replay buffer: options of a connection, which all of a server share. */
 export interface ReplayLimits {
@@ -22,49 +23,18 @@ export interface SequenceRange {
   readonly to: number;
 }
 
-const NO_BYTES = new Uint8Array(0);
-const NO_LENGTHS = new Uint32Array(0);
-
-const FIRST_RING = 256;
-const FIRST_LENGTHS = 16;
-
-/** Rings of the first three sizes that nobody needs now: a buffer that has all its frames acknowledged gives its own back. */
-const spareRings: readonly Uint8Array[][] = [[], [], []];
-const spareLengths: Uint32Array[] = [];
-const MOST_SPARES = 64;
-
-/** Those of `size`, a power of two from the first on. */
-function sparesOf(size: number): Uint8Array[] | undefined {
-  return spareRings[Math.clz32(FIRST_RING) - Math.clz32(size)];
-}
-
-/** Keeps a ring for the next buffer that needs one of its size. */
-function spare(ring: Uint8Array): void {
-  const spares = sparesOf(ring.length);
-  if (spares !== undefined && spares.length < MOST_SPARES) spares.push(ring);
-}
-
-/**
- * What a sender keeps until the peer acknowledges it: the bytes of whole encoded frames, in one ring. A frame costs
- * a copy of its bytes and no object of its own.
- */
+/** What a sender keeps until the peer acknowledges it: the bytes of whole encoded frames. */
 export class ReplayBuffer implements ByteSink {
   readonly #limits: ReplayLimits;
-  #ring: Uint8Array = NO_BYTES;
-  /** Lengths of the frames kept; that of sequence `s` is at `s` modulo its length. */
-  #lengths: Uint32Array = NO_LENGTHS;
-  /** Bytes ever dropped from the ring, and ever put in. Their places in it are these modulo its length. */
-  #head = 0;
-  #tail = 0;
+  /** The frames from `oldest` up to, not including, `next`. */
+  readonly #frames = newFrameStore();
   #oldest = 1;
   #next = 1;
-  /** The frame that goes out next, and where it begins: below `next` while frames are sent again. */
+  /** The frame that goes out next, below `next` while frames are sent again, and the bytes of those kept before it. */
   #cursor = 1;
-  #cursorAt = 0;
+  #inFlight = 0;
   #acked = 0;
   #evicted = 0;
-  /** Bytes of the ring that was given back last: the next one is as large at once. */
-  #ringSize = FIRST_RING;
   /** Sequences, and when they were sent at the earliest, as were those behind them up to the next entry. */
   #times: { readonly from: number; readonly at: number }[] | undefined;
 
@@ -94,12 +64,12 @@ export class ReplayBuffer implements ByteSink {
 
   /** Bytes kept. */
   get bytes(): number {
-    return this.#tail - this.#head;
+    return this.#frames.bytes;
   }
 
   /** Bytes of them that are on their way: all, unless frames are being sent again. */
   get inFlight(): number {
-    return this.#cursorAt - this.#head;
+    return this.#inFlight;
   }
 
   /** Frames thrown out unacknowledged since the start, because the buffer was full or they were too old. */
@@ -117,28 +87,15 @@ export class ReplayBuffer implements ByteSink {
    * frame that fills the buffer may take it above its limit; in a buffer that was full the oldest make room for it.
    */
   add(buffer: Uint8Array, start = 0, end = buffer.length): void {
-    const length = end - start;
     while (this.#isFull() && this.#oldest < this.#next) this.#evict();
     this.#next++;
     this.#cursor = this.#next;
-    if (!this.#keeps()) {
+    if (this.#keeps()) {
+      this.#frames.push(buffer, start, end);
+      this.#inFlight = this.#frames.bytes;
+    } else {
       this.#oldest = this.#next;
       this.#evicted++;
-      return;
-    }
-    this.#grow(length);
-    this.#lengths[(this.#next - 1) & (this.#lengths.length - 1)] = length;
-    const at = this.#tail & (this.#ring.length - 1);
-    const room = this.#ring.length - at;
-    this.#tail += length;
-    this.#cursorAt = this.#tail;
-    if (length <= SMALL && length <= room) {
-      for (let i = 0; i < length; i++) this.#ring[at + i] = buffer[start + i]!;
-    } else if (length <= room) {
-      this.#ring.set(buffer.subarray(start, end), at);
-    } else {
-      this.#ring.set(buffer.subarray(start, start + room), at);
-      this.#ring.set(buffer.subarray(start + room, end), 0);
     }
   }
 
@@ -172,7 +129,6 @@ export class ReplayBuffer implements ByteSink {
     if (!(sequence < this.#next)) return false;
     if (sequence > this.#acked) this.#acked = sequence;
     while (this.#oldest <= sequence) this.#drop();
-    if (this.#oldest === this.#next && this.#ring.length > 0) this.#giveBack();
     return true;
   }
 
@@ -184,16 +140,16 @@ export class ReplayBuffer implements ByteSink {
   /** Everything kept after `sequence` is to be sent again; `again` gives it frame by frame. */
   rewind(sequence: number): void {
     this.#cursor = this.#oldest;
-    this.#cursorAt = this.#head;
-    while (this.#cursor <= sequence && this.#cursor < this.#next) this.#advance();
+    this.#inFlight = 0;
+    while (this.#cursor <= sequence && this.behind) this.again();
   }
 
-  /** A copy of the next frame to send again; `undefined` if there is none. */
+  /** The bytes of the next frame to send again, valid until the buffer changes; `undefined` if there is none. */
   again(): Uint8Array | undefined {
     if (!this.behind) return undefined;
-    const from = this.#cursorAt;
-    this.#advance();
-    return this.#copy(from, this.#cursorAt);
+    const frame = this.#frames.at(this.#cursor++ - this.#oldest, this.#inFlight);
+    this.#inFlight += frame.length;
+    return frame;
   }
 
   /** Sequences after `received` that cannot be sent again. */
@@ -203,17 +159,7 @@ export class ReplayBuffer implements ByteSink {
 
   /** Gives memory back that is not in use; for a connection that has nothing to send. */
   shrink(): void {
-    if (this.#oldest < this.#next) return;
-    this.#ring = NO_BYTES;
-    this.#lengths = NO_LENGTHS;
-  }
-
-  #giveBack(): void {
-    if (sparesOf(this.#ring.length) === undefined) return;
-    spare(this.#ring);
-    if (this.#lengths.length === FIRST_LENGTHS && spareLengths.length < MOST_SPARES) spareLengths.push(this.#lengths);
-    this.#ringSize = this.#ring.length;
-    this.shrink();
+    if (this.#oldest === this.#next) this.#frames.shrink?.();
   }
 
   #replayMs(): number {
@@ -234,57 +180,12 @@ export class ReplayBuffer implements ByteSink {
   }
 
   #drop(): void {
-    this.#head += this.#lengthOf(this.#oldest);
+    const length = this.#frames.shift();
+    if (this.#cursor > this.#oldest) this.#inFlight -= length;
+    else this.#cursor++;
     this.#oldest++;
-    if (this.#cursor >= this.#oldest) return;
-    this.#cursor = this.#oldest;
-    this.#cursorAt = this.#head;
-  }
-
-  #advance(): void {
-    this.#cursorAt += this.#lengthOf(this.#cursor++);
-  }
-
-  #lengthOf(sequence: number): number {
-    return this.#lengths[sequence & (this.#lengths.length - 1)]!;
-  }
-
-  #copy(from: number, to: number): Uint8Array {
-    const bytes = new Uint8Array(to - from);
-    const at = from & (this.#ring.length - 1);
-    const first = this.#ring.subarray(at, at + bytes.length);
-    bytes.set(first);
-    bytes.set(this.#ring.subarray(0, bytes.length - first.length), first.length);
-    return bytes;
-  }
-
-  #grow(length: number): void {
-    const count = this.#next - this.#oldest;
-    if (count > this.#lengths.length) {
-      const free = this.#lengths.length === 0 ? spareLengths.pop() : undefined;
-      const lengths = free ?? new Uint32Array(Math.max(FIRST_LENGTHS, this.#lengths.length * 2));
-      for (let s = this.#oldest; s < this.#next - 1; s++)
-        lengths[s & (lengths.length - 1)] = this.#lengths[s & (this.#lengths.length - 1)]!;
-      this.#lengths = lengths;
-    }
-    const needed = this.bytes + length;
-    if (needed <= this.#ring.length) return;
-    let size = Math.max(this.#ringSize, this.#ring.length);
-    while (size < needed) size *= 2;
-    const ring = sparesOf(size)?.pop() ?? new Uint8Array(size);
-    if (this.#tail > this.#head) {
-      ring.set(this.#copy(this.#head, this.#tail));
-      spare(this.#ring);
-    }
-    this.#tail -= this.#head;
-    this.#cursorAt -= this.#head;
-    this.#head = 0;
-    this.#ring = ring;
   }
 }
-
-/** Frames up to this length are copied by a loop: the view that a native copy needs costs more. */
-const SMALL = 24;
 
 /** What to do with a frame that carries a sequence. */
 export type Acceptance = "deliver" | "duplicate" | "gap" | "invalid";

@@ -1,7 +1,6 @@
 /** The server: accepts links, keeps sessions, serves commands, broadcasts. */
 
 import { Broadcast } from "../connection/broadcast.js";
-import { CallMap } from "../connection/call-map.js";
 import { type Clock, systemClock } from "../connection/clock.js";
 import { CodecPool } from "../connection/codec-pool.js";
 import { type Command, methodCommand } from "../connection/commands.js";
@@ -10,10 +9,10 @@ import type { InputOf, MessageCodec, MethodDefinition, ServiceDefinition, Servic
 import { Dispatcher, type Middleware } from "../connection/dispatcher.js";
 import { Emitter } from "../connection/emitter.js";
 import type { ConnectionEvents } from "../connection/events.js";
+import { useFastKeeping } from "../connection/fast.js";
 import { agreedLimits, ownLimits, sendWelcome, versionOneAgreement, WIRE_VERSION } from "../connection/handshake.js";
 import { useInPlace } from "../connection/in-place.js";
 import type { Link, LinkEnd, LinkObserver } from "../connection/link.js";
-import { provideOpenCalls } from "../connection/open-calls.js";
 import { rateLimits } from "../connection/rate-limit.js";
 import { type BareHandler, handleCommand, implementService } from "../connection/registration.js";
 import { TimerQueue } from "../connection/timer-queue.js";
@@ -38,7 +37,7 @@ import type { TlsReload } from "./tls.js";
 import { WaitingRoom } from "./waiting-room.js";
 
 useInPlace();
-provideOpenCalls(CallMap);
+useFastKeeping();
 
 /** Sends to many. */
 export interface Broadcaster {

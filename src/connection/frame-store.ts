@@ -1,0 +1,46 @@
+/** Encoded frames in a row. A list of them does; on Node frame-ring.ts costs no object for each, and its entries put that in place. */
+import { Deque } from "./deque.js";
+
+export interface FrameStore {
+  /** Bytes of all frames. */
+  readonly bytes: number;
+  /** Adds a copy of a frame: the bytes of `buffer` from `start` to `end`. */
+  push(buffer: Uint8Array, start: number, end: number): void;
+  /** Takes the first frame out, which must be there, and gives its length. */
+  shift(): number;
+  /** The frame `index` places behind the first, with `before` bytes of frames between; valid until the store changes. */
+  at(index: number, before: number): Uint8Array;
+  /** Gives memory back that is not in use, once it is empty. */
+  shrink?(): void;
+}
+
+class FrameList implements FrameStore {
+  readonly #frames = new Deque<Uint8Array>();
+  bytes = 0;
+
+  push(buffer: Uint8Array, start: number, end: number): void {
+    this.#frames.push(new Uint8Array(buffer.subarray(start, end)));
+    this.bytes += end - start;
+  }
+
+  shift(): number {
+    const { length } = this.#frames.shift() as Uint8Array;
+    this.bytes -= length;
+    return length;
+  }
+
+  at(index: number): Uint8Array {
+    return this.#frames.at(index) as Uint8Array;
+  }
+}
+
+let Provided: (new () => FrameStore) | undefined;
+
+/** Makes all frames from here on be kept in one of `provided`; `undefined`: in a list. */
+export function provideFrameStore(provided: (new () => FrameStore) | undefined): void {
+  Provided = provided;
+}
+
+export function newFrameStore(): FrameStore {
+  return Provided === undefined ? new FrameList() : new Provided();
+}
