@@ -9,6 +9,7 @@ import { protocolNames } from "../connection/handshake.js";
 import type { Transport } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import type { ResolvedConnectionOptions } from "../options.js";
+import { readInPlace } from "../transport/read-in-place.js";
 import { TcpTransport } from "../transport/tcp.js";
 import { NodeWebSocketTransport } from "../transport/websocket-node.js";
 import type { Arrival, UpgradeRequest } from "./accept.js";
@@ -174,7 +175,10 @@ export class Listeners {
 
   #listenTcp(options: NonNullable<ListenOptions["tcp"]>): Promise<ListenAddress> {
     if (options.tls === undefined) {
-      const accept = (socket: Socket) => this.#target.accept(new TcpTransport(socket), {});
+      const accept = (accepted: Socket) => {
+        const { socket, inlet } = readInPlace(accepted) ?? { socket: accepted };
+        this.#target.accept(new TcpTransport(socket, inlet), {});
+      };
       return this.#open(createTcpServer(accept), "tcp", options);
     }
     // Where the application chooses the ALPN names itself, the first frame decides.

@@ -6,6 +6,7 @@ import type { Transport, TransportInfo, TransportReceiver } from "../connection/
 import { FramewireError } from "../errors.js";
 import { describeCertificate } from "./certificate.js";
 import { LINGER_BYTES } from "./linger.js";
+import { Inlet } from "./read-in-place.js";
 
 /**
  * The kernel's first probe of a silent connection; ten more follow, one a second (libuv's choice). That finds a peer that
@@ -17,14 +18,17 @@ export class TcpTransport implements Transport {
   readonly info: TransportInfo;
   readonly copies = true;
   readonly #socket: Socket;
+  /** Where the socket's bytes come from; absent = from its events. */
+  readonly #inlet: Inlet | undefined;
   #error: Error | undefined;
   #closeCode = 1006;
   /** Bytes read since this side closed; undefined = it has not. */
   #lingered: number | undefined;
 
   /** Takes over a connected socket. */
-  constructor(socket: Socket | TLSSocket) {
+  constructor(socket: Socket | TLSSocket, inlet?: Inlet) {
     this.#socket = socket;
+    this.#inlet = inlet;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEPALIVE_MS);
     const secure = "getPeerCertificate" in socket;
@@ -44,7 +48,9 @@ export class TcpTransport implements Transport {
 
   open(receiver: TransportReceiver): void {
     const socket = this.#socket;
-    socket.on("data", (chunk: Buffer) => (this.#lingered === undefined ? receiver.onData(chunk) : this.#linger(this.#lingered, chunk)));
+    const take = (chunk: Uint8Array) => (this.#lingered === undefined ? receiver.onData(chunk) : this.#linger(this.#lingered, chunk));
+    if (this.#inlet === undefined) socket.on("data", take);
+    else this.#inlet.open(socket, take);
     socket.on("drain", () => receiver.onDrain());
     socket.on("error", (error) => {
       this.#error = error;
@@ -61,18 +67,18 @@ export class TcpTransport implements Transport {
   }
 
   pause(): void {
-    this.#socket.pause();
+    (this.#inlet ?? this.#socket).pause();
   }
 
   resume(): void {
-    this.#socket.resume();
+    (this.#inlet ?? this.#socket).resume();
   }
 
   close(): void {
     this.#closeCode = 1000;
     this.#lingered = 0;
     this.#socket.end();
-    this.#socket.resume();
+    this.resume();
   }
 
   destroy(): void {
@@ -95,6 +101,7 @@ export function connectTcp(
   return new Promise((resolve, reject) => {
     const target = { host: url.hostname.replace(/^\[|\]$/g, ""), port: Number(url.port) };
     const secure = url.protocol === "tls:";
+    const inlet = new Inlet();
     const socket = secure
       ? tlsConnect({
           ...target,
@@ -102,7 +109,7 @@ export function connectTcp(
           ALPNProtocols: protocolNames("tls", versions),
           ...tls,
         })
-      : connect(target);
+      : connect({ ...target, onread: inlet.onread });
     const fail = (cause: unknown) => {
       socket.destroy();
       reject(
@@ -123,7 +130,7 @@ export function connectTcp(
       signal.removeEventListener("abort", onAbort);
       socket.off("close", onClose);
       socket.off("error", fail);
-      resolve(new TcpTransport(socket));
+      resolve(new TcpTransport(socket, secure ? undefined : inlet));
     });
   });
 }
