@@ -23,8 +23,11 @@ export interface EchoRequest {
   author: string;
   /** What it says. */
   text: string;
-  /** What comes with it. */
-  attachment: Uint8Array;
+  /**
+   * What comes with it, if anything does. A `bytes` field that is not optional makes ts-proto create an empty array for each
+   * message, which takes Node 20 a quarter of a microsecond.
+   */
+  attachment?: Uint8Array | undefined;
 }
 
 /** The message that was sent. */
@@ -37,8 +40,11 @@ export interface EchoResponse {
   author: string;
   /** What it says. */
   text: string;
-  /** What comes with it. */
-  attachment: Uint8Array;
+  /**
+   * What comes with it, if anything does. A `bytes` field that is not optional makes ts-proto create an empty array for each
+   * message, which takes Node 20 a quarter of a microsecond.
+   */
+  attachment?: Uint8Array | undefined;
 }
 
 /** One message of a stream. */
@@ -74,7 +80,7 @@ export interface FlashResponse {
 }
 
 function createBaseEchoRequest(): EchoRequest {
-  return { id: 0, sentAtMs: 0n, author: "", text: "", attachment: new Uint8Array(0) };
+  return { id: 0, sentAtMs: 0n, author: "", text: "", attachment: undefined };
 }
 
 export const EchoRequest: MessageFns<EchoRequest> = {
@@ -94,7 +100,7 @@ export const EchoRequest: MessageFns<EchoRequest> = {
     if (message.text !== "") {
       writer.uint32(34).string(message.text);
     }
-    if (message.attachment.length !== 0) {
+    if (message.attachment !== undefined) {
       writer.uint32(42).bytes(message.attachment);
     }
     return writer;
@@ -174,13 +180,13 @@ export const EchoRequest: MessageFns<EchoRequest> = {
     message.sentAtMs = (object.sentAtMs !== undefined && object.sentAtMs !== null) ? BigInt(object.sentAtMs) : 0n;
     message.author = object.author ?? "";
     message.text = object.text ?? "";
-    message.attachment = object.attachment ?? new Uint8Array(0);
+    message.attachment = object.attachment ?? undefined;
     return message;
   },
 };
 
 function createBaseEchoResponse(): EchoResponse {
-  return { id: 0, sentAtMs: 0n, author: "", text: "", attachment: new Uint8Array(0) };
+  return { id: 0, sentAtMs: 0n, author: "", text: "", attachment: undefined };
 }
 
 export const EchoResponse: MessageFns<EchoResponse> = {
@@ -200,7 +206,7 @@ export const EchoResponse: MessageFns<EchoResponse> = {
     if (message.text !== "") {
       writer.uint32(34).string(message.text);
     }
-    if (message.attachment.length !== 0) {
+    if (message.attachment !== undefined) {
       writer.uint32(42).bytes(message.attachment);
     }
     return writer;
@@ -280,7 +286,7 @@ export const EchoResponse: MessageFns<EchoResponse> = {
     message.sentAtMs = (object.sentAtMs !== undefined && object.sentAtMs !== null) ? BigInt(object.sentAtMs) : 0n;
     message.author = object.author ?? "";
     message.text = object.text ?? "";
-    message.attachment = object.attachment ?? new Uint8Array(0);
+    message.attachment = object.attachment ?? undefined;
     return message;
   },
 };
