@@ -17,6 +17,7 @@ import { decodeMessage, encodeMessage } from "./messages.js";
 import { newOpenCalls } from "./open-calls.js";
 import { decodeExt, encodeExt, type FrameOwner, Outgoing } from "./outgoing.js";
 import { type Pump, pump } from "./pump.js";
+import type { AwaitsReply } from "./v1-exchange.js";
 
 /** What a caller can say about one call. */
 export interface CallOptions {
@@ -35,9 +36,11 @@ export interface CallOptions {
 }
 
 /** A call that has not settled. Each kind of method says what becomes of its outcome. */
-abstract class OpenCall implements FrameOwner {
+abstract class OpenCall implements FrameOwner, AwaitsReply {
   readonly command: Command;
   readonly options: CallOptions;
+  /** Its number, which peers of version 1 never see. */
+  id!: number;
   /** The frame that opens the call. */
   request!: Outgoing;
   /** On the clock of the connection; Infinity = none. */
@@ -54,15 +57,19 @@ abstract class OpenCall implements FrameOwner {
     this.options = options;
   }
 
-  get id(): number {
-    return this.request.callId as number;
-  }
-
-  /** The request will never go out, nor anything behind it. */
+  /** The request went out, or will never, nor anything behind it. */
   frameSettled(error?: FramewireError): void {
-    if (error === undefined) return;
+    if (error === undefined) {
+      if (this.request.callId === undefined) this.#table.awaitReply(this);
+      return;
+    }
     this.#table.settle(this, error);
     this.#table.withdraw(this);
+  }
+
+  /** The reply of a version 1 peer. */
+  onReply(frame: FrameView): void {
+    this.#table.reply(this, frame);
   }
 
   abstract item(message: unknown, cost: number): void;
@@ -182,12 +189,30 @@ export class CallTable implements DeadlineOwner {
       } else if (call.command.responseStream) {
         this.settle(call, undefined);
       } else {
-        const reply = decodeMessage(call.command.response, frame);
-        this.settle(call, undefined, reply);
+        this.settle(call, undefined, decodeMessage(call.command.response, frame));
       }
     } catch (cause) {
-      this.settle(call, new FramewireError("internal", `the reply of ${call.command.name} could not be read`, { fault: "remote", cause }));
+      this.#unreadable(call, cause);
     }
+  }
+
+  /** @internal The request of a call to a version 1 peer went out. */
+  awaitReply(call: OpenCall): void {
+    this.#host.awaitReply(call);
+  }
+
+  /** @internal The reply of a version 1 peer; that of a call that was given up means nothing. */
+  reply(call: OpenCall, frame: FrameView): void {
+    if (!this.#calls.has(call.id)) return;
+    try {
+      this.settle(call, undefined, decodeMessage(call.command.response, frame));
+    } catch (cause) {
+      this.#unreadable(call, cause);
+    }
+  }
+
+  #unreadable(call: OpenCall, cause: unknown): void {
+    this.settle(call, new FramewireError("internal", `the reply of ${call.command.name} could not be read`, { fault: "remote", cause }));
   }
 
   /** False if the peer sent more than its credit. */
@@ -231,8 +256,15 @@ export class CallTable implements DeadlineOwner {
       if (ended !== undefined) return call.fail(cancelled(command, ended.reason));
     }
     const streams = requestStream || responseStream;
+    const numbered = this.#host.version === 2;
+    if (streams && !numbered)
+      return call.fail(new FramewireError("unimplemented", `${command.name} streams, which a version 1 peer cannot`));
     const timeoutMs = timeoutOf(options.timeoutMs ?? (streams ? 0 : this.#host.options.timeoutMs), parent);
-    const frame = new Outgoing(command.cmd, KIND_REQUEST, this.#takeId(), command.reliable);
+    call.id = this.#takeId();
+    // To version 1 peers a request is a plain message, and metadata and deadlines cannot travel. It waits for a link in any case.
+    const frame = numbered
+      ? new Outgoing(command.cmd, KIND_REQUEST, call.id, command.reliable)
+      : new Outgoing(command.cmd, undefined, undefined, true);
     call.request = frame;
     frame.owner = call;
     if (timeoutMs > 0) frame.timeoutMs = timeoutMs;
@@ -334,8 +366,8 @@ export class CallTable implements DeadlineOwner {
   }
 
   /** @internal Takes the frames of a call that still wait back. */
-  withdraw({ id }: OpenCall): void {
-    this.#host.withdraw(({ callId }) => callId === id);
+  withdraw({ id, request }: OpenCall): void {
+    this.#host.withdraw((frame) => frame === request || frame.callId === id);
   }
 
   /** @internal Gives the call up on this side and tells the peer, unless the peer never heard of it. */
@@ -343,7 +375,7 @@ export class CallTable implements DeadlineOwner {
     if (!this.#calls.has(call.id)) return;
     this.settle(call, error);
     this.withdraw(call);
-    if (!call.request.sent) return;
+    if (!call.request.sent || call.request.callId === undefined) return;
     try {
       this.#post(call, KIND_CANCEL, undefined);
     } catch {

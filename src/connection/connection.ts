@@ -26,7 +26,7 @@ import { encodeExt, Outgoing } from "./outgoing.js";
 import { USELESS_FRAME_WEIGHT } from "./rate-limit.js";
 import { type HandlerFailure, ServedCalls } from "./served-calls.js";
 import { type RouterHost, SessionRouter } from "./session-router.js";
-import { V1Exchange } from "./v1-exchange.js";
+import { type AwaitsReply, V1Exchange } from "./v1-exchange.js";
 
 /** What the two ends agreed on in the handshake. */
 export interface Agreement {
@@ -199,7 +199,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   }
 
   call(command: Command, request: unknown, options: CallOptions = {}): Promise<unknown> {
-    return (this.version === 1 ? this.#exchange() : this.calls).call(command, request, options);
+    return this.calls.call(command, request, options);
   }
 
   stream(command: Command, request: unknown, options: CallOptions = {}): AsyncIterable<unknown> {
@@ -254,7 +254,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     this.#sender.close(error);
     this.#calls?.failWhere(() => true, "unavailable", reason);
     this.#served?.abortWhere(() => true, reason);
-    this.#v1?.end(reason);
+    this.#v1?.end();
     this.#calls?.close();
     this.#served?.close();
     this.#idled();
@@ -298,6 +298,10 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
       if (code === "queue-full") this.#tooSlow();
       else if (code !== "unavailable") this.#unanswerable(frame, error);
     }
+  }
+
+  awaitReply(call: AwaitsReply): void {
+    this.#exchange().awaitReply(call);
   }
 
   withdraw(match: (frame: Outgoing) => boolean): void {
@@ -378,9 +382,9 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     this.#state = { tag: "detached" };
     this.#sender.detach();
     this.#router.detach();
-    const { version, resumable } = this.#agreement;
+    const { resumable } = this.#agreement;
     const why = end.reason === "" ? "the connection broke" : end.reason;
-    if (version === 1) this.#v1?.end(why);
+    this.#v1?.end();
     // What is not kept for a resume ends here; what is kept waits for the next link.
     if (resumable) {
       this.#unreliableLost(why, "unavailable");
@@ -490,7 +494,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   /** The peer turned out to speak version 1: its replies have no numbers. Calls that wait were opened the other way. */
   #dropNumberedCalls(): void {
     this.#sender.withdraw((frame) => frame.callId !== undefined);
-    this.#calls?.failWhere(() => true, "unavailable", "the peer speaks version 1 only; call again");
+    this.#calls?.failWhere(({ callId }) => callId !== undefined, "unavailable", "the peer speaks version 1 only; call again");
   }
 
   /** Frames are lost for good. Nobody knows any more whose they were: every call that may have been among them fails. */

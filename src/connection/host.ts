@@ -4,10 +4,13 @@ import type { ResolvedConnectionOptions } from "../options.js";
 import type { Clock } from "./clock.js";
 import type { Outgoing } from "./outgoing.js";
 import type { HandlerFailure } from "./served-calls.js";
+import type { AwaitsReply } from "./v1-exchange.js";
 
 export interface CallHost {
   readonly options: ResolvedConnectionOptions;
   readonly clock: Clock;
+  /** Wire version in use, or expected. */
+  readonly version: 1 | 2;
   /** Credit that the peer gives each stream to start with, in bytes. */
   readonly peerCredit: number;
   /** This side is about to close: new calls of the peer are refused. */
@@ -16,6 +19,8 @@ export interface CallHost {
   post(frame: Outgoing): void;
   /** The same for frames that answer the peer: one that does not take its answers loses the connection. Never throws. */
   answer(frame: Outgoing): void;
+  /** A request without a number went out. */
+  awaitReply(call: AwaitsReply): void;
   /** Takes frames that still wait back out of the queue; their owners hear nothing. */
   withdraw(match: (frame: Outgoing) => boolean): void;
   /** Resolves when the link takes bulk data; `undefined` = now. */

@@ -4,14 +4,12 @@
  */
 import type { FrameView } from "../codec/index.js";
 import { FramewireError } from "../errors.js";
-import type { CallOptions } from "./calls.js";
-import type { Timer } from "./clock.js";
 import { type Command, cmdName } from "./commands.js";
 import { CallContext } from "./context.js";
 import { Deque } from "./deque.js";
 import type { Dispatcher } from "./dispatcher.js";
 import type { CallHost } from "./host.js";
-import { decodeMessage, encodeMessage } from "./messages.js";
+import { encodeMessage } from "./messages.js";
 import { Outgoing } from "./outgoing.js";
 import { decodeRequest, isPeersFault, unimplemented } from "./served-calls.js";
 
@@ -22,10 +20,10 @@ interface ReplySlot {
   readonly cmd: number;
 }
 
-/** A request that waits for the peer's reply. One that timed out keeps its place, so that its late reply is not taken for the next one's. */
-interface PendingRequest {
+/** A call that waits for the peer's reply. One that was given up keeps its place, so that its late reply is not taken for the next one's. */
+export interface AwaitsReply {
   readonly command: Command;
-  settle: ((error: FramewireError | undefined, reply?: unknown) => void) | undefined;
+  onReply(frame: FrameView): void;
 }
 
 const NO_FACTS = { metadata: {}, trace: undefined, timeoutMs: 0 };
@@ -35,7 +33,7 @@ export class V1Exchange {
   readonly #dispatcher: Dispatcher;
   readonly #facade: unknown;
   readonly #slots = new Deque<ReplySlot>();
-  readonly #pending = new Map<number, Deque<PendingRequest>>();
+  readonly #pending = new Map<number, Deque<AwaitsReply>>();
 
   constructor(host: CallHost, dispatcher: Dispatcher, facade: unknown) {
     this.#host = host;
@@ -50,7 +48,8 @@ export class V1Exchange {
 
   onFrame(frame: FrameView): void {
     const pending = this.#pending.get(frame.cmd);
-    if (pending !== undefined && pending.length > 0) return this.#onReply(pending.shift() as PendingRequest, frame);
+    const call = pending?.shift();
+    if (call !== undefined) return call.onReply(frame);
     const handler = this.#dispatcher.registry.get(frame.cmd);
     if (handler === undefined) {
       this.#host.useless();
@@ -88,91 +87,29 @@ export class V1Exchange {
     }
   }
 
-  /** A call with one reply; metadata and deadlines cannot travel. */
-  call(command: Command, request: unknown, options: CallOptions): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      if (command.requestStream || command.responseStream) {
-        reject(new FramewireError("unimplemented", `${command.name} streams, which a version 1 peer cannot`));
-        return;
-      }
-      const { signal } = options;
-      if (signal?.aborted === true) {
-        reject(new FramewireError("cancelled", `${command.name} was cancelled`, { cause: signal.reason }));
-        return;
-      }
-      let timer: Timer | undefined;
-      const frame = message(command.cmd, encodeMessage(command.request, request), true);
-      const giveUp = (error: FramewireError) => {
-        pending.settle?.(error);
-        if (!frame.sent) this.#host.withdraw((waiting) => waiting === frame);
-      };
-      const onAbort = () => giveUp(new FramewireError("cancelled", `${command.name} was cancelled`, { cause: signal?.reason }));
-      const pending: PendingRequest = {
-        command,
-        settle: (error, reply) => {
-          pending.settle = undefined;
-          timer?.cancel();
-          signal?.removeEventListener("abort", onAbort);
-          if (error === undefined) resolve(reply);
-          else reject(error);
-        },
-      };
-      // Replies come in the order of the requests on the wire: a request has no place there before it went out.
-      frame.owner = { frameSettled: (error) => (error === undefined ? this.#awaitReply(pending) : pending.settle?.(error)) };
-      try {
-        this.#host.post(frame);
-      } catch (error) {
-        reject(error);
-        return;
-      }
-      const timeoutMs = options.timeoutMs ?? this.#host.options.timeoutMs;
-      if (timeoutMs > 0) {
-        timer = this.#host.clock.setTimer(timeoutMs, () =>
-          giveUp(new FramewireError("deadline-exceeded", `${command.name} took longer than ${timeoutMs} ms`)),
-        );
-      }
-      signal?.addEventListener("abort", onAbort, { once: true });
-    });
+  /** The request of a call of this side has gone out: its reply comes behind those of the requests before it. */
+  awaitReply(call: AwaitsReply): void {
+    const { cmd } = call.command;
+    let queue = this.#pending.get(cmd);
+    if (queue === undefined) this.#pending.set(cmd, (queue = new Deque()));
+    queue.push(call);
   }
 
   /** The link is gone and with it every request under way. */
-  end(message: string): void {
+  end(): void {
     this.#slots.clear();
-    const pending = [...this.#pending.values()].flatMap((queue) => [...queue]);
     this.#pending.clear();
-    for (const request of pending) request.settle?.(new FramewireError("unavailable", `${request.command.name}: ${message}`));
-  }
-
-  #awaitReply(request: PendingRequest): void {
-    const { cmd } = request.command;
-    let queue = this.#pending.get(cmd);
-    if (queue === undefined) this.#pending.set(cmd, (queue = new Deque()));
-    queue.push(request);
-  }
-
-  #onReply(request: PendingRequest, frame: FrameView): void {
-    if (request.settle === undefined) return;
-    try {
-      request.settle(undefined, decodeMessage(request.command.response, frame));
-    } catch (cause) {
-      request.settle?.(
-        new FramewireError("internal", `the reply of ${request.command.name} could not be read`, { fault: "remote", cause }),
-      );
-    }
   }
 
   #reply(): void {
     for (let slot = this.#slots.peek(); slot !== undefined && slot.state !== "running"; slot = this.#slots.peek()) {
       this.#slots.shift();
-      if (slot.state === "ready") this.#host.answer(message(slot.cmd, slot.payload, false));
+      if (slot.state === "ready") {
+        const frame = new Outgoing(slot.cmd, undefined, undefined, false);
+        frame.payload = slot.payload;
+        this.#host.answer(frame);
+      }
       this.#host.callSettled();
     }
   }
-}
-
-/** `waits`: without a link it waits for the next one. */
-function message(cmd: number, payload: Uint8Array | undefined, waits: boolean): Outgoing {
-  const frame = new Outgoing(cmd, undefined, undefined, waits);
-  frame.payload = payload;
-  return frame;
 }

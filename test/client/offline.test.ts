@@ -274,6 +274,28 @@ describe("a client of version 1", () => {
     expect(handled).toEqual(["late"]);
   });
 
+  it("refuses calls that stream, in either direction, at once", async () => {
+    const { client, connect } = open({ version: 1 });
+    await connect();
+    const service = client.service(TestServiceDefinition);
+    const first = service.count({ count: 3 })[Symbol.asyncIterator]().next();
+    expect(await outcomes([service.sum([]), first])).toEqual(["unimplemented", "unimplemented"]);
+  });
+
+  it("gives the same errors as one of version 2 for what cannot be encoded and for a signal that is aborted", async () => {
+    const { client, connect, handled } = open({ version: 1 });
+    await connect();
+    const service = client.service(TestServiceDefinition);
+    const broken = service.echo({
+      get text(): string {
+        throw new Error("no text");
+      },
+    });
+    const signal = AbortSignal.abort();
+    expect(await outcomes([broken, service.echo({ text: "aborted" }, { signal })])).toEqual(["invalid-argument", "cancelled"]);
+    expect(handled).toEqual([]);
+  });
+
   it("loses with a connection what was sent on it, and keeps what was not", async () => {
     const { client, clock, network, connect, handled } = open({ version: 1 });
     await connect();
