@@ -11,7 +11,7 @@ import type { ConnectionEvents } from "./events.js";
 import { KIND_PING } from "./frame-kind.js";
 import type { Journal } from "./journal.js";
 import type { Link } from "./link.js";
-import { type TsProtoCodec, writesInPlace } from "./messages.js";
+import { inPlace, type TsProtoCodec } from "./messages.js";
 import type { Outgoing } from "./outgoing.js";
 import { WaitingFrames } from "./waiting.js";
 
@@ -401,7 +401,7 @@ export class FrameSender implements AckWatched {
     if (frame.kept) this.#journal?.numbered(frame, this.replay.next);
     if (broadcast !== undefined) {
       link.writeShared(broadcast.frame(2), frame, keep);
-    } else if (codec !== undefined && writesInPlace(codec)) {
+    } else if (codec !== undefined && inPlace?.suits(codec)) {
       this.#writeInPlace(link, frame, codec, keep);
     } else {
       frame.settlePayload();

@@ -27,16 +27,12 @@ export interface InPlace {
   decode(codec: TsProtoCodec, frame: FrameView): unknown;
 }
 
-let inPlace: InPlace | undefined;
+/** Absent on pages: a bundler sees it and drops what nobody can come to. */
+export let inPlace: InPlace | undefined;
 
 /** Makes `provided` write and read all messages that suit it. */
 export function provideInPlace(provided: InPlace): void {
   inPlace = provided;
-}
-
-/** Whether messages of `codec` can be written straight into their frame. */
-export function writesInPlace(codec: MessageCodec): codec is TsProtoCodec {
-  return inPlace?.suits(codec) === true;
 }
 
 /** `message` with every field that its codec wants: what ts-proto's `encode` needs and a caller may leave out. */
@@ -48,17 +44,6 @@ export function completeMessage(codec: MessageCodec, message: unknown): unknown 
 export function encodeMessage(codec: MessageCodec, message: unknown): Uint8Array {
   const complete = completeMessage(codec, message);
   return inPlace?.suits(codec) === true ? inPlace.encode(codec, complete) : codec.encode(complete).finish();
-}
-
-/** The same for a message that waits to be sent. Its memory is for {@link giveBack} when it has gone. */
-export function parkMessage(codec: MessageCodec, message: unknown): Parked {
-  if (inPlace?.suits(codec) !== true) return { bytes: encodeMessage(codec, message) };
-  return inPlace.park(codec, completeMessage(codec, message));
-}
-
-/** Nobody reads the memory of a message that waited any more. */
-export function giveBack(memory: Uint8Array): void {
-  inPlace?.giveBack(memory);
 }
 
 /** Reads the payload of a frame. The message shares no bytes with it. @throws whatever the codec throws */

@@ -8,7 +8,7 @@ import type { SlowConsumerPolicy } from "./commands.js";
 import { FrameExt } from "./control-messages.js";
 import type { MessageCodec } from "./definition.js";
 import { Deque } from "./deque.js";
-import { encodeMessage, giveBack, parkMessage } from "./messages.js";
+import { completeMessage, encodeMessage, inPlace } from "./messages.js";
 
 /** Told once: the frame went out, or with an error that it never will. */
 export interface FrameOwner {
@@ -68,8 +68,9 @@ export class Outgoing {
 
   /** The same for a frame that has to wait: its payload may lie in memory on loan until it `left`. */
   park(): void {
-    if (this.codec === undefined) return;
-    const { bytes, memory } = parkMessage(this.codec, this.message);
+    const { codec } = this;
+    if (inPlace === undefined || codec === undefined || !inPlace.suits(codec)) return this.settlePayload();
+    const { bytes, memory } = inPlace.park(codec, completeMessage(codec, this.message));
     this.payload = bytes;
     this.#memory = memory;
     this.codec = undefined;
@@ -85,8 +86,8 @@ export class Outgoing {
   /** The frame has gone out. */
   left(): void {
     this.sent = true;
-    if (this.#memory === undefined) return;
-    giveBack(this.#memory);
+    if (inPlace === undefined || this.#memory === undefined) return;
+    inPlace.giveBack(this.#memory);
     this.#memory = undefined;
     this.payload = undefined;
   }
