@@ -11,7 +11,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const TARGET = 16 * 1024;
 
 /** What it may pay until then: a little above what it weighs now. */
-const CEILING = 30.25 * 1024;
+const CEILING = 30 * 1024;
 
 /** Bundles `code` as an application's entry for browsers, from the built package. */
 async function bundle(code: string): Promise<{ readonly code: string; readonly modules: readonly string[] }> {
@@ -60,7 +60,8 @@ test("the browser's client with the codec stays under its ceiling, minified and 
 });
 
 test("a page that only reads and writes frames pays for no client", async () => {
-  const { modules } = await bundle('export { FrameDecoder, encodeFrame } from "framewire/codec";');
+  const { code, modules } = await bundle('export { FrameDecoder, encodeFrame } from "framewire/codec";');
+  console.log(`framewire/codec for browsers: ${gzipSync(code, { level: 9 }).length} B gzipped`);
   const sources = sourcesOf(modules);
   expect(sources).toContain("codec/frame-decoder.ts");
   expect(sources.filter((source) => /^(client|connection|transport|server)\//.test(source))).toEqual([]);
