@@ -11,7 +11,7 @@ const EMPTY = new Uint8Array(0);
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const strictUtf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 
-const words = new Uint32Array(2);
+const words = new Int32Array(2);
 const unsigned = new BigUint64Array(words.buffer);
 const signed = new BigInt64Array(words.buffer);
 const LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
@@ -93,28 +93,31 @@ class FrameMessageReader {
     return value >>> 0;
   }
 
+  /** Reads 64 bits into two words, as signed integers: those need no memory of their own. */
   private varint64(): void {
     const buffer = this.buf;
     let p = this.pos;
-    let low = 0;
+    let byte = buffer[p++]!;
+    let low = byte & 0x7f;
     let high = 0;
-    let byte: number;
-    let shift = 0;
-    do {
-      if (shift === 70) throw new Error("invalid varint");
+    for (let shift = 7; byte > 0x7f && shift < 28; shift += 7) {
       byte = buffer[p++]!;
-      const bits = byte & 0x7f;
-      if (shift < 28) low |= bits << shift;
-      else if (shift === 28) {
-        low |= bits << 28;
-        high = bits >> 4;
-      } else high |= bits << (shift - 32);
-      shift += 7;
-    } while (byte > 0x7f);
+      low |= (byte & 0x7f) << shift;
+    }
+    if (byte > 0x7f) {
+      byte = buffer[p++]!;
+      low |= (byte & 0x7f) << 28;
+      high = (byte & 0x7f) >> 4;
+      for (let shift = 3; byte > 0x7f; shift += 7) {
+        if (shift > 31) throw new Error("invalid varint");
+        byte = buffer[p++]!;
+        high |= (byte & 0x7f) << shift;
+      }
+    }
     this.pos = p;
     this.check();
-    this.low = low >>> 0;
-    this.high = high >>> 0;
+    this.low = low;
+    this.high = high;
   }
 
   private check(): void {
@@ -190,7 +193,7 @@ class FrameMessageReader {
   int64(): bigint {
     this.varint64();
     // A positive number that fits in one word needs no scratch space.
-    if (this.high === 0) return BigInt(this.low);
+    if (this.high === 0) return BigInt(this.low >>> 0);
     words[LOW] = this.low;
     words[HIGH] = this.high;
     return signed[0]!;
@@ -198,7 +201,7 @@ class FrameMessageReader {
 
   uint64(): bigint {
     this.varint64();
-    if (this.high === 0) return BigInt(this.low);
+    if (this.high === 0) return BigInt(this.low >>> 0);
     words[LOW] = this.low;
     words[HIGH] = this.high;
     return unsigned[0]!;
