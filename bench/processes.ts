@@ -15,8 +15,8 @@ export const pins = process.platform === "linux" && availableParallelism() > 1 &
  * Keeps a process on one core. Left alone, the system puts two processes that wait for each other now on one core and now on
  * two, where waking the other costs several times as much: a contestant's figure would say where it was put.
  */
-function pin(child: ChildProcess, core: number): void {
-  if (pins) spawnSync("taskset", ["--all-tasks", "--cpu-list", "--pid", String(core), String(child.pid)]);
+export function pin(pid: number | undefined, core: number, ...options: readonly string[]): void {
+  if (pins) spawnSync("taskset", [...options, "--cpu-list", "--pid", String(core), String(pid)]);
 }
 
 /** Ends this process when the one that started it is gone, and after half an hour at the latest. */
@@ -77,7 +77,7 @@ export class Worker {
     });
     const worker = new Worker(name, child);
     await worker.#answer(0, ANSWER_MS);
-    if (options.core !== undefined) pin(child, options.core);
+    if (options.core !== undefined) pin(child.pid, options.core, "--all-tasks");
     return worker;
   }
 

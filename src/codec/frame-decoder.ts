@@ -80,12 +80,15 @@ export class FrameDecoder {
    * Decodes `chunk`, calling `onFrame` for each frame that its bytes complete. Reads the chunk in place and keeps a
    * copy of what is left undecided, so the caller may reuse it afterwards.
    *
+   * Gives the number of bytes that it has taken: all of them, unless `onFrame` called {@link FrameDecoder.stop}. The others
+   * were not looked at, and are for the caller to push again, before any others.
+   *
    * An error that `onFrame` throws comes out of `push`; that frame counts as delivered, and what is behind it is
    * decoded by the next `push`, `flush` or `end`.
    * @throws FramewireError with recovery `"close"`: `frame-malformed` or `frame-too-large` at the first damaged byte,
    *   and again at every later call; `connection-closed` after `end`; `failed-precondition` from inside a handler
    */
-  push(chunk: Uint8Array, onFrame: FrameHandler): void {
+  push(chunk: Uint8Array, onFrame: FrameHandler): number {
     this.#enter();
     if (this.#ended) throw new FramewireError("connection-closed", "push after end");
     const machine = this.#machine;
@@ -93,17 +96,31 @@ export class FrameDecoder {
     this.#bytes += chunk.length;
     if (ring.length > 0 && ring.length + chunk.length < machine.need) {
       this.#append(chunk);
-      return;
+      return chunk.length;
     }
+    let left = 0;
     this.#busy = true;
     this.#chunk.set(chunk);
     try {
       if (ring.length === 0 || this.#runRing(chunk.length, onFrame)) {
         machine.run(this.#chunk, IN_PLACE, chunk.length, chunk.length, false, onFrame);
+        if (machine.stopped) {
+          left = chunk.length - machine.cursor;
+          this.#bytes -= left;
+        }
       }
     } finally {
       this.#keepRest();
     }
+    return chunk.length - left;
+  }
+
+  /**
+   * From inside `onFrame`: `push` returns behind this frame, if the rest of its chunk has not been taken yet. For a caller
+   * that has to do something else before the many frames that one chunk may hold.
+   */
+  stop(): void {
+    if (this.#busy) this.#machine.stopped = true;
   }
 
   /**
@@ -222,6 +239,7 @@ export class FrameDecoder {
     chunk.set();
     machine.rest();
     machine.rebase(ring.head);
+    machine.stopped = false;
     this.#busy = false;
   }
 }

@@ -86,6 +86,9 @@ export class FrameMachine {
   /** W of docs/wire.md: the largest stream offset that a failed checksum comparison reached. */
   #failedCheckEnd = 0;
 
+  /** Set to have `run` return behind the frame at hand. Only in a chunk: what is in the ring has been taken already. */
+  stopped = false;
+
   #frames = 0;
   #discards = 0;
   #discardedBytes = 0;
@@ -194,7 +197,7 @@ export class FrameMachine {
 
   /**
    * Decodes from the cursor on, in the bytes before `end`, until they cannot decide more or the cursor has reached
-   * `stop` with no candidate. `final`: there will be no more bytes.
+   * `stop` with no candidate; in a chunk also once it is `stopped`, with no candidate either. `final`: there will be no more bytes.
    */
   run(source: ByteSource, mask: number, end: number, stop: number, final: boolean, onFrame: FrameHandler): void {
     const parser = this.#parser;
@@ -204,7 +207,10 @@ export class FrameMachine {
     this.#need = 1;
     for (;;) {
       if (this.#state !== "candidate") {
-        if (plainWay !== undefined && mask === IN_PLACE && this.#cursor + PLAIN_HEADER <= end) this.#runPlain(plainWay, source, onFrame);
+        if (mask === IN_PLACE) {
+          if (plainWay !== undefined && this.#cursor + PLAIN_HEADER <= end && !this.stopped) this.#runPlain(plainWay, source, onFrame);
+          if (this.stopped) return;
+        }
         if (this.#cursor >= stop) return;
         if (this.#state === "swallow" && !this.#swallow(buffer, mask, end, final)) return;
         if (!this.#seek(buffer, mask, end, final)) return;
@@ -273,6 +279,7 @@ export class FrameMachine {
       }
       if (this.#state !== "scan") this.#state = "scan";
       this.#deliver(start, start, onFrame);
+      if (this.stopped) return;
     }
   }
 

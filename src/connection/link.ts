@@ -18,7 +18,7 @@ import type { RateMeter } from "./rate-limit.js";
 import { SlidingMinute } from "./sliding-minute.js";
 import type { QueueEntry, TimerQueue } from "./timer-queue.js";
 import { PROGRESS_BYTES, type Transport, type TransportInfo, type TransportReceiver } from "./transport.js";
-import type { Turns } from "./turns.js";
+import type { Turns, TurnTaker, Waiting } from "./turns.js";
 
 /** Why a link ended. */
 export interface LinkEnd {
@@ -64,8 +64,11 @@ export interface SharedByLinks {
   readonly turns?: Turns | undefined;
 }
 
-/** How long a link works for one peer before it lets the others have their turn, in microseconds. */
-const TURN_US = 2000;
+/** So often a link that takes turns looks how long it has worked, in frames. */
+const LOOK_FRAMES = 8;
+
+/** What a peer may have of every millisecond and not count as one that sends a lot, in microseconds. */
+const LITTLE_US = 100;
 
 /** A timer this late says that the process slept, not the peer: what arrived meanwhile is read before anybody is judged. In milliseconds. */
 const LATE_MS = 1000;
@@ -78,7 +81,7 @@ const PAUSED_BY_OWNER = 1;
 const PAUSED_HOLDING = 2;
 const PAUSED_FOR_OTHERS = 4;
 
-export class Link implements TransportReceiver, QueueEntry {
+export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   readonly #transport: Transport;
   readonly #options: ResolvedConnectionOptions;
   readonly #clock: Clock;
@@ -118,10 +121,14 @@ export class Link implements TransportReceiver, QueueEntry {
   #paused = 0;
   /** When bytes of ours last left. */
   #sentAt = 0;
-  /** When the chunk at hand arrived. */
+  /** When the work on the chunk at hand began. */
   #now = 0;
-  /** Time spent on this peer since others last had a turn, in whole microseconds. */
+  /** Time spent on this peer since its turn began, in whole microseconds. */
   #spentUs = 0;
+  /** Frames until that is looked at. */
+  #untilLook = LOOK_FRAMES;
+  /** There while it waits for its next turn. */
+  #waiting: Waiting | undefined;
 
   /** `rate`: how fast the peer may send; absent = as fast as it can. `shared`: absent = a link of its own. */
   constructor(
@@ -362,6 +369,7 @@ export class Link implements TransportReceiver, QueueEntry {
   #end(end: LinkEnd): void {
     if (this.#state === "ended") return;
     this.#state = "ended";
+    this.#waiting?.leave();
     this.#cancelTimer();
     this.observer?.linkEnded(this, end);
     this.#owner.onEnd(this, end);
@@ -372,37 +380,48 @@ export class Link implements TransportReceiver, QueueEntry {
   /** @internal */
   onData(chunk: Uint8Array): void {
     if (!this.open) return;
+    const taken = this.#waiting === undefined ? this.take(chunk) : 0;
+    if (taken < chunk.length) this.#waiting?.add(chunk.subarray(taken));
+  }
+
+  /** @internal Of a chunk, or of what is left of it: as much as there is time for. */
+  take(chunk: Uint8Array): number {
     const started = this.#clock.now();
     const now = Math.floor(started);
+    this.#spentUs = Math.max(0, this.#spentUs - (now - this.#now) * LITTLE_US);
     this.#now = now;
+    this.#turns?.begin(started);
     this.#liveness.received(now);
     this.#received += chunk.length;
     const pooled = this.#decoder ?? this.#takeDecoder(chunk.length);
     const { decoder, deliver } = pooled;
+    let taken: number;
     try {
-      decoder.push(chunk, deliver);
-      if (this.#transport.info.messages && this.open) {
+      taken = decoder.push(chunk, deliver);
+      this.#received -= chunk.length - taken;
+      if (this.#transport.info.messages && this.open && taken === chunk.length) {
         decoder.flush(deliver);
         this.#damage?.boundary();
       }
     } catch (error) {
       if (!(error instanceof FramewireError) || !this.open) throw error;
       this.fail(error.code === "frame-too-large" ? "frame-too-large" : "frame-malformed", error.message, error);
-      return;
+      return 0;
     }
-    if (!this.open) return;
+    if (!this.open) return 0;
     const reason = decoder.openDiscard;
-    if (reason === "oversize" && this.#refused()) return this.#oversize();
-    if (reason !== undefined && this.#owner.impatient) this.#owner.onDamage(this, { start: 0, end: this.#received, reason });
-    if (!this.open) return;
-    this.#settle(chunk.length);
-    if (!this.open) return;
+    if (reason === "oversize" && this.#refused()) this.#oversize();
+    else if (reason !== undefined && this.#owner.impatient) this.#owner.onDamage(this, { start: 0, end: this.#received, reason });
+    if (!this.open) return 0;
+    this.#settle(taken);
+    if (!this.open) return 0;
     this.#watchFrame(now);
     if (this.#pool !== undefined && decoder.clean) {
       this.#decoder = undefined;
       this.#pool.giveDecoder(pooled);
     }
-    this.#giveWay(this.#clock.now() - started);
+    this.#giveWay(taken < chunk.length);
+    return taken;
   }
 
   /** @internal */
@@ -422,11 +441,13 @@ export class Link implements TransportReceiver, QueueEntry {
 
   /** @internal */
   onViolation(message: string): void {
+    this.#waiting?.work(true);
     this.fail("protocol-violation", message);
   }
 
   /** @internal */
   onClose(closeCode: number, reason: string, error?: Error): void {
+    this.#waiting?.work(true);
     this.#timer?.cancel();
     this.#end(error === undefined ? { closeCode, reason } : { closeCode, reason, error });
   }
@@ -459,12 +480,35 @@ export class Link implements TransportReceiver, QueueEntry {
   }
 
   /** One socket can bring megabytes before Node looks at the next one: a peer that sends a lot waits for the others now and then. */
-  #giveWay(spentMs: number): void {
-    this.#spentUs += Math.round(spentMs * 1000);
-    if (this.#turns === undefined || this.#spentUs < TURN_US) return;
-    this.#spentUs = 0;
+  #giveWay(stopped: boolean): void {
+    const turns = this.#turns;
+    if (turns === undefined) return;
+    const { us } = turns;
+    this.#spentUs += us;
+    turns.end(us);
+    if (this.#waiting !== undefined || (!stopped && !turns.over(this.#spentUs, us))) return;
     this.#pauseFor(PAUSED_FOR_OTHERS);
-    this.#turns?.wait(() => this.#resumeFrom(PAUSED_FOR_OTHERS));
+    this.#waiting = turns.wait(this);
+  }
+
+  /** Within a chunk, which may hold thousands of frames: the rest of it waits when the turn is over. */
+  #look(): void {
+    this.#untilLook = LOOK_FRAMES;
+    const turns = this.#turns;
+    if (turns === undefined || !turns.roomy) return;
+    const { us } = turns;
+    if (turns.over(this.#spentUs + us, us)) this.#decoder?.decoder.stop();
+  }
+
+  /** @internal */
+  turnBegins(): void {
+    this.#spentUs = 0;
+  }
+
+  /** @internal */
+  turnEnds(): void {
+    this.#waiting = undefined;
+    this.#resumeFrom(PAUSED_FOR_OTHERS);
   }
 
   #pauseFor(reason: number): void {
@@ -487,7 +531,7 @@ export class Link implements TransportReceiver, QueueEntry {
   }
 
   #deliver(frame: FrameView): void {
-    if (!this.open) return;
+    if (!this.open) return this.#decoder?.decoder.stop();
     if (this.#held !== undefined) {
       this.#held.keep(frame);
       if (this.#held.bytes > this.#options.maxQueuedBytes) this.fail("rate-exceeded", "too much was sent before the handshake was done");
@@ -498,6 +542,7 @@ export class Link implements TransportReceiver, QueueEntry {
     this.#good.add(this.#now);
     this.#damage?.boundary();
     this.#owner.onFrame(this, frame);
+    if (--this.#untilLook === 0) this.#look();
   }
 
   /** A decoder that is where this stream was before its last `length` bytes. */

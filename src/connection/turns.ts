@@ -1,28 +1,156 @@
-/** Peers that send a lot take turns: one of them in each round of the event loop, however many there are. */
+/**
+ * Peers that send a lot take turns: one of them in each round of the event loop, however many there are. Whoever sends little is
+ * looked at in every round, and so waits for the work of one heavy sender at most.
+ */
 import type { Clock } from "./clock.js";
 import { Deque } from "./deque.js";
 
-/** Whoever sends little is looked at in every round, and so waits for the work of one heavy sender at most. */
+/** How long a turn is, in microseconds. */
+const TURN_US = 1000;
+
+/** The same for those who are not known to send a lot yet, in a round in which somebody had a whole turn. */
+const SHORT_US = 250;
+
+/** While all those who wait hold more bytes than this, what has been read is worked off at once. */
+const MOST_HELD = 32 * 1024 * 1024;
+
+/** Whoever takes turns. */
+export interface TurnTaker {
+  /** Works on bytes that it has received; gives how many it has taken when its turn was over. */
+  take(bytes: Uint8Array): number;
+  /** Its turn begins. */
+  turnBegins(): void;
+  /** Everything that waited is taken: it may receive again. */
+  turnEnds(): void;
+}
+
+/** Somebody who waits for a turn, with the bytes received in the meantime. */
+export class Waiting {
+  readonly #taker: TurnTaker;
+  readonly #turns: Turns;
+  readonly #chunks: Uint8Array[] = [];
+  /** Bytes of the first chunk that are taken. */
+  #taken = 0;
+  #gone = false;
+  #busy = false;
+
+  constructor(taker: TurnTaker, turns: Turns) {
+    this.#taker = taker;
+    this.#turns = turns;
+  }
+
+  /** Keeps a copy of bytes that came behind the others. */
+  add(bytes: Uint8Array): void {
+    if (this.#gone) return;
+    this.#turns.held += bytes.length;
+    this.#chunks.push(Uint8Array.prototype.slice.call(bytes));
+  }
+
+  /** Takes what waits, all of it or until the turn is over. */
+  work(all: boolean): void {
+    // The peer may go while one of its frames is worked on.
+    if (this.#busy) return;
+    this.#busy = true;
+    for (let chunk = this.#chunks[0]; chunk !== undefined; chunk = this.#chunks[0]) {
+      const taken = this.#taker.take(this.#taken === 0 ? chunk : chunk.subarray(this.#taken));
+      if (this.#gone) break;
+      this.#turns.held -= taken;
+      this.#taken += taken;
+      if (this.#taken === chunk.length) {
+        this.#chunks.shift();
+        this.#taken = 0;
+      } else if (!all) {
+        break;
+      }
+    }
+    this.#busy = false;
+  }
+
+  /** The turn has come. */
+  goOn(): void {
+    if (this.#gone) return;
+    this.#taker.turnBegins();
+    this.work(false);
+    if (this.#chunks.length > 0) this.#turns.queue(this);
+    else if (!this.#gone) this.#taker.turnEnds();
+  }
+
+  /** The taker is gone, and what waits with it. */
+  leave(): void {
+    this.#gone = true;
+    this.#turns.held += this.#taken;
+    for (const { length } of this.#chunks.splice(0)) this.#turns.held -= length;
+  }
+}
+
 export class Turns {
   readonly #clock: Clock;
-  readonly #waiting = new Deque<() => void>();
+  readonly #waiting = new Deque<Waiting>();
+  /** What the heavy senders of this round have had. */
+  #roundUs = 0;
+  #counting = false;
+  #began = 0;
+  /** Bytes that wait. */
+  held = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Runs `goOn` when its turn has come. */
-  wait(goOn: () => void): void {
-    this.#waiting.push(goOn);
+  /** Somebody is worked for from now on. */
+  begin(now: number): void {
+    this.#began = now;
+  }
+
+  /** For how long, in whole microseconds. */
+  get us(): number {
+    return Math.round((this.#clock.now() - this.#began) * 1000);
+  }
+
+  /** Whether the turn is over of somebody who has had `us` of it, the last `justUs` without a pause. */
+  over(us: number, justUs: number): boolean {
+    return us >= TURN_US || (justUs >= SHORT_US && this.#roundUs >= TURN_US);
+  }
+
+  /** Whether there is room for bytes that wait. */
+  get roomy(): boolean {
+    return this.held < MOST_HELD;
+  }
+
+  /** Somebody was worked for, for so long. */
+  end(us: number): void {
+    if (us < SHORT_US) return;
+    this.#roundUs += us;
+    if (this.#counting) return;
+    this.#counting = true;
+    this.#yield(() => {
+      this.#counting = false;
+      if (this.#waiting.length === 0) this.#roundUs = 0;
+    });
+  }
+
+  /** Gives `taker` its next turn when that has come. */
+  wait(taker: TurnTaker): Waiting {
+    const waiting = new Waiting(taker, this);
+    this.queue(waiting);
+    return waiting;
+  }
+
+  queue(waiting: Waiting): void {
+    this.#waiting.push(waiting);
     if (this.#waiting.length === 1) this.#nextRound();
   }
 
   #nextRound(): void {
-    const run = () => {
-      const goOn = this.#waiting.shift();
+    this.#yield(() => {
+      this.#roundUs = 0;
+      const next = this.#waiting.shift();
       if (this.#waiting.length > 0) this.#nextRound();
-      goOn?.();
-    };
+      next?.goOn();
+    });
+  }
+
+  #yield(run: () => void): void {
     if (this.#clock.yield === undefined) this.#clock.setTimer(0, run);
     else this.#clock.yield(run);
   }

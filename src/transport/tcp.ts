@@ -5,7 +5,7 @@ import { protocolNames, versionNamed } from "../connection/handshake.js";
 import type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import { describeCertificate } from "./certificate.js";
-import { LINGER_BYTES } from "./linger.js";
+import { Linger } from "./linger.js";
 import { Inlet } from "./read-in-place.js";
 
 /**
@@ -22,8 +22,8 @@ export class TcpTransport implements Transport {
   readonly #inlet: Inlet | undefined;
   #error: Error | undefined;
   #closeCode = 1006;
-  /** Bytes read since this side closed; undefined = it has not. */
-  #lingered: number | undefined;
+  /** There since this side closed. */
+  #linger: Linger | undefined;
 
   /** Takes over a connected socket. */
   constructor(socket: Socket | TLSSocket, inlet?: Inlet) {
@@ -46,9 +46,14 @@ export class TcpTransport implements Transport {
     return this.#socket.writableLength;
   }
 
+  /** Whether the socket is gone. */
+  get destroyed(): boolean {
+    return this.#socket.destroyed;
+  }
+
   open(receiver: TransportReceiver): void {
     const socket = this.#socket;
-    const take = (chunk: Uint8Array) => (this.#lingered === undefined ? receiver.onData(chunk) : this.#linger(this.#lingered, chunk));
+    const take = (chunk: Uint8Array) => (this.#linger === undefined ? receiver.onData(chunk) : this.#linger.read(chunk.length));
     if (this.#inlet === undefined) socket.on("data", take);
     else this.#inlet.open(socket, take);
     socket.on("drain", () => receiver.onDrain());
@@ -76,18 +81,13 @@ export class TcpTransport implements Transport {
 
   close(): void {
     this.#closeCode = 1000;
-    this.#lingered = 0;
     this.#socket.end();
     this.resume();
+    this.#linger = new Linger(this);
   }
 
   destroy(): void {
     this.#socket.destroy();
-  }
-
-  #linger(before: number, { length }: Uint8Array): void {
-    this.#lingered = before + length;
-    if (this.#lingered > LINGER_BYTES) this.#socket.destroy();
   }
 }
 

@@ -8,7 +8,7 @@ import { protocolNames, versionNamed } from "../connection/handshake.js";
 import type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import { describeCertificate } from "./certificate.js";
-import { LINGER_BYTES } from "./linger.js";
+import { Linger } from "./linger.js";
 import { MessageBoundary } from "./message-boundary.js";
 import { KEEPALIVE_MS } from "./tcp.js";
 
@@ -48,8 +48,8 @@ export class NodeWebSocketTransport implements Transport {
   #receiver: TransportReceiver | undefined;
   /** There while a message is under way. */
   #boundary: MessageBoundary | undefined;
-  /** Bytes read since this side closed; undefined = it has not. */
-  #lingered: number | undefined;
+  /** There since this side closed. */
+  #linger: Linger | undefined;
   /** The chunk at hand has brought a message: its receiver knows that the peer lives. */
   #heard = false;
   /** What broke the socket, for `onClose`. */
@@ -129,10 +129,10 @@ export class NodeWebSocketTransport implements Transport {
 
   close(closeCode: number, reason: string): void {
     if (UNSENDABLE.has(closeCode)) return this.destroy();
-    this.#lingered = 0;
     this.#socket.close(closeCode, reason);
     // The peer's half of the closing handshake comes behind all that it has sent.
     this.#socket.resume();
+    this.#linger = new Linger(this.#raw);
   }
 
   destroy(): void {
@@ -151,11 +151,7 @@ export class NodeWebSocketTransport implements Transport {
 
   /** Every chunk of the socket below, after the library has dealt with it: also what it keeps to itself, pings and parts of messages. */
   received(chunk: Uint8Array): void {
-    if (this.#lingered !== undefined) {
-      this.#lingered += chunk.length;
-      if (this.#lingered > LINGER_BYTES) this.destroy();
-      return;
-    }
+    if (this.#linger !== undefined) return this.#linger.read(chunk.length);
     const heard = this.#heard;
     this.#heard = false;
     const boundary = this.#boundary ?? betweenMessages;

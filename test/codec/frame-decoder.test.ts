@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { encodeFrame, FrameDecoder, type FrameDecoderOptions, type FrameView } from "../../src/codec/index.js";
 import { FramewireError } from "../../src/errors.js";
-import { chunksAt, chunksOf, runDecoder } from "../helpers/decoder-run.js";
+import { chunksAt, chunksOf, outcomeOfRun, runDecoder } from "../helpers/decoder-run.js";
 import { heldBytes } from "../helpers/memory.js";
+import { Random, randomCuts } from "../helpers/random.js";
+import { damagedStream } from "../helpers/stream-generator.js";
 import { cat, fill, hex, v1, v2 } from "../helpers/wire-builder.js";
 
 const none = (): void => {};
@@ -322,12 +324,58 @@ describe("a handler that throws", () => {
   });
 });
 
+describe("a handler that stops its decoder", () => {
+  it("gets no further frame of the chunk, and push says what it has taken", () => {
+    const stream = cat(v2(1, "01"), v2(2, "02"), v1(3), v2(4));
+    for (const first of [0, 5]) {
+      const seen: number[] = [];
+      const decoder = new FrameDecoder();
+      expect(decoder.push(stream.subarray(0, first), none)).toBe(first);
+      const taken = decoder.push(stream.subarray(first), (frame) => {
+        seen.push(frame.cmd);
+        if (frame.cmd === 2) decoder.stop();
+      });
+      expect(seen).toEqual([1, 2]);
+      expect(first + taken).toBe(v2(1, "01").length + v2(2, "02").length);
+      expect(decoder.stats).toMatchObject({ bytes: first + taken, frames: 2, buffered: 0 });
+      expect(decoder.push(stream.subarray(first + taken), cmds(seen))).toBe(stream.length - first - taken);
+      expect(seen).toEqual([1, 2, 3, 4]);
+    }
+  });
+
+  it("changes nothing of what is delivered and told, wherever that is, in streams damaged at random", () => {
+    let stopped = 0;
+    for (let seed = 1; seed <= 400; seed++) {
+      const { bytes, options } = damagedStream(seed);
+      const random = new Random(seed);
+      const stops = () => random.oneIn(3) && ++stopped > 0;
+      const whole = runDecoder([bytes], options);
+      for (const chunks of [[bytes], chunksAt(bytes, randomCuts(random, bytes.length, 200))]) {
+        const run = runDecoder(chunks, options, true, stops);
+        expect(outcomeOfRun(run), `seed ${seed}`).toEqual(outcomeOfRun(whole));
+        expect(run.order, `seed ${seed}`).toEqual(whole.order);
+        expect(run.decoder.stats, `seed ${seed}`).toEqual(whole.decoder.stats);
+      }
+    }
+    expect(stopped).toBeGreaterThan(1000);
+  });
+
+  it("between pushes does nothing", () => {
+    const seen: number[] = [];
+    const decoder = new FrameDecoder();
+    decoder.stop();
+    const stream = cat(v2(1), v2(2));
+    expect(decoder.push(stream, cmds(seen))).toBe(stream.length);
+    expect(seen).toEqual([1, 2]);
+  });
+});
+
 describe("a handler that calls back into its decoder", () => {
   it.each(["push", "flush", "end"] as const)("is refused %s, and the decoder goes on", (call) => {
     const seen: number[] = [];
     const codes: string[] = [];
     const decoder = new FrameDecoder({ onDiscard: () => codes.push(codeOf(again)) });
-    const again = (): void => (call === "push" ? decoder.push(v1(9), none) : decoder[call](none));
+    const again = (): unknown => (call === "push" ? decoder.push(v1(9), none) : decoder[call](none));
     decoder.push(cat(v1(1), "AA", v1(2)), (frame) => {
       seen.push(frame.cmd);
       codes.push(codeOf(again));

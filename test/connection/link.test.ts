@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { encodeFrame } from "../../src/codec/index.js";
-import { Turns } from "../../src/connection/turns.js";
 import { DEFAULTS } from "../../src/options.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { LinkBench } from "../helpers/link-bench.js";
@@ -182,71 +181,3 @@ it("deadlines hold in a process that has run for months", async () => {
   await clock.advance(FRAME_TIMEOUT);
   expect(bench.code).toBe("frame-timeout");
 });
-
-describe("a peer that keeps this side busy", () => {
-  it("waits for the others now and then", async () => {
-    const clock = new BusyClock();
-    const bench = new LinkBench({}, {}, { clock });
-    bench.onFrameDo = () => clock.work(1);
-    bench.receive(frame);
-    expect(bench.transport.calls).toEqual([]);
-    bench.receive(frame);
-    expect(bench.transport.calls).toEqual(["pause"]);
-    await clock.runUntilIdle();
-    expect(bench.transport.calls).toEqual(["pause", "resume"]);
-  });
-
-  it("is not read on when its owner has paused it meanwhile", async () => {
-    const clock = new BusyClock();
-    const bench = new LinkBench({}, {}, { clock });
-    bench.onFrameDo = (_frame, link) => {
-      clock.work(5);
-      link.pause();
-    };
-    bench.receive(frame);
-    await clock.runUntilIdle();
-    expect(bench.transport.calls).toEqual(["pause"]);
-    bench.link.resume();
-    expect(bench.transport.calls).toEqual(["pause", "resume"]);
-  });
-});
-
-it("heavy senders take turns, one in each round of the event loop", async () => {
-  const clock = new RoundClock();
-  const turns = new Turns(clock);
-  const order: string[] = [];
-  for (const name of ["a", "b", "c"]) turns.wait(() => order.push(name));
-  const rounds: string[][] = [];
-  for (let round = 0; round < 4; round++) {
-    clock.round();
-    rounds.push(order.splice(0));
-    if (round === 0) turns.wait(() => order.push("a again"));
-  }
-  expect(rounds).toEqual([["a"], ["b"], ["c"], ["a again"]]);
-});
-
-/** A clock whose rounds of the event loop a test makes itself. */
-class RoundClock extends VirtualClock {
-  #waiting: (() => void)[] = [];
-
-  yield(run: () => void): void {
-    this.#waiting.push(run);
-  }
-
-  round(): void {
-    for (const run of this.#waiting.splice(0)) run();
-  }
-}
-
-/** A clock on which work takes time. */
-class BusyClock extends VirtualClock {
-  #worked = 0;
-
-  override now(): number {
-    return super.now() + this.#worked;
-  }
-
-  work(ms: number): void {
-    this.#worked += ms;
-  }
-}

@@ -45,7 +45,7 @@ export interface Paces {
   readonly deafMs: number;
 }
 
-const FULL_PACES: Paces = { dripMs: 1000, deafMs: 4000 };
+export const FULL_PACES: Paces = { dripMs: 1000, deafMs: 4000 };
 
 /** The sockets of an attack, and how they ended. */
 export class Attackers {
@@ -62,11 +62,24 @@ export class Attackers {
   readonly #sockets = new Set<Socket>();
 
   readonly paces: Paces;
+  readonly #until: number;
 
-  constructor(ws: string, tcp: string, paces: Paces = FULL_PACES) {
+  /** `lastingMs`: how long new ones come in place of those that are gone, once the attack has had its number of sockets. */
+  constructor(ws: string, tcp: string, { lastingMs = 0, ...paces }: Paces & { readonly lastingMs?: number } = FULL_PACES) {
     this.#ws = Number(new URL(ws).port);
     this.#tcp = Number(new URL(tcp).port);
     this.paces = paces;
+    this.#until = performance.now() + lastingMs;
+  }
+
+  /** A pause between those who come in crowds, a longer one when all have been there. */
+  async pause(sockets: number): Promise<void> {
+    await sleep(this.opened < sockets ? 5 : 50);
+  }
+
+  /** Whether another one is to come. */
+  wants(sockets: number): boolean {
+    return this.opened < sockets || performance.now() < this.#until;
   }
 
   /** Opens a socket: from one of 50 addresses of this machine, or from one of its own. */
@@ -165,6 +178,8 @@ export interface Attack {
   readonly codes: readonly number[];
   /** How it may end beside these. */
   readonly also?: readonly number[];
+  /** Of one of its frames, with what is around it, where it sends whole ones. */
+  readonly frameBytes?: number;
   /** Sockets at full size, and how many do for a short one. */
   readonly sockets: number;
   readonly few: number;
@@ -181,31 +196,30 @@ const GIBIBYTE = Uint8Array.of(...PREFIX, 0x10, 0x80, 0x80, 0x80, 0x80, 0x04, 0x
 /** And a WebSocket message of one GiB like this. */
 const GIBIBYTE_MESSAGE = Uint8Array.of(0x82, 0xff, 0, 0, 0, 0, 0x40, 0, 0, 0, 1, 2, 3, 4);
 
-/** Eight at once from one address, and a new one for each that is thrown out. */
-function floods(chunk: Uint8Array, upgraded?: Uint8Array) {
-  return (attackers: Attackers, sockets: number): void => {
-    const next = () => {
-      if (attackers.opened >= sockets) return;
-      if (upgraded === undefined || attackers.opened % 2 === 0) {
-        const socket = attackers.member();
-        socket.once("close", next);
-        flood(socket, chunk);
-      } else {
-        void attackers.upgraded().then((socket) => {
-          socket.once("close", next);
-          flood(socket, upgraded);
-        });
-      }
-    };
-    for (let i = 0; i < 8; i++) next();
+/** So many come from one address, which has spent by then what it may send of what is of no use; then the next one is used. */
+const FROM_ONE_ADDRESS = 8;
+/** They come a few together, and then one after the other, whatever has become of those before. */
+const TOGETHER = 8;
+const EVERY_MS = 10;
+
+/** Each sends as fast as it can until it is thrown out. */
+function floods(chunk: Uint8Array, upgraded?: Uint8Array, fromOneAddress = FROM_ONE_ADDRESS) {
+  return async (attackers: Attackers, sockets: number): Promise<void> => {
+    while (attackers.wants(sockets)) {
+      const address = Math.floor(attackers.opened / fromOneAddress);
+      if (upgraded === undefined || attackers.opened % 2 === 0) flood(attackers.member(address), chunk);
+      else void attackers.upgraded(address).then((socket) => flood(socket, upgraded));
+      if (attackers.opened >= TOGETHER) await sleep(EVERY_MS);
+    }
   };
 }
 
 /** The same frames as one stream, and as messages of a few hundred of them. */
-function framesFlood(frames: readonly Uint8Array[]) {
+function framesFlood(frames: readonly Uint8Array[], fromOneAddress = FROM_ONE_ADDRESS) {
   const batches: Uint8Array[] = [];
   for (let i = 0; i < frames.length; i += 300) batches.push(message(Buffer.concat(frames.slice(i, i + 300))));
-  return floods(Buffer.concat(frames), Buffer.concat(batches));
+  const stream = Buffer.concat(frames);
+  return { frameBytes: stream.length / frames.length, run: floods(stream, Buffer.concat(batches), fromOneAddress) };
 }
 
 const repeated = (frame: Uint8Array) => Array<Uint8Array>(3000).fill(frame);
@@ -238,10 +252,10 @@ export const ATTACKS: readonly Attack[] = [
     few: 60,
     async run(attackers, sockets) {
       const half = { ws: UPGRADE.slice(0, 60), tcp: helloFrame().subarray(0, 10) };
-      for (let i = 0; i < sockets; i++) {
+      for (let i = 0; attackers.wants(sockets); i++) {
         const kind = i % 2 === 0 ? "tcp" : "ws";
         attackers.open(kind, i).write(half[kind]);
-        if (i % 100 === 0) await sleep(5);
+        if (i % 100 === 0) await attackers.pause(sockets);
       }
     },
   },
@@ -252,10 +266,10 @@ export const ATTACKS: readonly Attack[] = [
     sockets: 2000,
     few: 16,
     async run(attackers, sockets) {
-      for (let i = 0; i < sockets; i += 4) {
+      for (let i = 0; attackers.wants(sockets); i += 4) {
         for (let k = 0; k < 2; k++) attackers.member(i).write(GIBIBYTE);
         for (const claim of [message(GIBIBYTE), GIBIBYTE_MESSAGE]) void attackers.upgraded(i).then((socket) => socket.write(claim));
-        if (i % 100 === 0) await sleep(5);
+        if (i % 100 === 0) await attackers.pause(sockets);
       }
     },
   },
@@ -271,7 +285,7 @@ export const ATTACKS: readonly Attack[] = [
       const calls = Array.from({ length: 200 }, (_, n) =>
         seededFrame({ cmd: LARGE, kind: FrameKind.FRAME_KIND_REQUEST, callId: 2 * n + 1 }),
       );
-      for (let i = 0; i < sockets; i++) {
+      for (let i = 0; attackers.wants(sockets); i++) {
         const socket = i % 2 === 0 ? attackers.member(i) : await attackers.upgraded(i);
         socket.pause();
         if (i % 2 === 0) socket.write(Buffer.concat(calls));
@@ -288,7 +302,7 @@ export const ATTACKS: readonly Attack[] = [
     also: DEAF,
     sockets: 40,
     few: 8,
-    run: framesFlood(repeated(seededFrame({ cmd: TAKE }))),
+    ...framesFlood(repeated(seededFrame({ cmd: TAKE })), Number.POSITIVE_INFINITY),
   },
   {
     name: "unknown commands",
@@ -297,7 +311,7 @@ export const ATTACKS: readonly Attack[] = [
     also: DEAF,
     sockets: 40,
     few: 8,
-    run: framesFlood(repeated(seededFrame({ cmd: UNKNOWN }))),
+    ...framesFlood(repeated(seededFrame({ cmd: UNKNOWN }))),
   },
   {
     name: "unknown calls",
@@ -306,7 +320,7 @@ export const ATTACKS: readonly Attack[] = [
     also: DEAF,
     sockets: 40,
     few: 8,
-    run: framesFlood(
+    ...framesFlood(
       Array.from({ length: 3000 }, (_, i) => seededFrame({ cmd: UNKNOWN, kind: FrameKind.FRAME_KIND_REQUEST, callId: 2 * i + 1 })),
     ),
   },
@@ -317,7 +331,7 @@ export const ATTACKS: readonly Attack[] = [
     also: DEAF,
     sockets: 40,
     few: 8,
-    run: framesFlood(repeated(seededFrame({ cmd: 0, kind: FrameKind.FRAME_KIND_PING }))),
+    ...framesFlood(repeated(seededFrame({ cmd: 0, kind: FrameKind.FRAME_KIND_PING }))),
   },
   {
     name: "noise",

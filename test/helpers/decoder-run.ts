@@ -42,9 +42,15 @@ export function chunksOf(bytes: Uint8Array, size: number): Uint8Array[] {
 
 /**
  * Pushes `chunks` and flushes unless told otherwise. Each chunk is handed over in one scratch buffer that is overwritten
- * afterwards, as a socket's may be: a decoder that kept a view of it would give itself away.
+ * afterwards, as a socket's may be: a decoder that kept a view of it would give itself away. `stops` is asked at each frame whether
+ * the decoder is stopped there; the rest of the chunk is pushed again then.
  */
-export function runDecoder(chunks: readonly Uint8Array[], options: FrameDecoderOptions = {}, flush = true): DecoderRun {
+export function runDecoder(
+  chunks: readonly Uint8Array[],
+  options: FrameDecoderOptions = {},
+  flush = true,
+  stops: () => boolean = () => false,
+): DecoderRun {
   const frames: OutcomeFrame[] = [];
   const discards: { start: number; end: number; reason: string }[] = [];
   const order: number[] = [];
@@ -59,6 +65,7 @@ export function runDecoder(chunks: readonly Uint8Array[], options: FrameDecoderO
   const onFrame = (frame: Parameters<Parameters<FrameDecoder["push"]>[1]>[0]): void => {
     frames.push(outcomeFrame(frame));
     order.push(frame.start);
+    if (stops()) decoder.stop();
   };
   let error: string | undefined;
   let beforeFlush = 0;
@@ -66,7 +73,9 @@ export function runDecoder(chunks: readonly Uint8Array[], options: FrameDecoderO
   try {
     for (const chunk of chunks) {
       scratch.set(chunk);
-      decoder.push(scratch.subarray(0, chunk.length), onFrame);
+      let taken = 0;
+      do taken += decoder.push(scratch.subarray(taken, chunk.length), onFrame);
+      while (taken < chunk.length);
       scratch.fill(0xee);
     }
     beforeFlush = frames.length;

@@ -24,15 +24,17 @@ export class LinkBench implements LinkOwner {
   constructor(
     options: ConnectionOptions & ServerLimits = {},
     info: Partial<TransportInfo> = {},
-    { timeoutMs, clock = new VirtualClock() }: { timeoutMs?: () => number; clock?: VirtualClock } = {},
+    {
+      timeoutMs,
+      clock = new VirtualClock(),
+      turns = new Turns(clock),
+    }: { timeoutMs?: () => number; clock?: VirtualClock; turns?: Turns } = {},
   ) {
     const resolved = resolveServerOptions(options);
     this.clock = clock;
     this.transport = new FakeTransport(info);
     const heartbeat = { intervalMs: resolved.heartbeatIntervalMs, timeoutMs: timeoutMs ?? (() => resolved.heartbeatTimeoutMs) };
-    this.link = new Link(this.transport, this, resolved, this.clock, heartbeat, new RateMeter(rateLimits(resolved)), {
-      turns: new Turns(this.clock),
-    });
+    this.link = new Link(this.transport, this, resolved, this.clock, heartbeat, new RateMeter(rateLimits(resolved)), { turns });
     this.link.start();
   }
 

@@ -16,8 +16,8 @@ import { soakSessions } from "./sessions.js";
 /** Numbers from the command line, each with the default of its soak. */
 export type Numbers = (name: string, fallback: number) => number;
 
-/** Runs and prints its figures; gives what went wrong. */
-export type Soak = (number: Numbers) => Promise<string[]>;
+/** Runs and prints its figures; gives what went wrong. `names`: what stands behind its own name. */
+export type Soak = (number: Numbers, names: readonly string[]) => Promise<string[]>;
 
 const SOAKS: Readonly<Record<string, { readonly run: Soak; readonly about: string }>> = {
   sessions: { run: soakSessions, about: "seeded sessions in memory, links break at random bytes (--runs 1000, --first 1)" },
@@ -28,7 +28,7 @@ const SOAKS: Readonly<Record<string, { readonly run: Soak; readonly about: strin
   bytes: { run: soakBytes, about: "one session, broken, silenced and damaged at every single byte (--step 1)" },
   resume: { run: soakResume, about: "over TCP and WebSocket through a proxy that cuts (--frames 50000, --cuts 200, --first 1)" },
   noise: { run: soakNoise, about: "over TCP with one wrong byte in 10,000, and with far more (--frames 20000, --first 1)" },
-  attacks: { run: soakAttacks, about: "a server under attack, and what its good clients notice; three minutes" },
+  attacks: { run: soakAttacks, about: "a server under attack, and what its good clients notice; five minutes ([NAME …])" },
   networks: { run: soakNetworks, about: "3G, Wi-Fi, tunnels and new addresses, in virtual time (--runs 10, --first 1)" },
   namespaces: { run: soakNamespaces, about: "a real network whose link goes down or whose address changes; Linux, as root" },
   fleet: { run: soakFleet, about: "clients that lose their server together (--clients 5000, --first 1)" },
@@ -46,7 +46,7 @@ const { values, positionals } = parseArgs({
     streams: { type: "string" },
   },
 });
-const [name = ""] = positionals;
+const [name = "", ...names] = positionals;
 const soak = Object.hasOwn(SOAKS, name) ? SOAKS[name] : undefined;
 if (name === "decoder") {
   await import("../fuzz/soak.js");
@@ -56,7 +56,7 @@ if (name === "decoder") {
   for (const [each, { about }] of Object.entries(SOAKS)) console.log(`  ${each.padEnd(10)}${about}`);
   process.exitCode = name === "" ? 0 : 2;
 } else {
-  const wrong = await soak.run((option, fallback) => Number(values[option as keyof typeof values] ?? fallback));
+  const wrong = await soak.run((option, fallback) => Number(values[option as keyof typeof values] ?? fallback), names);
   for (const each of wrong) console.error(each);
   console.log(wrong.length === 0 ? `${name}: all holds` : `${name}: ${wrong.length} things are wrong`);
   process.exit(wrong.length === 0 ? 0 : 1);

@@ -1,0 +1,180 @@
+import { describe, expect, it } from "vitest";
+import { encodeFrame } from "../../src/codec/index.js";
+import { Turns, type TurnTaker } from "../../src/connection/turns.js";
+import { VirtualClock } from "../../src/testing/virtual-clock.js";
+import { LinkBench } from "../helpers/link-bench.js";
+
+const frame = encodeFrame({ version: 2, cmd: 1, payload: new Uint8Array(100) });
+/** `count` frames with the commands from `first` on. */
+const frames = (count: number, first = 0) => Buffer.concat(numbers(count, first).map((cmd) => encodeFrame({ version: 2, cmd })));
+const numbers = (count: number, first = 0) => Array.from({ length: count }, (_, i) => first + i);
+
+/** A clock on which work takes time, and whose rounds of the event loop a test makes itself. */
+class BusyClock extends VirtualClock {
+  #worked = 0;
+  #waiting: (() => void)[] = [];
+
+  override now(): number {
+    return super.now() + this.#worked;
+  }
+
+  work(ms: number): void {
+    this.#worked += ms;
+  }
+
+  yield(run: () => void): void {
+    this.#waiting.push(run);
+  }
+
+  round(): void {
+    for (const run of this.#waiting.splice(0)) run();
+  }
+}
+
+/** A link each of whose frames takes `ms`. */
+function busyBench(ms: number, clock = new BusyClock(), turns = new Turns(clock), messages = false) {
+  const bench = new LinkBench({}, { messages }, { clock, turns });
+  bench.onFrameDo = () => clock.work(ms);
+  return { clock, turns, bench };
+}
+
+describe("a peer that keeps this side busy", () => {
+  it("waits for the others now and then", () => {
+    const { clock, bench } = busyBench(0.6);
+    bench.receive(frame);
+    expect(bench.transport.calls).toEqual([]);
+    bench.receive(frame);
+    expect(bench.transport.calls).toEqual(["pause"]);
+    clock.round();
+    expect(bench.transport.calls).toEqual(["pause", "resume"]);
+  });
+
+  it("does so within a chunk, which may hold thousands of frames: they are delivered a turn at a time, in their order", () => {
+    const { clock, turns, bench } = busyBench(0.1);
+    bench.receive(frames(100));
+    const rounds: number[] = [];
+    for (let before = 0; bench.frames.length > before; clock.round()) {
+      rounds.push(bench.frames.length - before);
+      before = bench.frames.length;
+    }
+    expect(Math.max(...rounds)).toBeLessThanOrEqual(16);
+    expect(bench.frames).toEqual(numbers(100));
+    expect(bench.transport.calls).toEqual(["pause", "resume"]);
+    expect(turns.held).toBe(0);
+  });
+
+  it("is not read on when its owner has paused it meanwhile", () => {
+    const { clock, bench } = busyBench(5);
+    bench.onFrameDo = (_frame, link) => {
+      clock.work(5);
+      link.pause();
+    };
+    bench.receive(frame);
+    clock.round();
+    expect(bench.transport.calls).toEqual(["pause"]);
+    bench.link.resume();
+    expect(bench.transport.calls).toEqual(["pause", "resume"]);
+  });
+
+  it("has what comes meanwhile behind what waits: messages that lay in one chunk of the socket", () => {
+    const { clock, turns, bench } = busyBench(0.2, undefined, undefined, true);
+    const scratch = new Uint8Array(4096);
+    for (let i = 0; i < 5; i++) {
+      const message = frames(20, 20 * i);
+      scratch.set(message);
+      bench.receive(scratch.subarray(0, message.length));
+      // The bytes are the transport's again.
+      scratch.fill(0xee);
+    }
+    expect(bench.frames.length).toBeLessThan(20);
+    for (let round = 0; round < 30; round++) clock.round();
+    expect(bench.frames).toEqual(numbers(100));
+    expect(bench.end).toBeUndefined();
+    expect(turns.held).toBe(0);
+  });
+
+  it.each([
+    ["and goes has been heard to the end", (bench: LinkBench) => bench.transport.receiver.onClose(1000, "")],
+    ["and breaks a rule of the transport too", (bench: LinkBench) => bench.transport.receiver.onViolation?.("text")],
+  ])("%s", (_, leave) => {
+    const { clock, turns, bench } = busyBench(0.1);
+    bench.receive(frames(100));
+    expect(bench.frames.length).toBeLessThan(100);
+    leave(bench);
+    expect(bench.frames).toEqual(numbers(100));
+    expect(bench.end).toBeDefined();
+    clock.round();
+    expect([bench.frames.length, turns.held]).toEqual([100, 0]);
+  });
+
+  it("and is thrown out is not worked for any longer, and nothing of it is kept", () => {
+    const { clock, turns, bench } = busyBench(0.1);
+    bench.receive(frames(100));
+    expect(turns.held).toBeGreaterThan(0);
+    bench.onFrameDo = (_frame, link) => link.fail("rate-exceeded", "too much");
+    const before = bench.frames.length;
+    clock.round();
+    clock.round();
+    expect(bench.frames).toHaveLength(before + 1);
+    expect([bench.code, turns.held]).toEqual(["rate-exceeded", 0]);
+  });
+
+  it("and is dropped while it waits leaves nothing behind", () => {
+    const { clock, turns, bench } = busyBench(0.1);
+    bench.receive(frames(100));
+    bench.link.destroy("enough");
+    expect(turns.held).toBe(0);
+    const before = bench.frames.length;
+    bench.receive(frames(10));
+    clock.round();
+    expect([bench.frames.length, turns.held]).toEqual([before, 0]);
+  });
+
+  it("waits no longer than its chunk takes where too much waits already", () => {
+    const { turns, bench } = busyBench(0.1);
+    turns.held = 32 * 1024 * 1024;
+    bench.receive(frames(100));
+    expect(bench.frames).toEqual(numbers(100));
+  });
+});
+
+it("a peer that sends little never waits, however long it goes on", async () => {
+  const { clock, bench } = busyBench(0.05);
+  for (let i = 0; i < 500; i++) {
+    bench.receive(frame);
+    await clock.advance(1);
+  }
+  expect(bench.transport.calls).toEqual([]);
+});
+
+it("of many who begin to send a lot in one round, one has a whole turn", () => {
+  const { clock, turns, bench } = busyBench(0.05);
+  const others = numbers(10).map(() => busyBench(0.05, clock, turns).bench);
+  bench.receive(frames(100));
+  expect(bench.frames.length).toBeGreaterThanOrEqual(20);
+  for (const other of others) {
+    other.receive(frames(100));
+    expect(other.frames.length).toBeLessThan(10);
+  }
+  for (let round = 0; round < 100; round++) clock.round();
+  for (const each of [bench, ...others]) expect(each.frames).toEqual(numbers(100));
+  // A round in which nobody had a turn: the next to come has a whole one again.
+  const next = busyBench(0.05, clock, turns).bench;
+  next.receive(frames(100));
+  expect(next.frames.length).toBeGreaterThanOrEqual(20);
+});
+
+it("heavy senders take turns, one in each round of the event loop", () => {
+  const clock = new BusyClock();
+  const turns = new Turns(clock);
+  const order: string[] = [];
+  const taker = (name: string): TurnTaker => ({ take: ({ length }) => length, turnBegins: () => order.push(name), turnEnds: () => {} });
+  for (const name of ["a", "b", "c"]) turns.wait(taker(name));
+  const rounds: string[][] = [];
+  for (let round = 0; round < 4; round++) {
+    clock.round();
+    rounds.push(order.splice(0));
+    if (round === 0) turns.wait(taker("a again"));
+  }
+  expect(rounds).toEqual([["a"], ["b"], ["c"], ["a again"]]);
+});

@@ -1,0 +1,84 @@
+/** The processes of the attacks, each on its core. In earnest attackers have machines of their own, and take no time of the server's. */
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { setPriority } from "node:os";
+import { fileURLToPath } from "node:url";
+import { pin, pins } from "../../../bench/processes.js";
+import type { Addresses, PeerFigures, Question, ServerFigures } from "./figures.js";
+
+const RAISED = -10;
+const SERVERS_CORE = 0;
+/** That of the good clients, which are in this process, of the attackers, and of who else takes their time. */
+const OTHERS_CORE = 1;
+
+export const WHERE = pins
+  ? `The server has core ${SERVERS_CORE} to itself; good clients and attackers are on core ${OTHERS_CORE}, the attackers for as long as nobody else wants it.`
+  : "All processes share all cores, as there are no two, or no taskset and chrt: how late the good clients are served is shown and not judged.";
+
+/** Puts this process where it belongs; its children too, until they are put elsewhere. */
+export function placeThis(): void {
+  pin(process.pid, OTHERS_CORE, "--all-tasks");
+}
+
+/** Whatever else this machine does comes behind the main thread of this process, where that is allowed. Its children come before it too. */
+export function raiseThis(): void {
+  try {
+    setPriority(RAISED);
+  } catch {
+    // Only the superuser may.
+  }
+}
+
+/** All threads of an attacker run when nobody else wants to: a process that is merely nice keeps the others waiting for up to 10 ms. */
+const IDLE = ["--idle", "0", process.execPath];
+
+function start(module: string, args: readonly string[], attacks: boolean, nodeOptions: readonly string[] = []): ChildProcess {
+  const path = fileURLToPath(new URL(module, import.meta.url));
+  if (!attacks || !pins) return fork(path, args, { execArgv: [...nodeOptions] });
+  return fork(path, args, { execPath: "chrt", execArgv: [...IDLE, ...nodeOptions] });
+}
+
+export class ServerProcess {
+  readonly #process: ChildProcess;
+  readonly addresses: Addresses;
+
+  private constructor(process: ChildProcess, addresses: Addresses) {
+    this.#process = process;
+    this.addresses = addresses;
+  }
+
+  /** `target`: the one that is attacked. `decoy`: one that nobody but attackers knows, on their core and at their priority. */
+  static async start(role: "target" | "decoy"): Promise<ServerProcess> {
+    const process = start("server-process.js", [role], role === "decoy", ["--expose-gc"]);
+    const [addresses] = (await once(process, "message")) as [Addresses];
+    // Its main thread: those that help the garbage collector have other cores in earnest, and would take this one for 10 ms at a time.
+    if (role === "target") pin(process.pid, SERVERS_CORE);
+    return new ServerProcess(process, addresses);
+  }
+
+  async ask(question: Question): Promise<ServerFigures> {
+    this.#process.send(question);
+    const [figures] = await once(this.#process, "message");
+    return figures;
+  }
+
+  stop(): void {
+    this.#process.disconnect();
+  }
+}
+
+/** The attackers of one attack. */
+export class Attack {
+  readonly #process: ChildProcess;
+
+  constructor(name: string, { ws, tcp }: Addresses) {
+    this.#process = start("peers-process.js", [name, ws, tcp], true);
+  }
+
+  /** Attacks. Resolves when all attackers are gone. */
+  async run(): Promise<PeerFigures> {
+    this.#process.send("begin");
+    const [figures] = await once(this.#process, "message");
+    return figures;
+  }
+}
