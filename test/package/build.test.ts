@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { rolldown } from "rolldown";
 import { parseSync } from "vite";
 import { expect, test } from "vitest";
 
@@ -48,4 +49,14 @@ test("framewire/client loads neither packages nor modules of Node before a clien
   expect(loaded).toContain("client/index.js");
   expect(loaded.filter((name) => !name.endsWith(".js"))).toEqual([]);
   expect(loaded.length).toBeLessThanOrEqual(5);
+});
+
+test("a bundled program of Node keeps what makes the codec fast", async () => {
+  const program = { name: "program", resolveId: (id: string) => (id === "program" ? join(ROOT, id) : undefined) };
+  const load = (id: string) => (id === join(ROOT, "program") ? 'export { FrameDecoder } from "framewire/codec";' : undefined);
+  const bundle = await rolldown({ input: "program", platform: "node", plugins: [{ ...program, load }] });
+  const { output } = await bundle.generate();
+  await bundle.close();
+  const code = output.map((chunk) => (chunk.type === "chunk" ? chunk.code : "")).join("");
+  expect(code).toContain("useFastWays();");
 });
