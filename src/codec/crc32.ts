@@ -32,9 +32,9 @@ const T5 = /* @__PURE__ */ new Int32Array(store, 5120, 256);
 const T6 = /* @__PURE__ */ new Int32Array(store, 6144, 256);
 const T7 = /* @__PURE__ */ new Int32Array(store, 7168, 256);
 
-/** Fills `store`, 1 KiB for each table, from the first on. */
-export function fillTables(store: ArrayBuffer): void {
-  const all = new Int32Array(store);
+/** Fills the first `count` tables of `store`, 1 KiB each; all it has room for by default. */
+export function fillTables(store: ArrayBuffer, count: number = store.byteLength / 1024): void {
+  const all = new Int32Array(store, 0, count * 256);
   for (let byte = 0; byte < 256; byte++) {
     let register = byte;
     for (let bit = 0; bit < 8; bit++) register = register & 1 ? (register >>> 1) ^ POLYNOMIAL : register >>> 1;

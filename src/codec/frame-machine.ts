@@ -31,8 +31,6 @@ const TAG_PAYLOAD = 0x2a;
 
 // Imported constants are looked up at each use; those of the module itself are part of the code.
 const HEAD = PREFIX_LENGTH;
-/** A frame of fewer bytes is never worth a call into native code. */
-const SMALL = 512;
 
 /** Bytes that {@link PlainWay} may look at without asking whether they are there: up to N, and a tag. */
 const PLAIN_HEADER = 20;
@@ -40,8 +38,8 @@ const PLAIN_HEADER = 20;
 /** The short way for whole frames in a chunk: plain-frame.ts. */
 export interface PlainWay {
   parse(frame: FrameCursor, limits: FrameLimits, data: DataView, start: number, end: number): boolean;
-  crcOfView(data: DataView, start: number, end: number, crc: number): number;
-  crcOfSource(source: ByteSource, start: number, end: number, crc: number): number;
+  crcOfFrame(chunk: ByteSource, data: DataView, start: number, end: number, last: number, crc: number): number;
+  forgetWindow(): void;
 }
 
 /** Absent on pages, which save its size. */
@@ -166,6 +164,7 @@ export class FrameMachine {
   /** Between pushes: holds no bytes, nor checkpoints that nothing undecided needs. */
   rest(): void {
     this.#frame.letGo();
+    plainWay?.forgetWindow();
     if (this.#base + this.#cursor >= this.#failedCheckEnd) this.#checksums = undefined;
   }
 
@@ -255,7 +254,7 @@ export class FrameMachine {
   }
 
   /** The loop that a good stream spends its time in: frames that follow each other, whole, in the chunk. */
-  #runPlain({ parse, crcOfView, crcOfSource }: PlainWay, chunk: ByteSource, onFrame: FrameHandler): void {
+  #runPlain({ parse, crcOfFrame }: PlainWay, chunk: ByteSource, onFrame: FrameHandler): void {
     const parser = this.#parser;
     const frame = this.#frame;
     const { head, tail } = this.#prefix;
@@ -271,10 +270,7 @@ export class FrameMachine {
         if (this.#base + start < this.#failedCheckEnd) return;
         const checksumAt = start + frame.checksumOffset;
         const from = start + HEAD;
-        const crc =
-          checksumAt - start < SMALL
-            ? crcOfView(data, from, checksumAt, this.#prefixCrc)
-            : crcOfSource(chunk, from, checksumAt, this.#prefixCrc);
+        const crc = crcOfFrame(chunk, data, from, checksumAt, end, this.#prefixCrc);
         if (crc !== data.getInt32(checksumAt + 1, true)) return;
       }
       if (this.#state !== "scan") this.#state = "scan";

@@ -3,11 +3,11 @@
  * and a trailer of varints and short fields. Four times as fast as the parser, as it is small enough for the optimizer to keep
  * in one piece with the loop around it. Pages do without. docs/decisions/plain-frames.md
  */
-import { crcOfSource, crcOfView } from "./crc32-long.js";
 import type { PlainWay } from "./frame-machine.js";
 import type { FrameLimits } from "./frame-parser.js";
 import type { FrameCursor } from "./frame-view.js";
 import { PREFIX_LENGTH } from "./sync-prefix.js";
+import { crcOfFrame, forgetWindow } from "./window-crc.js";
 
 /** An imported constant is looked up at each use; one of the module itself is part of the code. */
 const HEADER = PREFIX_LENGTH;
@@ -84,4 +84,4 @@ function shortVarint(data: DataView, position: number): number {
 }
 
 /** To be handed to the machine. */
-export const PLAIN_WAY: PlainWay = { parse: parsePlain, crcOfView, crcOfSource };
+export const PLAIN_WAY: PlainWay = { parse: parsePlain, crcOfFrame, forgetWindow };
