@@ -51,6 +51,9 @@ export function provideMessageWriter(provided: MessageWriter): void {
 
 const EMPTY = new Uint8Array(0);
 
+/** Bytes in front of those that `take` gives that may be written to as well: enough for the header of a WebSocket message. */
+export const HEADROOM = 10;
+
 /**
  * The bytes of one frame, freshly allocated: the caller owns them.
  * @throws FramewireError `invalid-option` for a field outside its type or a trailer field on a version 1 frame;
@@ -287,8 +290,8 @@ export class FrameEncoder {
       this.#limit = this.#start + room;
       return;
     }
-    const block = WriteBlock.withRoom(room);
-    const start = block.enter(room);
+    const block = WriteBlock.withRoom(HEADROOM + room);
+    const start = block.enter(HEADROOM + room) + HEADROOM;
     if (pending > 0) block.bytes.set(this.#bytes.subarray(this.#start, this.#end), start);
     this.#block?.leave();
     this.#block = block;

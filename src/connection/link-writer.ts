@@ -1,5 +1,5 @@
 /** The sending half of a link: frames into one buffer, the buffer to the transport, and how far the network has taken it. */
-import { type ByteSink, FrameEncoder, type MessageEncoder } from "../codec/frame-encoder.js";
+import { type ByteSink, FrameEncoder, HEADROOM, type MessageEncoder } from "../codec/frame-encoder.js";
 import type { FrameInit } from "../codec/index.js";
 import type { SharedFrame } from "../codec/shared-frame.js";
 import type { WriteBlock } from "../codec/write-block.js";
@@ -138,7 +138,8 @@ export class LinkWriter {
       for (const length of lengths) transport.write(bytes.subarray(start, (start += length)));
     }
     // Frames behind a hello or welcome may share a message already, while it had one to itself.
-    if (start < bytes.length) transport.write(start === 0 ? bytes : bytes.subarray(start));
+    if (start === 0) transport.write(bytes, HEADROOM);
+    else if (start < bytes.length) transport.write(bytes.subarray(start));
     if (lengths !== undefined) transport.uncork?.();
     if (transport.copies === true) {
       const block = encoder.lend(bytes);

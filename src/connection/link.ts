@@ -104,6 +104,8 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   observer: LinkObserver | undefined;
   #state: "open" | "closing" | "ended" = "open";
   #flushDue = false;
+  /** The chunk at hand is being read: what its handlers have written by its end leaves then. */
+  #reading = false;
   /** Which part of which frame is waited for: its stream offset; -2 and below for a message, by its number; -1 = none. */
   #awaited = -1;
   #awaitedSince = 0;
@@ -286,6 +288,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     if (this.#writer.due) return this.flush();
     if (this.#flushDue) return;
     this.#flushDue = true;
+    if (this.#reading) return;
     this.#clock.defer(() => this.flush());
   }
 
@@ -396,6 +399,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     const pooled = this.#decoder ?? this.#takeDecoder(chunk.length);
     const { decoder, deliver } = pooled;
     let taken: number;
+    this.#reading = true;
     try {
       taken = decoder.push(chunk, deliver);
       this.#received -= chunk.length - taken;
@@ -407,6 +411,9 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
       if (!(error instanceof FramewireError) || !this.open) throw error;
       this.fail(error.code === "frame-too-large" ? "frame-too-large" : "frame-malformed", error.message, error);
       return 0;
+    } finally {
+      this.#reading = false;
+      if (this.#flushDue) this.flush();
     }
     if (!this.open) return 0;
     const reason = decoder.openDiscard;

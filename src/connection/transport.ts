@@ -41,8 +41,11 @@ export interface Transport {
   readonly copies?: true;
   /** Starts delivery. Called once, before anything else. */
   open(receiver: TransportReceiver): void;
-  /** Writes bytes, on a transport with messages as one message. The transport owns them from here. */
-  write(bytes: Uint8Array): void;
+  /**
+   * Writes bytes, on a transport with messages as one message. The transport owns them from here, and `headroom` bytes in
+   * front of them in their memory (default 0), so that it can put a header there.
+   */
+  write(bytes: Uint8Array, headroom?: number): void;
   /** Before and after writes that may leave in one call of the system. */
   cork?(): void;
   uncork?(): void;

@@ -1,11 +1,13 @@
 import { once } from "node:events";
-import { connect, createServer, Socket } from "node:net";
+import type { IncomingMessage } from "node:http";
+import { type AddressInfo, connect, createServer, Socket } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { type WebSocket, WebSocketServer } from "ws";
+import WebSocket, { WebSocketServer } from "ws";
 import { createClient } from "../../src/client/index.js";
 import { FramewireError } from "../../src/errors.js";
 import { DEFAULTS } from "../../src/options.js";
 import { createChaosProxy } from "../../src/testing/index.js";
+import { NodeWebSocketTransport } from "../../src/transport/websocket-node.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { HandClock } from "../helpers/hand-clock.js";
 import { RawPeer, seededFrame } from "../helpers/raw-peer.js";
@@ -26,6 +28,33 @@ describe("TCP keepalive", () => {
     const calls = set.mock.calls.filter(([enable, delayMs]) => enable === true && delayMs === 30_000);
     expect(calls.length).toBeGreaterThanOrEqual(2);
   });
+});
+
+describe("a server's WebSocket message", () => {
+  it.each([0, 1, 125, 126, 65_535, 65_536, 200_000])(
+    "of %d bytes arrives whole, with its header written in front of it or without room for one",
+    async (length) => {
+      const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+      await once(server, "listening");
+      const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+      const [[socket, request]] = (await Promise.all([once(server, "connection"), once(client, "open")])) as [
+        [WebSocket, IncomingMessage],
+        unknown,
+      ];
+      const transport = new NodeWebSocketTransport(socket, request.socket);
+      const memory = new Uint8Array(length + 20).map((_, index) => index * 7);
+      const sent = memory.slice(10, 10 + length);
+      const received: Buffer[] = [];
+      client.on("message", (message: Buffer) => received.push(message));
+      transport.write(memory.subarray(10, 10 + length), 10);
+      transport.write(sent);
+      transport.close(1000, "done");
+      await once(client, "close");
+      server.close();
+      expect(received.map((message) => Buffer.compare(message, sent))).toEqual([0, 0]);
+      expect([...memory.subarray(10 + length)]).toEqual([...new Uint8Array(10).map((_, index) => (10 + length + index) * 7)]);
+    },
+  );
 });
 
 describe("a half-open socket", () => {
