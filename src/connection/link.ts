@@ -64,8 +64,10 @@ export interface SharedByLinks {
   readonly turns?: Turns | undefined;
 }
 
-/** So often a link that takes turns looks how long it has worked, in frames. */
+/** So often a link that takes turns looks how long it has worked, in frames; and where they have taken long by now, in microseconds. */
 const LOOK_FRAMES = 8;
+const LOOK_FRAMES_LATE = 2;
+const LATE_US = 250;
 
 /** What a peer may have of every millisecond and not count as one that sends a lot, in microseconds. */
 const LITTLE_US = 100;
@@ -128,7 +130,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   /** Time spent on this peer since its turn began, in whole microseconds. */
   #spentUs = 0;
   /** Frames until that is looked at. */
-  #untilLook = LOOK_FRAMES;
+  #untilLook = 1;
   /** There while it waits for its next turn. */
   #waiting: Waiting | undefined;
 
@@ -504,6 +506,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     const turns = this.#turns;
     if (turns === undefined || !turns.roomy) return;
     const { us } = turns;
+    if (us > LATE_US) this.#untilLook = LOOK_FRAMES_LATE;
     if (turns.over(this.#spentUs + us, us)) this.#decoder?.decoder.stop();
   }
 

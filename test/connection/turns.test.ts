@@ -63,6 +63,16 @@ describe("a peer that keeps this side busy", () => {
     expect(turns.held).toBe(0);
   });
 
+  it("does so the sooner the longer its frames take: few of those with large answers make a turn", () => {
+    const { clock, bench } = busyBench(0.7);
+    bench.receive(frames(20));
+    for (let before = 0; bench.frames.length > before; clock.round()) {
+      expect(bench.frames.length - before).toBeLessThanOrEqual(3);
+      before = bench.frames.length;
+    }
+    expect(bench.frames).toEqual(numbers(20));
+  });
+
   it("is not read on when its owner has paused it meanwhile", () => {
     const { clock, bench } = busyBench(5);
     bench.onFrameDo = (_frame, link) => {

@@ -178,6 +178,8 @@ export interface Attack {
   readonly codes: readonly number[];
   /** How it may end beside these. */
   readonly also?: readonly number[];
+  /** It is the number of its sockets that tells. */
+  readonly crowd?: true;
   /** Of one of its frames, with what is around it, where it sends whole ones. */
   readonly frameBytes?: number;
   /** Sockets at full size, and how many do for a short one. */
@@ -246,6 +248,7 @@ export const ATTACKS: readonly Attack[] = [
   },
   {
     name: "half-done handshakes",
+    crowd: true,
     limits: ["handshake-timeout", "too-many-connections"],
     codes: [...codesOf("handshake-timeout", "too-many-connections"), NO_WORD],
     sockets: 10_000,
@@ -261,6 +264,7 @@ export const ATTACKS: readonly Attack[] = [
   },
   {
     name: "1 GiB claimed",
+    crowd: true,
     limits: ["frame-too-large"],
     codes: [...codesOf("frame-too-large"), TOO_BIG_MESSAGE],
     sockets: 2000,

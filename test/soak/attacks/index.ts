@@ -18,9 +18,9 @@ const CALM_MS = 4000;
 /** The server's own goodbyes are over by then: its `closeTimeoutMs`, and a little. */
 const SETTLE_MS = 3500;
 const MIB = 1024 * 1024;
-/** What an attack may take at its worst, and what the allocators may keep of it. */
+/** What an attack may take at its worst, and what may be kept of it: by the allocators, and in sessions that might be resumed, at most 10,000. */
 const MOST = 128 * MIB;
-const KEPT = 64 * MIB;
+const KEPT = 128 * MIB;
 /** Fewer calls would say nothing of one in a hundred. */
 const LEAST_CALLS = 2000;
 
@@ -30,6 +30,8 @@ const LEAST_CALLS = 2000;
  */
 const MEDIAN = (control: number) => 2 * control + 1;
 const P99 = (control: number) => 2 * control + 5;
+/** Of crowds so much more: Node accepts all that has come to a listening socket, up to 511 at once, before it looks at anybody else. */
+const CROWD = 25;
 
 /** What was to be seen while an attack went on. */
 interface Observation {
@@ -77,7 +79,7 @@ function limitsOf({ start, settled }: Observation): Partial<Record<LimitCode, nu
 }
 
 /** What an attack must not do to the server and its good clients. */
-function damageOf({ before, control, during, start, settled }: Observation): string[] {
+function damageOf({ crowd }: Pick<(typeof ATTACKS)[number], "crowd">, { before, control, during, start, settled }: Observation): string[] {
   const wrong: string[] = [];
   const { stats, rss, peak } = settled;
   if (stats.sockets !== GOOD_CLIENTS || stats.handshakes !== 0)
@@ -88,7 +90,8 @@ function damageOf({ before, control, during, start, settled }: Observation): str
   if (calls < LEAST_CALLS) wrong.push(`only ${calls} good calls were made`);
   if (!pins) return wrong;
   if (during.p50 > MEDIAN(control.p50)) wrong.push(`half of the good calls took more than ${MEDIAN(control.p50).toFixed(2)} ms`);
-  if (during.p99 > P99(control.p99)) wrong.push(`one in 100 good calls took more than ${P99(control.p99).toFixed(1)} ms`);
+  const p99 = P99(control.p99) + (crowd ? CROWD : 0);
+  if (during.p99 > p99) wrong.push(`one in 100 good calls took more than ${p99.toFixed(1)} ms`);
   return wrong;
 }
 
@@ -114,6 +117,7 @@ function show(name: string, observation: Observation, frameBytes: number | undef
     "server's loop late ms (99 of 100, most)": `${calm.late.toFixed(1)}, ${calm.latest.toFixed(1)} / ${end.late.toFixed(1)}, ${end.latest.toFixed(1)}`,
     "cpu s (server, attackers; on decoy)": `${((end.cpu - start.cpu) / 1000).toFixed(1)}, ${(peers.cpu / 1000).toFixed(1)}; ${(decoyed.cpu / 1000).toFixed(1)}`,
     "server MiB": `${mib(start.rss)} → ${mib(settled.peak)} → ${mib(settled.rss)}`,
+    "sessions kept": settled.stats.sessions - GOOD_CLIENTS,
   };
   const cells = Object.entries(row).map(([key, value]) => `${key}: ${value}`);
   console.log(cells.join(" | "));
@@ -134,7 +138,7 @@ export const soakAttacks: Soak = async (_number, names) => {
     const observation = await observe(attack.name, target, decoy, good);
     show(attack.name, observation, attack.frameBytes);
     const ends = wrongEnds(attack, { ...observation.peers, limits: limitsOf(observation) });
-    wrong.push(...[...ends, ...damageOf(observation)].map((line) => `${attack.name}: ${line}`));
+    wrong.push(...[...ends, ...damageOf(attack, observation)].map((line) => `${attack.name}: ${line}`));
   }
   await good.stop();
   target.stop();
