@@ -259,8 +259,9 @@ class FrameMessageReader {
   }
 
   private copy(start: number, end: number): Uint8Array<ArrayBuffer> {
-    // Not the buffer's own `slice`: a Buffer's is a view.
-    return Uint8Array.prototype.slice.call(this.buf, start, end) as Uint8Array<ArrayBuffer>;
+    // Not by `slice`, whose result is a Buffer where the chunk is one: messages are alike over all transports.
+    const { buffer, byteOffset } = this.buf;
+    return new Uint8Array(new Uint8Array(buffer, byteOffset + start, end - start));
   }
 
   string(strict?: boolean): string {

@@ -151,7 +151,7 @@ function serverSuite(peer: () => Peer, transport: Transport): void {
   it("serves version 2: calls, errors, streams with credit both ways, pings, damage, a cut and a resume", async () => {
     const { client, proxy, serving } = await open({ initialCredit: 4096 });
     const service = client.service(TestServiceDefinition);
-    const echo = { text: "Grüß dich, 世界", id: -(2n ** 53n) - 1n, data: Buffer.from(Array.from({ length: 256 }, (_, i) => i)) };
+    const echo = { text: "Grüß dich, 世界", id: -(2n ** 53n) - 1n, data: Uint8Array.from({ length: 256 }, (_, i) => i) };
     expect(client.version).toBe(2);
     expect(await service.echo(echo)).toEqual(echo);
     await expect(service.echo({ text: "refuse" })).rejects.toMatchObject({ code: "not-found", message: "there is no such echo" });
