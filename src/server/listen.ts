@@ -14,6 +14,7 @@ import { TcpTransport } from "../transport/tcp.js";
 import { NodeWebSocketTransport } from "../transport/websocket-node.js";
 import type { Arrival, UpgradeRequest } from "./accept.js";
 import { Doorway, type DoorwayHost } from "./doorway.js";
+import { Entrance } from "./entrance.js";
 import { type AllowedOrigins, originAllowed } from "./origin.js";
 import { TlsListeners, type TlsReload } from "./tls.js";
 
@@ -80,6 +81,7 @@ export class Listeners {
   readonly #options: ListenSettings;
   readonly #versions: readonly (1 | 2)[];
   readonly #doorway: Doorway;
+  readonly #entrance: Entrance;
   readonly #tls = new TlsListeners();
   #closers: (() => Promise<void>)[] = [];
 
@@ -88,6 +90,7 @@ export class Listeners {
     this.#options = options;
     this.#versions = options.minVersion === 2 ? [2] : [2, 1];
     this.#doorway = new Doorway(target);
+    this.#entrance = new Entrance(target.clock);
   }
 
   /** Opens all addresses or none. */
@@ -134,7 +137,7 @@ export class Listeners {
         if (http.listenerCount("upgrade") === 1) socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
         return;
       }
-      upgrades.handleUpgrade(request, socket, head, (webSocket) => this.#upgraded(request, webSocket));
+      this.#entrance.enter(socket, () => upgrades.handleUpgrade(request, socket, head, (webSocket) => this.#upgraded(request, webSocket)));
     };
     http.on("upgrade", onUpgrade);
     if (options.server !== undefined) {
@@ -175,11 +178,12 @@ export class Listeners {
 
   #listenTcp(options: NonNullable<ListenOptions["tcp"]>): Promise<ListenAddress> {
     if (options.tls === undefined) {
-      const accept = (accepted: Socket) => {
-        const { socket, inlet } = readInPlace(accepted) ?? { socket: accepted };
-        this.#target.accept(new TcpTransport(socket, inlet), {});
-      };
-      return this.#open(createTcpServer(accept), "tcp", options);
+      const accept = (accepted: Socket) =>
+        this.#entrance.enter(accepted, () => {
+          const { socket, inlet } = readInPlace(accepted) ?? { socket: accepted };
+          this.#target.accept(new TcpTransport(socket, inlet), {});
+        });
+      return this.#open(createTcpServer({ pauseOnConnect: true }, accept), "tcp", options);
     }
     // Where the application chooses the ALPN names itself, the first frame decides.
     const own = !("ALPNProtocols" in options.tls || "ALPNCallback" in options.tls);

@@ -54,7 +54,7 @@ export class TcpTransport implements Transport {
   open(receiver: TransportReceiver): void {
     const socket = this.#socket;
     const take = (chunk: Uint8Array) => (this.#linger === undefined ? receiver.onData(chunk) : this.#linger.read(chunk.length));
-    if (this.#inlet === undefined) socket.on("data", take);
+    if (this.#inlet === undefined) socket.on("data", take).resume();
     else this.#inlet.open(socket, take);
     socket.on("drain", () => receiver.onDrain());
     socket.on("error", (error) => {
