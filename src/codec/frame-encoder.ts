@@ -262,10 +262,7 @@ export class FrameEncoder {
 
   /** `bytes`, if they are those last taken, are needed no longer: their memory may be written to again. */
   recycle(bytes: Uint8Array): void {
-    if (bytes !== this.#taken) return;
-    this.#taken = EMPTY;
-    this.#takenFrom?.leave();
-    this.#takenFrom = undefined;
+    this.lend(bytes)?.leave();
   }
 
   /** The same for bytes that are still needed: what they lie in, which is to be left once they are not. */
