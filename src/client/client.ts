@@ -50,7 +50,7 @@ export class Client {
 
   /** @throws FramewireError `invalid-option` */
   constructor(url: string | URL, options: ClientOptions & { readonly connector: Connector }) {
-    const resolved = { ...options, ...resolveConnectionOptions(options) };
+    const resolved = resolveConnectionOptions(options);
     const { clock = systemClock, random = Math.random, reconnect = {}, connector, version, outbox } = options;
     this.#outbox = outbox;
     this.#connection = new Connection("client", this.#dispatcher, this, resolved, clock, { version, journal: outbox });

@@ -82,7 +82,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
 
   /** @throws FramewireError `invalid-option` */
   constructor(options: ServerOptions = {}) {
-    const resolved = { ...options, ...resolveServerOptions(options) };
+    const resolved = resolveServerOptions(options);
     checkOrigins(options.allowedOrigins);
     const timers = options.clock === undefined ? new TimerQueue(systemClock) : undefined;
     const clock = options.clock ?? (timers as Clock);
