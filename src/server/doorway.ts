@@ -21,7 +21,7 @@ function nameOf({ remoteAddress, remotePort }: Socket): string {
 class Knock implements Newcomer {
   readonly idle = true;
   readonly since: number;
-  readonly #socket: Socket;
+  #socket: Socket;
   readonly #host: DoorwayHost;
   readonly #timer: Timer;
   readonly #onClose: () => void;
@@ -37,6 +37,13 @@ class Knock implements Newcomer {
 
   sendAway(): void {
     this.#drop("too-many-connections", "too many clients are in their handshake");
+  }
+
+  /** Another object stands for the socket from now on. */
+  follow(socket: Socket): void {
+    this.#socket.off("close", this.#onClose);
+    this.#socket = socket;
+    socket.once("close", this.#onClose);
   }
 
   /** The socket is somebody else's, or gone. */
@@ -71,6 +78,11 @@ export class Doorway {
       this.#knocks.set(name, knock);
       if (!this.#host.room.enter(knock)) knock.sendAway();
     });
+  }
+
+  /** `socket` has taken the place of one that stands here. */
+  replaced(socket: Socket): void {
+    this.#knocks.get(nameOf(socket))?.follow(socket);
   }
 
   /** The socket has come through; gives the time when it was accepted. */

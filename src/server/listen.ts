@@ -131,13 +131,17 @@ export class Listeners {
     };
     const upgrades = new WebSocketServer(settings);
     const http = options.server ?? this.#ownHttpServer(options.tls);
+    const ownPlain = options.server === undefined && options.tls === undefined;
     const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       if (options.path !== undefined && request.url?.split("?", 1)[0] !== options.path) {
         // With another listener it may be theirs; alone, nobody else would ever answer.
         if (http.listenerCount("upgrade") === 1) socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
         return;
       }
-      this.#entrance.enter(socket, () => upgrades.handleUpgrade(request, socket, head, (webSocket) => this.#upgraded(request, webSocket)));
+      // Others may hold on to the sockets of a server that is not our own.
+      const raw = ownPlain ? readInPlace(socket as Socket) : (socket as Socket);
+      if (raw !== socket) this.#doorway.replaced(raw);
+      this.#entrance.enter(raw, () => upgrades.handleUpgrade(request, raw, head, (webSocket) => this.#upgraded(request, webSocket, raw)));
     };
     http.on("upgrade", onUpgrade);
     if (options.server !== undefined) {
@@ -160,15 +164,15 @@ export class Listeners {
     return server as unknown as HttpServer;
   }
 
-  #upgraded(request: IncomingMessage, webSocket: WebSocket): void {
+  #upgraded(request: IncomingMessage, webSocket: WebSocket, socket: Socket): void {
     const { origin, host } = request.headers;
     const upgrade: UpgradeRequest = { url: request.url ?? "/", headers: request.headers };
     // What arrives before the link listens would be lost.
     webSocket.pause();
-    const transport = new NodeWebSocketTransport(webSocket, request.socket, this.#options.clientAddress?.(upgrade));
+    const transport = new NodeWebSocketTransport(webSocket, socket, this.#options.clientAddress?.(upgrade));
     this.#target.accept(transport, {
       upgrade,
-      since: this.#doorway.through(request.socket),
+      since: this.#doorway.through(socket),
       // Browsers hide the status of a refused upgrade: a close code is the only word that reaches the page.
       refusal: originAllowed(origin, host, this.#options.allowedOrigins)
         ? this.#unknown("ws", webSocket.protocol)
@@ -179,10 +183,7 @@ export class Listeners {
   #listenTcp(options: NonNullable<ListenOptions["tcp"]>): Promise<ListenAddress> {
     if (options.tls === undefined) {
       const accept = (accepted: Socket) =>
-        this.#entrance.enter(accepted, () => {
-          const { socket, inlet } = readInPlace(accepted) ?? { socket: accepted };
-          this.#target.accept(new TcpTransport(socket, inlet), {});
-        });
+        this.#entrance.enter(accepted, () => this.#target.accept(new TcpTransport(readInPlace(accepted)), {}));
       return this.#open(createTcpServer({ pauseOnConnect: true }, accept), "tcp", options);
     }
     // Where the application chooses the ALPN names itself, the first frame decides.

@@ -28,9 +28,15 @@ export class MessageBoundary {
     return this.#fragmented || this.#headerRead > 0 ? this.#progress : 0;
   }
 
-  push(chunk: Uint8Array): void {
+  /**
+   * Gives how many bytes of the chunk, from its start, end with a message: a reader keeps nothing of these. 0 also if there is a control
+   * frame among them, which is answered with bytes of its own.
+   */
+  push(chunk: Uint8Array): number {
     const end = chunk.length;
     let p = 0;
+    let whole = 0;
+    let control = false;
     while (p < end) {
       if (this.#headerRead < 2 || this.#lengthBytes > 0 || this.#maskBytes > 0) {
         this.#header(chunk[p++]!);
@@ -40,8 +46,13 @@ export class MessageBoundary {
         p += count;
         if (!this.#isControl()) this.#arrived(count);
       }
-      if (this.#headerRead >= 2 && this.#lengthBytes === 0 && this.#maskBytes === 0 && this.#payload === 0) this.#frameEnded();
+      if (this.#headerRead >= 2 && this.#lengthBytes === 0 && this.#maskBytes === 0 && this.#payload === 0) {
+        control ||= this.#isControl();
+        this.#frameEnded();
+        if (!this.#fragmented) whole = p;
+      }
     }
+    return control ? 0 : whole;
   }
 
   #header(byte: number): void {

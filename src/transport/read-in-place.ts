@@ -3,6 +3,7 @@
  * whole heap after every few dozen MB of such memory: with payloads of 16 KiB that took longer than all else that is done with them.
  */
 import { Socket, type SocketConstructorOpts } from "node:net";
+import { Readable } from "node:stream";
 
 /** Bytes read at once: as many as Node reads by itself. */
 const MOST_BYTES = 64 * 1024;
@@ -10,54 +11,35 @@ const MOST_BYTES = 64 * 1024;
 /** What all sockets read into, as what one of them has read is dealt with before the next reads. */
 let memory: Buffer | undefined;
 
-/** Where the bytes of one socket go. */
-export class Inlet {
-  #socket: Socket | undefined;
+/** A socket that reads in place. Until it is opened its bytes come in `data` events, as everybody's do. */
+export class InPlaceSocket extends Socket {
   #take: ((chunk: Uint8Array) => void) | undefined;
-  #paused = true;
-  /** What came while nothing was to come: Node reads on then as well, and so learns when the peer is gone. */
-  readonly #kept: Uint8Array[] = [];
 
-  /** The option `onread` of the socket. */
-  get onread() {
+  constructor(options: SocketConstructorOpts = {}) {
     memory ??= Buffer.allocUnsafeSlow(MOST_BYTES);
     const { buffer } = memory;
-    return {
-      buffer: memory,
-      /** False stops the reading. */
-      callback: (length: number): boolean => {
-        const chunk = new Uint8Array(buffer, 0, length);
-        if (this.#paused || this.#kept.length > 0) this.#kept.push(chunk.slice());
-        else this.#take?.(chunk);
-        return this.#kept.length === 0;
-      },
-    };
+    // False stops the reading; it goes on by itself once what the socket keeps was read.
+    const callback = (length: number) => (this as InPlaceSocket).#arrived(new Uint8Array(buffer, 0, length));
+    super({ ...options, onread: { buffer: memory, callback } } as SocketConstructorOpts);
   }
 
-  /** Starts to give what `socket` reads to `take`, whose it is until that returns. */
-  open(socket: Socket, take: (chunk: Uint8Array) => void): void {
-    this.#socket = socket;
+  /**
+   * From now on what is read goes to `take`, whose it is until that returns. What is kept while the socket is paused comes in
+   * `data` events before that.
+   */
+  open(take: (chunk: Uint8Array) => void): void {
     this.#take = take;
-    this.resume();
   }
 
-  pause(): void {
-    this.#paused = true;
+  /** As all other sockets do, and unlike those with an `onread` of their own, it reads on for a while: so it learns when the peer is gone. */
+  override pause(): this {
+    return Readable.prototype.pause.call(this) as this;
   }
 
-  resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    if (this.#kept.length === 0) this.#socket?.resume();
-    else process.nextTick(() => this.#giveKept());
-  }
-
-  #giveKept(): void {
-    while (this.#kept.length > 0) {
-      if (this.#paused || this.#socket?.destroyed === true) return;
-      this.#take?.(this.#kept.shift() as Uint8Array);
-    }
-    this.#socket?.resume();
+  #arrived(chunk: Uint8Array): boolean {
+    if (this.#take === undefined || this.readableFlowing !== true || this.readableLength > 0) return this.push(chunk.slice());
+    this.#take(chunk);
+    return true;
   }
 }
 
@@ -70,19 +52,18 @@ interface Accepted {
 
 /**
  * Makes a socket that reads in this way of one that a server has just accepted. Node has no option for that: a second socket
- * takes over what the first one stands for. `undefined` where a Node to come has nothing of the kind: then the first goes on as it is.
+ * takes over what the first one stands for. Gives back the first, which goes on as it is, where a Node to come has nothing of the kind.
  */
-export function readInPlace(accepted: Socket): { readonly socket: Socket; readonly inlet: Inlet } | undefined {
+export function readInPlace(accepted: Socket): Socket {
   const from = accepted as Accepted;
   const { _handle: handle, _server: server } = from;
-  if (typeof handle !== "object" || handle === null || typeof server !== "object" || server === null) return undefined;
-  const inlet = new Inlet();
-  const socket = new Socket({ handle, onread: inlet.onread, pauseOnCreate: true } as SocketConstructorOpts);
+  if (typeof handle !== "object" || handle === null || typeof server !== "object" || server === null) return accepted;
+  const socket = new InPlaceSocket({ handle, pauseOnCreate: true } as SocketConstructorOpts);
   const to = socket as Accepted;
   // The server counts its connections by them.
   to._server = server;
   to.server = from.server;
   from._handle = null;
   from._server = null;
-  return { socket, inlet };
+  return socket;
 }

@@ -1,12 +1,12 @@
 /** TCP and TLS sockets of Node. */
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { type TLSSocket, type ConnectionOptions as TlsConnectionOptions, connect as tlsConnect } from "node:tls";
 import { protocolNames, versionNamed } from "../connection/handshake.js";
 import type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import { describeCertificate } from "./certificate.js";
 import { Linger } from "./linger.js";
-import { Inlet } from "./read-in-place.js";
+import { InPlaceSocket } from "./read-in-place.js";
 
 /**
  * The kernel's first probe of a silent connection; ten more follow, one a second (libuv's choice). That finds a peer that
@@ -18,17 +18,14 @@ export class TcpTransport implements Transport {
   readonly info: TransportInfo;
   readonly copies = true;
   readonly #socket: Socket;
-  /** Where the socket's bytes come from; absent = from its events. */
-  readonly #inlet: Inlet | undefined;
   #error: Error | undefined;
   #closeCode = 1006;
   /** There since this side closed. */
   #linger: Linger | undefined;
 
   /** Takes over a connected socket. */
-  constructor(socket: Socket | TLSSocket, inlet?: Inlet) {
+  constructor(socket: Socket | TLSSocket) {
     this.#socket = socket;
-    this.#inlet = inlet;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEPALIVE_MS);
     const secure = "getPeerCertificate" in socket;
@@ -54,8 +51,8 @@ export class TcpTransport implements Transport {
   open(receiver: TransportReceiver): void {
     const socket = this.#socket;
     const take = (chunk: Uint8Array) => (this.#linger === undefined ? receiver.onData(chunk) : this.#linger.read(chunk.length));
-    if (this.#inlet === undefined) socket.on("data", take).resume();
-    else this.#inlet.open(socket, take);
+    if (socket instanceof InPlaceSocket) socket.open(take);
+    socket.on("data", take).resume();
     socket.on("drain", () => receiver.onDrain());
     socket.on("error", (error) => {
       this.#error = error;
@@ -72,11 +69,11 @@ export class TcpTransport implements Transport {
   }
 
   pause(): void {
-    (this.#inlet ?? this.#socket).pause();
+    this.#socket.pause();
   }
 
   resume(): void {
-    (this.#inlet ?? this.#socket).resume();
+    this.#socket.resume();
   }
 
   close(): void {
@@ -101,7 +98,6 @@ export function connectTcp(
   return new Promise((resolve, reject) => {
     const target = { host: url.hostname.replace(/^\[|\]$/g, ""), port: Number(url.port) };
     const secure = url.protocol === "tls:";
-    const inlet = new Inlet();
     const socket = secure
       ? tlsConnect({
           ...target,
@@ -109,7 +105,7 @@ export function connectTcp(
           ALPNProtocols: protocolNames("tls", versions),
           ...tls,
         })
-      : connect({ ...target, onread: inlet.onread });
+      : new InPlaceSocket().connect(target);
     const fail = (cause: unknown) => {
       socket.destroy();
       reject(
@@ -130,7 +126,7 @@ export function connectTcp(
       signal.removeEventListener("abort", onAbort);
       socket.off("close", onClose);
       socket.off("error", fail);
-      resolve(new TcpTransport(socket, secure ? undefined : inlet));
+      resolve(new TcpTransport(socket));
     });
   });
 }

@@ -1,6 +1,6 @@
 /** WebSockets of Node, through the `ws` package: the server's and the Node client's. */
 import type { IncomingMessage } from "node:http";
-import type { Socket } from "node:net";
+import type { Socket, TcpSocketConnectOpts } from "node:net";
 import type { TLSSocket } from "node:tls";
 import * as ws from "ws";
 import WebSocket, { type RawData } from "ws";
@@ -10,6 +10,7 @@ import { FramewireError } from "../errors.js";
 import { describeCertificate } from "./certificate.js";
 import { Linger } from "./linger.js";
 import { MessageBoundary } from "./message-boundary.js";
+import { InPlaceSocket } from "./read-in-place.js";
 import { KEEPALIVE_MS } from "./tcp.js";
 
 /** Codes that no close frame may carry, RFC 6455 section 7.4.1. */
@@ -52,6 +53,8 @@ export class NodeWebSocketTransport implements Transport {
   #linger: Linger | undefined;
   /** The chunk at hand has brought a message: its receiver knows that the peer lives. */
   #heard = false;
+  /** The library is being handed a chunk that has been followed already. */
+  #lending = false;
   /** What broke the socket, for `onClose`. */
   failure: Error | undefined;
 
@@ -93,6 +96,7 @@ export class NodeWebSocketTransport implements Transport {
     socket.on("close", onClose);
     this.#raw.on("drain", onDrain);
     this.#raw.on("data", onRawData);
+    if (this.#raw instanceof InPlaceSocket) this.#raw.open((chunk) => this.#lend(chunk));
     if (socket.readyState === WebSocket.CLOSED) queueMicrotask(() => receiver.onClose(1006, ""));
     socket.resume();
   }
@@ -153,19 +157,44 @@ export class NodeWebSocketTransport implements Transport {
 
   /** Every chunk of the socket below, after the library has dealt with it: also what it keeps to itself, pings and parts of messages. */
   received(chunk: Uint8Array): void {
+    if (this.#lending) return;
     if (this.#linger !== undefined) return this.#linger.read(chunk.length);
-    const heard = this.#heard;
-    this.#heard = false;
+    const within = this.#boundary !== undefined;
+    this.#follow(chunk);
+    this.#tell(within);
+  }
+
+  /** A chunk in memory that is read into again. What the library keeps of it, the start of a message, it gets as a copy. */
+  #lend(chunk: Uint8Array): void {
+    const raw = this.#raw;
+    if (this.#linger !== undefined) return void raw.emit("data", Buffer.from(chunk));
+    const within = this.#boundary !== undefined;
+    const whole = this.#follow(chunk);
+    this.#lending = true;
+    if (whole > 0) raw.emit("data", Buffer.from(chunk.buffer as ArrayBuffer, chunk.byteOffset, whole));
+    if (whole < chunk.length) raw.emit("data", Buffer.from(chunk.subarray(whole)));
+    this.#lending = false;
+    this.#tell(within);
+  }
+
+  /** Keeps track of messages; gives how much of the chunk ends with one. */
+  #follow(chunk: Uint8Array): number {
     const boundary = this.#boundary ?? betweenMessages;
-    boundary.push(chunk);
+    const whole = boundary.push(chunk);
     if (boundary.current === 0) {
-      if (this.#boundary === undefined && heard) return;
       this.#boundary = undefined;
     } else if (this.#boundary === undefined) {
       this.#boundary = boundary;
       betweenMessages = new MessageBoundary();
     }
-    this.receiver.onAlive();
+    return whole;
+  }
+
+  /** A chunk was dealt with; `within`: it began within a message. */
+  #tell(within: boolean): void {
+    const heard = this.#heard;
+    this.#heard = false;
+    if (!heard || within || this.#boundary !== undefined) this.receiver.onAlive();
   }
 }
 
@@ -215,6 +244,11 @@ function onClose(this: unknown, closeCode: number, reason: Buffer): void {
   receiver.onClose(closeCode, reason.toString(), failure);
 }
 
+/** In place of the library's own; `path` is that of the request. */
+function createConnection(options: object): Socket {
+  return new InPlaceSocket().connect({ ...options, path: undefined } as unknown as TcpSocketConnectOpts);
+}
+
 /** Connects to `ws://…` or `wss://…`. Rejects with `connect-failed`, which says what the server answered. */
 export function connectNodeWebSocket(
   url: URL,
@@ -231,6 +265,7 @@ export function connectNodeWebSocket(
     const socket = new WebSocket(url, protocolNames("ws", versions), {
       perMessageDeflate: false,
       maxPayload: options.maxMessage,
+      ...(url.protocol === "ws:" && { createConnection }),
       ...(options.headers === undefined ? {} : { headers: { ...options.headers } }),
       ...options.tls,
     });

@@ -85,3 +85,19 @@ it("a message goes on with each 32 KiB of its own, in however many fragments, an
   push(frame(FIN | CONTINUATION, 1, true));
   expect(seen).toEqual([1, 1, 2, 4, 0]);
 });
+
+it("tells how much of a chunk ends with a message, and nothing of one with a control frame in it", () => {
+  const message = frame(FIN | BINARY, 10, true);
+  const fragments = [frame(BINARY, 3, true), frame(FIN | CONTINUATION, 4, true)];
+  const push = (...parts: Uint8Array[]) => new MessageBoundary().push(Buffer.concat(parts));
+  expect(push(message, message)).toBe(2 * message.length);
+  expect(push(message, message.subarray(0, 7))).toBe(message.length);
+  expect(push(message.subarray(0, 7))).toBe(0);
+  expect(push(message, fragments[0]!)).toBe(message.length);
+  expect(push(message, ...fragments, message.subarray(0, 1))).toBe(message.length + Buffer.concat(fragments).length);
+  expect(push(message, frame(FIN | PING, 4, true), message)).toBe(0);
+  expect(push(message, frame(FIN | PING, 4, true).subarray(0, 5))).toBe(message.length);
+  const boundary = new MessageBoundary();
+  boundary.push(message.subarray(0, 7));
+  expect(boundary.push(Buffer.concat([message.subarray(7), message, message.subarray(0, 7)]))).toBe(2 * message.length - 7);
+});

@@ -1,9 +1,12 @@
 import { once } from "node:events";
+import { createServer as createHttpServer, type IncomingMessage } from "node:http";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
+import { type WebSocket, WebSocketServer } from "ws";
 import type { Transport } from "../../src/connection/transport.js";
-import { readInPlace } from "../../src/transport/read-in-place.js";
+import { InPlaceSocket, readInPlace } from "../../src/transport/read-in-place.js";
 import { connectTcp, TcpTransport } from "../../src/transport/tcp.js";
+import { connectNodeWebSocket } from "../../src/transport/websocket-node.js";
 import { Random } from "../helpers/random.js";
 
 let server: Server;
@@ -13,6 +16,13 @@ afterEach(() => {
   peer.destroy();
 });
 
+/** One frame of RFC 6455 section 5.2, not masked. */
+function frameOf(first: number, payload: Uint8Array): Buffer {
+  const { length } = payload;
+  const header = length < 126 ? [first, length] : [first, 126, length >> 8, length & 0xff];
+  return Buffer.concat([Uint8Array.from(header), payload]);
+}
+
 /** A transport on one end and a plain socket on the other. */
 const PAIRS: Readonly<Record<string, () => Promise<Transport>>> = {
   "a socket that a server accepted": async () => {
@@ -20,9 +30,9 @@ const PAIRS: Readonly<Record<string, () => Promise<Transport>>> = {
     await once(server, "listening");
     peer = connect((server.address() as AddressInfo).port, "127.0.0.1");
     const [accepted] = (await once(server, "connection")) as [Socket];
-    const taken = readInPlace(accepted);
-    if (taken === undefined) throw new Error("this Node has sockets of another kind");
-    return new TcpTransport(taken.socket, taken.inlet);
+    const socket = readInPlace(accepted);
+    expect(socket, "this Node has sockets of another kind").toBeInstanceOf(InPlaceSocket);
+    return new TcpTransport(socket);
   },
   "a socket that a client connected": async () => {
     server = createServer().listen(0, "127.0.0.1");
@@ -99,5 +109,59 @@ describe.each(Object.keys(PAIRS))("%s", (name) => {
     expect(await count()).toBe(1);
     transport.destroy();
     await expect.poll(count).toBe(0);
+  });
+});
+
+describe("a WebSocket on a socket that reads in place", () => {
+  it("gives every message whole and answers every ping with its own bytes, however they are fragmented and cut", async () => {
+    const random = new Random(21);
+    const http = createHttpServer();
+    server = http.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const webSockets = new WebSocketServer({ server: http });
+    const opened = once(webSockets, "connection") as Promise<[WebSocket, IncomingMessage]>;
+    const url = new URL(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const options = { maxMessage: 1_000_000, tls: undefined, headers: undefined };
+    const transport = await connectNodeWebSocket(url, [2], options, new AbortController().signal);
+    const [webSocket, request] = await opened;
+    peer = request.socket;
+    expect(webSocket.protocol).toBe("framewire.v2");
+    const pongs: Buffer[] = [];
+    webSocket.on("pong", (data) => pongs.push(data));
+
+    const messages: Buffer[] = [];
+    const pings: Buffer[] = [];
+    const frames: Buffer[] = [];
+    for (let i = 0; i < 400; i++) {
+      const parts = Array.from({ length: random.oneIn(4) ? random.from(2, 4) : 1 }, () => random.bytes(random.from(0, 20_000)));
+      messages.push(Buffer.concat(parts));
+      for (const [index, part] of parts.entries()) {
+        frames.push(frameOf((index === 0 ? 2 : 0) | (index === parts.length - 1 ? 0x80 : 0), part));
+        if (!random.oneIn(6)) continue;
+        pings.push(Buffer.from(random.bytes(random.from(0, 125))));
+        frames.push(frameOf(0x89, pings.at(-1)!));
+      }
+    }
+    const stream = Buffer.concat(frames);
+    const written = stream.indexOf(frames[5]!);
+    // What comes before anybody listens is not lost.
+    peer.write(stream.subarray(0, written));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const got = listen(transport, () => {
+      if (!random.oneIn(9)) return;
+      transport.pause();
+      setImmediate(() => transport.resume());
+    });
+    for (let at = written; at < stream.length; ) {
+      const next = Math.min(stream.length, at + random.from(1, 90_000));
+      peer.write(stream.subarray(at, next));
+      at = next;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await expect.poll(() => got.bytes.length).toBe(messages.length);
+    expect(got.bytes.every((bytes, index) => bytes.equals(messages[index]!))).toBe(true);
+    await expect.poll(() => pongs.length).toBe(pings.length);
+    expect(pongs.every((bytes, index) => bytes.equals(pings[index]!))).toBe(true);
+    transport.destroy();
   });
 });
