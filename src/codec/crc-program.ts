@@ -24,9 +24,10 @@ const FOLDED = TABLES * 1024 + REST;
 /** The longest run there is room for. */
 export const LONGEST = 32 * 1024;
 const LEFT = FOLDED + LONGEST + VECTOR;
-/** Where the bytes to check begin. */
+/** Where the bytes to check begin: those of a chunk, and those of a run that stands for itself. */
 export const WINDOW = LEFT + REST;
-const PAGES = Math.ceil((WINDOW + LONGEST) / 65536);
+export const RUN = WINDOW + LONGEST;
+const PAGES = Math.ceil((RUN + LONGEST) / 65536);
 /** From this many bytes on the fold pays; it cannot do with fewer than 368. */
 export const FOLD_FROM = 512;
 

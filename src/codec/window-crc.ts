@@ -1,11 +1,11 @@
 /**
- * CRC-32 of the frames in a chunk by WebAssembly, on Node. That sees its own memory only, so what the chunk holds from a frame
- * on is copied there, once for as many frames as fit. docs/decisions/checksum-cost.md
+ * CRC-32 by WebAssembly, on Node: of long runs, and of the frames in a chunk. It sees its own memory only, so what is to be checked
+ * is copied there; of a chunk all from a frame on, once for as many frames as fit. docs/decisions/checksum-cost.md
  */
 import type { ByteSource } from "./byte-source.js";
-import { crcProgram, FOLD_FROM, LONGEST, TABLES, WINDOW } from "./crc-program.js";
+import { crcProgram, FOLD_FROM, LONGEST, RUN, TABLES, WINDOW } from "./crc-program.js";
 import { fillTables } from "./crc32.js";
-import { crcOfSource, crcOfView } from "./crc32-long.js";
+import { crcOfLong, crcOfView } from "./crc32-long.js";
 
 /** Fewer bytes are not worth their copy. */
 const WORTH = 2048;
@@ -22,7 +22,7 @@ interface Program {
   readonly long: Crc;
 }
 
-/** Made for the first chunk that is worth it: 3 KB of code to compile, and 128 KiB. `null` where it cannot be made. */
+/** Made for the first chunk that is worth it: 3 KB of code to compile, and 192 KiB. `null` where it cannot be made. */
 let program: Program | null | undefined;
 /** The chunk that was copied last, as its decoder names it, from which position, and up to which. */
 let owner: DataView | undefined;
@@ -47,8 +47,9 @@ function instantiate(): Program | null {
  */
 export function crcOfFrame(chunk: ByteSource, data: DataView, start: number, end: number, last: number, crc: number): number {
   if (data !== owner || end > behind || start < first) {
-    if (last - start < WORTH || end - start > LONGEST || !moved(data, start, end, last)) {
-      return end - start < LONG ? crcOfView(data, start, end, crc) : crcOfSource(chunk, start, end, crc);
+    if (end - start > LONGEST) return crcOfRun(chunk.bytes, start, end, crc);
+    if (last - start < WORTH || !moved(data, start, end, last)) {
+      return end - start < LONG ? crcOfView(data, start, end, crc) : crcOfRun(chunk.bytes, start, end, crc);
     }
   }
   const from = start - first + WINDOW;
@@ -56,12 +57,31 @@ export function crcOfFrame(chunk: ByteSource, data: DataView, start: number, end
   return to - from < LONG ? program!.short(from, to, crc) : program!.long(from, to, crc);
 }
 
+/** As `crcUpdate` of crc32.ts, of long runs: copied where the program finds them, piece by piece. */
+export function crcOfRun(bytes: Uint8Array, start: number, end: number, crc: number): number {
+  if (end - start < LONG || !there()) return crcOfLong(bytes, start, end, crc);
+  const { memory, short, long } = program!;
+  const { buffer, byteOffset } = bytes;
+  let c = crc;
+  for (let at = start; at < end; at += LONGEST) {
+    const length = Math.min(end - at, LONGEST);
+    memory.set(new Uint8Array(buffer, byteOffset + at, length), RUN);
+    c = length < LONG ? short(RUN, RUN + length, c) : long(RUN, RUN + length, c);
+  }
+  return c;
+}
+
+/** Whether there is a program. */
+function there(): boolean {
+  program = program === undefined ? instantiate() : program;
+  return program !== null;
+}
+
 /** Moves the window to the bytes of `data` from `start` to `end`, and some more up to `last`. False if there is no program. */
 function moved(data: DataView, start: number, end: number, last: number): boolean {
-  program = program === undefined ? instantiate() : program;
-  if (program === null) return false;
+  if (!there()) return false;
   const length = Math.min(last - start, Math.max(end - start, AHEAD));
-  program.memory.set(new Uint8Array(data.buffer, data.byteOffset + start, length), WINDOW);
+  program!.memory.set(new Uint8Array(data.buffer, data.byteOffset + start, length), WINDOW);
   owner = data;
   first = start;
   behind = start + length;

@@ -4,6 +4,7 @@
  * under its owner when the decoder reuses its buffer, or pin a whole chunk of the socket for a few bytes.
  */
 import { BinaryReader } from "@bufbuild/protobuf/wire";
+import { noteOutside } from "./outside-heap.js";
 import { SHORT_TEXT, shortText } from "./short-text.js";
 
 const EMPTY = new Uint8Array(0);
@@ -261,6 +262,7 @@ class FrameMessageReader {
   private copy(start: number, end: number): Uint8Array<ArrayBuffer> {
     // Not by `slice`, whose result is a Buffer where the chunk is one: messages are alike over all transports.
     const { buffer, byteOffset } = this.buf;
+    noteOutside(end - start);
     return new Uint8Array(new Uint8Array(buffer, byteOffset + start, end - start));
   }
 

@@ -2,6 +2,7 @@
 import type { Socket } from "node:net";
 import { type TLSSocket, type ConnectionOptions as TlsConnectionOptions, connect as tlsConnect } from "node:tls";
 import { protocolNames, versionNamed } from "../connection/handshake.js";
+import { noteOutside } from "../connection/outside-heap.js";
 import type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import { describeCertificate } from "./certificate.js";
@@ -52,7 +53,7 @@ export class TcpTransport implements Transport {
     const socket = this.#socket;
     const take = (chunk: Uint8Array) => (this.#linger === undefined ? receiver.onData(chunk) : this.#linger.read(chunk.length));
     if (socket instanceof InPlaceSocket) socket.open(take);
-    socket.on("data", take).resume();
+    socket.on("data", (chunk) => take(noted(chunk))).resume();
     socket.on("drain", () => receiver.onDrain());
     socket.on("error", (error) => {
       this.#error = error;
@@ -86,6 +87,12 @@ export class TcpTransport implements Transport {
   destroy(): void {
     this.#socket.destroy();
   }
+}
+
+/** A chunk for which Node allocated memory. */
+function noted(chunk: Uint8Array): Uint8Array {
+  noteOutside(chunk.length);
+  return chunk;
 }
 
 /** Connects to `tcp://host:port` or `tls://host:port`. Rejects with `connect-failed`. */

@@ -5,6 +5,7 @@ import type { TLSSocket } from "node:tls";
 import * as ws from "ws";
 import WebSocket, { type RawData } from "ws";
 import { protocolNames, versionNamed } from "../connection/handshake.js";
+import { noteOutside } from "../connection/outside-heap.js";
 import type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import { describeCertificate } from "./certificate.js";
@@ -159,6 +160,7 @@ export class NodeWebSocketTransport implements Transport {
   received(chunk: Uint8Array): void {
     if (this.#lending) return;
     if (this.#linger !== undefined) return this.#linger.read(chunk.length);
+    noteOutside(chunk.length);
     const within = this.#boundary !== undefined;
     this.#follow(chunk);
     this.#tell(within);
@@ -172,7 +174,11 @@ export class NodeWebSocketTransport implements Transport {
     const whole = this.#follow(chunk);
     this.#lending = true;
     if (whole > 0) raw.emit("data", Buffer.from(chunk.buffer as ArrayBuffer, chunk.byteOffset, whole));
-    if (whole < chunk.length) raw.emit("data", Buffer.from(chunk.subarray(whole)));
+    if (whole < chunk.length) {
+      // Once here, and once where the library puts the message together.
+      noteOutside(2 * (chunk.length - whole));
+      raw.emit("data", Buffer.from(chunk.subarray(whole)));
+    }
     this.#lending = false;
     this.#tell(within);
   }

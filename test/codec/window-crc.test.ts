@@ -4,7 +4,7 @@ import { ByteSource } from "../../src/codec/byte-source.js";
 import { LONGEST, MULTIPLE } from "../../src/codec/crc-program.js";
 import { multiply } from "../../src/codec/gf2.js";
 import { encodeFrame, FrameDecoder, type FrameView } from "../../src/codec/index.js";
-import { crcOfFrame, forgetWindow } from "../../src/codec/window-crc.js";
+import { crcOfFrame, crcOfRun, forgetWindow } from "../../src/codec/window-crc.js";
 import { Random } from "../helpers/random.js";
 
 const noise = new Random(11).bytes(6 * LONGEST);
@@ -58,11 +58,12 @@ describe("crcOfFrame", () => {
   it("gives the same where WebAssembly is refused", async () => {
     vi.resetModules();
     vi.stubGlobal("WebAssembly", { Module: vi.fn(refuse), Instance: vi.fn(refuse) });
-    const { crcOfFrame: crcWithout } = await import("../../src/codec/window-crc.js");
+    const { crcOfFrame: crcWithout, crcOfRun: crcOfRunWithout } = await import("../../src/codec/window-crc.js");
     const source = new ByteSource();
     source.set(noise);
     for (const end of [0, 100, 600, LONGEST, LONGEST + 1]) {
       expect(crcWithout(source, source.data, 0, end, noise.length, 0) >>> 0).toBe(zlibCrc32(noise.subarray(0, end)));
+      expect(crcOfRunWithout(noise, 0, end, 0) >>> 0).toBe(zlibCrc32(noise.subarray(0, end)));
     }
     expect(WebAssembly.Module).toHaveBeenCalledTimes(1);
     vi.unstubAllGlobals();
@@ -73,6 +74,25 @@ describe("crcOfFrame", () => {
     let sum = 0;
     for (const exponent of MULTIPLE) sum ^= Array.from({ length: exponent }).reduce<number>((power) => multiply(power, x32), 1 << 31);
     expect(sum).toBe(0);
+  });
+});
+
+describe("crcOfRun", () => {
+  it.each([0, 1, 447, 511, 512, 513, 2000, 16_400, LONGEST - 1, LONGEST, LONGEST + 1, LONGEST + 511, LONGEST + 512, 5 * LONGEST + 100])(
+    "gives zlib's value for %i bytes, at any alignment, going on from any",
+    (length) => {
+      for (let start = 0; start < 5; start++) {
+        const crc = Math.imul(length + start, 0x9e37_79b1);
+        expect(crcOfRun(noise, start, start + length, crc) >>> 0).toBe(zlibCrc32(noise.subarray(start, start + length), crc >>> 0));
+      }
+    },
+  );
+
+  it("leaves the window of a decoder as it is", () => {
+    const crcOf = chunkOf(noise);
+    expect(crcOf(0, 900)).toBe(zlibCrc32(noise.subarray(0, 900)));
+    crcOfRun(noise, 40_000, 80_000, 0);
+    expect(crcOf(900, 2000)).toBe(zlibCrc32(noise.subarray(900, 2000)));
   });
 });
 

@@ -1,0 +1,24 @@
+/**
+ * Bytes outside V8's heap, such as those of typed arrays. V8 collects young objects when their space is full, and what the dead ones hold
+ * outside goes with them. Whoever makes few objects that hold many bytes fills that space too slowly: V8 then counts more bytes than
+ * its limit allows, and marks the whole heap for them, again and again. A little garbage for so many bytes has it collect the young ones
+ * in time. docs/decisions/memory-of-payloads.md
+ */
+
+/** Bytes outside for one piece of garbage. */
+const STEP = 40 * 1024;
+/** Its length: of nearly 64 KiB. */
+const ELEMENTS = 8_000;
+
+let owed = 0;
+
+/** Keeps the last piece, so that no optimiser finds that nobody needs it. */
+const bin: { piece: readonly unknown[] | undefined } = { piece: undefined };
+
+/** So many bytes were allocated outside the heap, for objects that hardly live long. */
+export function noteOutside(bytes: number): void {
+  owed += bytes;
+  if (owed < STEP) return;
+  owed = 0;
+  bin.piece = new Array(ELEMENTS);
+}
