@@ -52,7 +52,7 @@ export function provideMessageWriter(provided: MessageWriter): void {
 const EMPTY = new Uint8Array(0);
 
 /** Bytes in front of those that `take` gives that may be written to as well: enough for the header of a WebSocket message. */
-export const HEADROOM = 10;
+export const HEADROOM = 14;
 
 /**
  * The bytes of one frame, freshly allocated: the caller owns them.

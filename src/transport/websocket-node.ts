@@ -24,15 +24,9 @@ interface Owned {
   [kTransport]: NodeWebSocketTransport;
 }
 
-/**
- * Messages of a client from this length on are masked where they lie. `send` would leave bytes that are not its own as they are, and
- * mask into fresh memory: dearer than the second buffer that the header takes otherwise.
- */
-const MASKED_IN_PLACE = 4096;
-
 /** The part of the library that frames messages. Its types leave it out. */
 const { Sender } = ws as unknown as {
-  readonly Sender: { frame(data: Uint8Array, options: typeof MASKED): readonly Uint8Array[] };
+  readonly Sender: { frame(data: Uint8Array, options: typeof MASKED): readonly [header: Uint8Array, data?: Uint8Array] };
 };
 const MASKED = { opcode: 2, fin: true, rsv1: false, mask: true, readOnly: false };
 
@@ -104,18 +98,9 @@ export class NodeWebSocketTransport implements Transport {
 
   write(bytes: Uint8Array, headroom = 0): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
-    // The library writes the header apart, which costs the system as much again.
-    if (!this.#masks && headroom >= LONGEST_HEADER) this.#raw.write(withHeader(bytes));
-    else if (this.#masks && bytes.length >= MASKED_IN_PLACE) this.#writeMasked(bytes);
-    else this.#socket.send(bytes);
-  }
-
-  /** Past the library, which has nothing waiting that could be overtaken: it compresses nothing. */
-  #writeMasked(bytes: Uint8Array): void {
-    const raw = this.#raw;
-    raw.cork();
-    for (const part of Sender.frame(bytes, MASKED)) raw.write(part);
-    raw.uncork();
+    // The library writes the header apart, which costs the system as much again, or masks into memory of its own.
+    if (headroom < LONGEST_HEADER) this.#socket.send(bytes);
+    else this.#raw.write(this.#masks ? masked(bytes) : withHeader(bytes));
   }
 
   cork(): void {
@@ -204,19 +189,27 @@ export class NodeWebSocketTransport implements Transport {
   }
 }
 
-/** Longest header of a message that is not masked, RFC 6455 section 5.2. */
-const LONGEST_HEADER = 10;
+/** Longest header of a message, RFC 6455 section 5.2. */
+const LONGEST_HEADER = 14;
 const WHOLE_BINARY = 0x82;
 
 /** `bytes` as a message of a server: its header is written in front of them, where {@link LONGEST_HEADER} bytes are free. */
 function withHeader(bytes: Uint8Array): Buffer {
   const { length } = bytes;
-  const header = length < 126 ? 2 : length < 0x1_0000 ? 4 : LONGEST_HEADER;
+  const header = length < 126 ? 2 : length < 0x1_0000 ? 4 : 10;
   const message = Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset - header, header + length);
   message[0] = WHOLE_BINARY;
   message[1] = header === 2 ? length : header === 4 ? 126 : 127;
   if (header === 4) message.writeUInt16BE(length, 2);
   else if (header > 4) message.writeBigUInt64BE(BigInt(length), 2);
+  return message;
+}
+
+/** `bytes` as a message of a client: masked where they lie, with the header in front of them as above. */
+function masked(bytes: Uint8Array): Buffer {
+  const [header] = Sender.frame(bytes, MASKED);
+  const message = Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset - header.length, header.length + bytes.length);
+  message.set(header);
   return message;
 }
 
