@@ -51,6 +51,9 @@ export function provideMessageWriter(provided: MessageWriter): void {
 
 const EMPTY = new Uint8Array(0);
 
+const { magic, maxPayload, maxTrailer } = CONNECTION_DEFAULTS;
+const ENCODER_DEFAULTS = { magic, maxPayload, maxTrailer } as const;
+
 /** Bytes in front of those that `take` gives that may be written to as well: enough for the header of a WebSocket message. */
 export const HEADROOM = 14;
 
@@ -98,8 +101,8 @@ export class FrameEncoder {
 
   /** @throws FramewireError `invalid-option` */
   constructor(options: EncoderOptions = {}) {
-    const { magic, maxPayload, maxTrailer, checksumSeed } = resolveOptions<typeof CONNECTION_DEFAULTS, EncoderOptions>(
-      CONNECTION_DEFAULTS,
+    const { magic, maxPayload, maxTrailer, checksumSeed } = resolveOptions<typeof ENCODER_DEFAULTS, EncoderOptions>(
+      ENCODER_DEFAULTS,
       options,
     );
     this.#prefix = prefixFor(magic).bytes;

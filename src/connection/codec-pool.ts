@@ -2,8 +2,11 @@
 import type { FrameDecoder, FrameHandler } from "../codec/frame-decoder.js";
 import type { FrameEncoder } from "../codec/frame-encoder.js";
 
-/** More than this many of each are never needed at once, unless all links are busy; then new ones are made. */
-const MOST = 64;
+/** More than this many decoders are never needed at once, unless all links are busy; then new ones are made. */
+const MOST_DECODERS = 64;
+
+/** The same of encoders, which hold nothing. A broadcast takes one for each receiver, until all of them are flushed. */
+const MOST_ENCODERS = 4096;
 
 /** A decoder, and the link that it reads for now. */
 export interface PooledDecoder<Reader> {
@@ -20,10 +23,10 @@ export class CodecPool<Reader> {
 
   giveDecoder(pooled: PooledDecoder<Reader>): void {
     pooled.reader = undefined;
-    if (this.decoders.length < MOST) this.decoders.push(pooled);
+    if (this.decoders.length < MOST_DECODERS) this.decoders.push(pooled);
   }
 
   giveEncoder(encoder: FrameEncoder): void {
-    if (this.encoders.length < MOST) this.encoders.push(encoder);
+    if (this.encoders.length < MOST_ENCODERS) this.encoders.push(encoder);
   }
 }
