@@ -16,7 +16,11 @@ export class CallMap<T> implements OpenCalls<T> {
   /** The call that was put in when there was no other: most connections never have two at a time. 0 = none. */
   #loneId = 0;
   #lone: T | undefined;
-  /** Ids by slot, 0 = free. A call is in the slot of its id or, if that was taken, in one of those behind it, with none free between. */
+  /**
+   * Ids by slot, 0 = free. A call is in the slot of its id or, if that was taken, in one of those behind it, with none free between, and
+   * those behind each other are in the order of their ids' slots: so what is behind a call that belongs where it is, need not move when one
+   * before it goes.
+   */
   #ids: number[] = NONE;
   #calls: (T | undefined)[] = NONE;
   /** Calls in the table. */
@@ -63,9 +67,8 @@ export class CallMap<T> implements OpenCalls<T> {
     if (free < 0) return false;
     const ids = this.#ids;
     const mask = ids.length - 1;
-    // Those behind move up, unless that would put them before the slot of their id.
-    for (let at = (free + 1) & mask; ids[at] !== 0; at = (at + 1) & mask) {
-      if (((at - slotOf(ids[at]!)) & mask) < ((at - free) & mask)) continue;
+    // Those behind move up by one, as far as the first that is where it belongs.
+    for (let at = (free + 1) & mask; ids[at] !== 0 && this.#detour(at) > 0; at = (at + 1) & mask) {
       ids[free] = ids[at]!;
       this.#calls[free] = this.#calls[at];
       free = at;
@@ -92,13 +95,32 @@ export class CallMap<T> implements OpenCalls<T> {
     }
   }
 
+  /** How far behind the slot of its id the call in slot `at` is. */
+  #detour(at: number): number {
+    return (at - slotOf(this.#ids[at]!)) & (this.#ids.length - 1);
+  }
+
+  /** Puts a call behind those whose way was as long as its own, or longer. */
   #put(id: number, call: T): void {
     const ids = this.#ids;
+    const calls = this.#calls;
     const mask = ids.length - 1;
+    let movedId = id;
+    let moved: T | undefined = call;
+    let detour = 0;
     let at = slotOf(id) & mask;
-    while (ids[at] !== 0) at = (at + 1) & mask;
-    ids[at] = id;
-    this.#calls[at] = call;
+    while (ids[at] !== 0) {
+      const found = this.#detour(at);
+      if (found < detour) {
+        [ids[at], movedId] = [movedId, ids[at]!];
+        [calls[at], moved] = [moved, calls[at]];
+        detour = found;
+      }
+      at = (at + 1) & mask;
+      detour++;
+    }
+    ids[at] = movedId;
+    calls[at] = moved;
     this.#size++;
   }
 

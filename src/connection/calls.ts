@@ -15,7 +15,7 @@ import { ItemQueue } from "./item-queue.js";
 import type { Journal } from "./journal.js";
 import { decodeMessage, encodeMessage } from "./messages.js";
 import { newOpenCalls } from "./open-calls.js";
-import { decodeExt, encodeExt, type FrameOwner, Outgoing } from "./outgoing.js";
+import { decodeExt, encodeExt, type FrameOwner, NO_METADATA, Outgoing } from "./outgoing.js";
 import { type Pump, pump } from "./pump.js";
 import type { AwaitsReply } from "./v1-exchange.js";
 
@@ -180,7 +180,7 @@ export class CallTable implements DeadlineOwner {
     const status = frame.status ?? 0;
     try {
       const { metadata, message } = decodeExt(frame.ext);
-      if (Object.keys(metadata).length > 0) call.options.onMetadata?.(metadata);
+      if (metadata !== NO_METADATA && Object.keys(metadata).length > 0) call.options.onMetadata?.(metadata);
       if (status !== 0) {
         this.settle(
           call,

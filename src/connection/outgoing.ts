@@ -221,9 +221,13 @@ export function encodeExt(metadata: Readonly<Record<string, string>> | undefined
   return FrameExt.encode({ metadata: metadata ?? {}, message: message ?? "" });
 }
 
+/** What {@link decodeExt} gives for an absent ext. */
+export const NO_METADATA: Readonly<Record<string, string>> = Object.freeze({});
+const NO_EXT = { metadata: NO_METADATA, message: "" };
+
 /** Reads a FrameExt that may be absent. @throws Error if the bytes are not one. */
 export function decodeExt(ext: Uint8Array | undefined): { metadata: Readonly<Record<string, string>>; message: string } {
-  if (ext === undefined) return { metadata: {}, message: "" };
+  if (ext === undefined) return NO_EXT;
   const { metadata, message } = FrameExt.decode(ext);
   return { metadata, message: message ?? "" };
 }
