@@ -11,6 +11,7 @@ import type { DecoderOptions, ResolvedConnectionOptions } from "../options.js";
 import type { Clock, Timer } from "./clock.js";
 import type { CodecPool, PooledDecoder } from "./codec-pool.js";
 import { DamageMeter } from "./damage-meter.js";
+import type { Entrance } from "./entrance.js";
 import type { HeldFrames } from "./held-frames.js";
 import { LinkWriter } from "./link-writer.js";
 import { type Heartbeat, Liveness } from "./liveness.js";
@@ -35,6 +36,8 @@ export interface LinkEnd {
 export interface LinkOwner {
   /** Damage is told as soon as it shows, not only when the frame behind it says where it ends: there may be none. */
   readonly impatient?: boolean;
+  /** Where what the link brings waits until there is time for it, as long as it is a newcomer. */
+  readonly entrance?: Entrance;
   /** A whole frame; the view holds during the call. */
   onFrame(link: Link, frame: FrameView): void;
   /** Bytes were lost to damage. */
@@ -63,11 +66,6 @@ export interface SharedByLinks {
   /** The turns of those whose peers send a lot. */
   readonly turns?: Turns | undefined;
 }
-
-/** So often a link that takes turns looks how long it has worked, in frames; and where they have taken long by now, in microseconds. */
-const LOOK_FRAMES = 8;
-const LOOK_FRAMES_LATE = 2;
-const LATE_US = 250;
 
 /** What a peer may have of every millisecond and not count as one that sends a lot, in microseconds. */
 const LITTLE_US = 100;
@@ -174,6 +172,11 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   /** Whether the link still takes frames. */
   get open(): boolean {
     return this.#state === "open";
+  }
+
+  /** Whether something that it has brought waits to be looked at. */
+  get waits(): boolean {
+    return this.#waiting !== undefined;
   }
 
   /** Bytes on their way out that the network has not taken. */
@@ -385,6 +388,16 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   /** @internal */
   onData(chunk: Uint8Array): void {
     if (!this.open) return;
+    const { entrance } = this.#owner;
+    if (entrance === undefined || this.#waiting !== undefined) return this.#takeOrWait(chunk);
+    if (entrance.free) return void entrance.enter(() => this.#takeOrWait(chunk));
+    this.#pauseFor(PAUSED_FOR_OTHERS);
+    const waiting = (this.#waiting = (this.#turns as Turns).outside(this));
+    waiting.add(chunk);
+    void entrance.enter(() => waiting.goOn());
+  }
+
+  #takeOrWait(chunk: Uint8Array): void {
     const taken = this.#waiting === undefined ? this.take(chunk) : 0;
     if (taken < chunk.length) this.#waiting?.add(chunk.subarray(taken));
   }
@@ -396,6 +409,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     this.#spentUs = Math.max(0, this.#spentUs - (now - this.#now) * LITTLE_US);
     this.#now = now;
     this.#turns?.begin(started);
+    this.#untilLook = 1;
     this.#liveness.received(now);
     this.#received += chunk.length;
     const pooled = this.#decoder ?? this.#takeDecoder(chunk.length);
@@ -502,11 +516,10 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
 
   /** Within a chunk, which may hold thousands of frames: the rest of it waits when the turn is over. */
   #look(): void {
-    this.#untilLook = LOOK_FRAMES;
     const turns = this.#turns;
     if (turns === undefined || !turns.roomy) return;
     const { us } = turns;
-    if (us > LATE_US) this.#untilLook = LOOK_FRAMES_LATE;
+    this.#untilLook = turns.untilLook(us);
     if (turns.over(this.#spentUs + us, us)) this.#decoder?.decoder.stop();
   }
 

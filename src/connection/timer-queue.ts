@@ -1,6 +1,9 @@
 /** Many timers over one: a server's thousands of connections each keep a few, most of which are disarmed or moved before they run. */
 import type { Clock, Sleeper, Timer } from "./clock.js";
 
+/** What is due at once runs for so long before others have a turn, in milliseconds: deadlines of a crowd end together. */
+const ROUND_MS = 1;
+
 /** What can be in the queue, once at a time. Who always has a timer is its own entry, and is spared one for each. */
 export interface QueueEntry {
   /** When it is due, in whole milliseconds: a fraction would cost each entry memory of its own. Belongs to the queue while it is armed. */
@@ -120,6 +123,7 @@ export class TimerQueue implements Clock {
       for (let next = this.#heap[0]; next !== undefined && next.at <= now; next = this.#heap[0]) {
         this.#remove(next);
         next.run();
+        if (this.#clock.now() - now >= ROUND_MS) break;
       }
     } finally {
       this.#setTimer();

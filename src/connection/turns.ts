@@ -11,6 +11,13 @@ const TURN_US = 1000;
 /** The same for those who are not known to send a lot yet, in a round in which somebody had a whole turn. */
 const SHORT_US = 250;
 
+/**
+ * So often at least it is looked how long somebody has been worked for, in frames: after the first, and then less and less
+ * often. Where they have taken long by now, in microseconds, after each.
+ */
+const LOOK_FRAMES = 8;
+const LATE_US = 250;
+
 /** While all those who wait hold more bytes than this, what has been read is worked off at once. */
 const MOST_HELD = 32 * 1024 * 1024;
 
@@ -90,6 +97,8 @@ export class Turns {
   #roundUs = 0;
   #counting = false;
   #began = 0;
+  /** Frames from one look to the next. */
+  #step = 1;
   /** Bytes that wait. */
   held = 0;
 
@@ -100,6 +109,13 @@ export class Turns {
   /** Somebody is worked for from now on. */
   begin(now: number): void {
     this.#began = now;
+    this.#step = 1;
+  }
+
+  /** How many frames later to look again. */
+  untilLook(us: number): number {
+    this.#step = us > LATE_US ? 1 : Math.min(LOOK_FRAMES, 2 * this.#step);
+    return this.#step;
   }
 
   /** For how long, in whole microseconds. */
@@ -129,9 +145,14 @@ export class Turns {
     });
   }
 
+  /** Somebody who waits for something else before it takes turns. */
+  outside(taker: TurnTaker): Waiting {
+    return new Waiting(taker, this);
+  }
+
   /** Gives `taker` its next turn when that has come. */
   wait(taker: TurnTaker): Waiting {
-    const waiting = new Waiting(taker, this);
+    const waiting = this.outside(taker);
     this.queue(waiting);
     return waiting;
   }

@@ -3,6 +3,7 @@
 import type { FrameView } from "../codec/index.js";
 import type { Clock, Timer } from "../connection/clock.js";
 import { Hello } from "../connection/control-messages.js";
+import type { Entrance } from "../connection/entrance.js";
 import { KIND_HELLO } from "../connection/frame-kind.js";
 import { HANDSHAKE_DEFAULTS, readHandshake, sayClosing, WIRE_VERSION } from "../connection/handshake.js";
 import { HeldFrames } from "../connection/held-frames.js";
@@ -50,6 +51,7 @@ export interface LinkSettings {
   readonly clock: Clock;
   readonly heartbeat: Heartbeat;
   readonly rates: RateLimits;
+  readonly entrance: Entrance;
   readonly shared: SharedByLinks;
 }
 
@@ -70,6 +72,7 @@ export class Acceptance implements LinkOwner, Newcomer {
   readonly onWritable = HANDSHAKE_DEFAULTS.onWritable;
   readonly onPing = HANDSHAKE_DEFAULTS.onPing;
   readonly onClosing = sayClosing;
+  readonly entrance: Entrance;
   readonly link: Link;
   readonly #target: AcceptTarget;
   readonly #arrival: Arrival;
@@ -82,8 +85,9 @@ export class Acceptance implements LinkOwner, Newcomer {
     arrival: Arrival,
     target: AcceptTarget,
     share: AddressShare | undefined,
-    { options, clock, heartbeat, rates, shared }: LinkSettings,
+    { options, clock, heartbeat, rates, entrance, shared }: LinkSettings,
   ) {
+    this.entrance = entrance;
     this.#target = target;
     this.#arrival = arrival;
     this.link = new Link(transport, this, options, clock, heartbeat, new RateMeter(rates, share), shared);
@@ -93,9 +97,9 @@ export class Acceptance implements LinkOwner, Newcomer {
     );
   }
 
-  /** Whether the peer is to speak next; false while the server still thinks about its hello. */
+  /** Whether the peer is to speak next; false while its hello waits, or the server still thinks about it. */
   get idle(): boolean {
-    return this.#idle;
+    return this.#idle && !this.link.waits;
   }
 
   /** Starts the handshake, or tells the peer why there is none. */

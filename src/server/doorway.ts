@@ -73,6 +73,8 @@ export class Doorway {
   /** Watches the sockets that `server` accepts from now on. */
   watch(server: NetServer): void {
     server.on("connection", (socket: Socket) => {
+      // Its peer has gone already, and nothing would tell it from others like it.
+      if (socket.remoteAddress === undefined) return void socket.destroy();
       const name = nameOf(socket);
       const knock = new Knock(socket, this.#host, () => this.#forget(name));
       this.#knocks.set(name, knock);

@@ -5,6 +5,7 @@ import { type AddressInfo, createServer as createTcpServer, type Server as NetSe
 import type { Duplex } from "node:stream";
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from "node:tls";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
+import type { Entrance } from "../connection/entrance.js";
 import { protocolNames } from "../connection/handshake.js";
 import type { Transport } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
@@ -14,7 +15,6 @@ import { TcpTransport } from "../transport/tcp.js";
 import { NodeWebSocketTransport } from "../transport/websocket-node.js";
 import type { Arrival, UpgradeRequest } from "./accept.js";
 import { Doorway, type DoorwayHost } from "./doorway.js";
-import { Entrance } from "./entrance.js";
 import { type AllowedOrigins, originAllowed } from "./origin.js";
 import { TlsListeners, type TlsReload } from "./tls.js";
 
@@ -71,8 +71,11 @@ export type ListenSettings = ResolvedConnectionOptions & {
   readonly clientAddress?: (upgrade: UpgradeRequest) => string | undefined;
 };
 
+const ignore = () => {};
+
 /** Where an open socket goes. */
 export interface ListenTarget extends DoorwayHost {
+  readonly entrance: Entrance;
   accept(transport: Transport, arrival: Arrival): void;
 }
 
@@ -81,7 +84,6 @@ export class Listeners {
   readonly #options: ListenSettings;
   readonly #versions: readonly (1 | 2)[];
   readonly #doorway: Doorway;
-  readonly #entrance: Entrance;
   readonly #tls = new TlsListeners();
   #closers: (() => Promise<void>)[] = [];
 
@@ -90,7 +92,6 @@ export class Listeners {
     this.#options = options;
     this.#versions = options.minVersion === 2 ? [2] : [2, 1];
     this.#doorway = new Doorway(target);
-    this.#entrance = new Entrance(target.clock);
   }
 
   /** Opens all addresses or none. */
@@ -141,7 +142,12 @@ export class Listeners {
       // Others may hold on to the sockets of a server that is not our own.
       const raw = ownPlain ? readInPlace(socket as Socket) : (socket as Socket);
       if (raw !== socket) this.#doorway.replaced(raw);
-      this.#entrance.enter(raw, () => upgrades.handleUpgrade(request, raw, head, (webSocket) => this.#upgraded(request, webSocket, raw)));
+      // One that breaks meanwhile is found broken by whoever takes it.
+      raw.on("error", ignore);
+      void this.#target.entrance.enter(() => {
+        raw.off("error", ignore);
+        upgrades.handleUpgrade(request, raw, head, (webSocket) => this.#upgraded(request, webSocket, raw));
+      });
     };
     http.on("upgrade", onUpgrade);
     if (options.server !== undefined) {
@@ -182,8 +188,7 @@ export class Listeners {
 
   #listenTcp(options: NonNullable<ListenOptions["tcp"]>): Promise<ListenAddress> {
     if (options.tls === undefined) {
-      const accept = (accepted: Socket) =>
-        this.#entrance.enter(accepted, () => this.#target.accept(new TcpTransport(readInPlace(accepted)), {}));
+      const accept = (accepted: Socket) => this.#target.accept(new TcpTransport(readInPlace(accepted)), {});
       return this.#open(createTcpServer({ pauseOnConnect: true }, accept), "tcp", options);
     }
     // Where the application chooses the ALPN names itself, the first frame decides.

@@ -8,6 +8,7 @@ import { Connection } from "../connection/connection.js";
 import type { InputOf, MessageCodec, MethodDefinition, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
 import { Dispatcher, type Middleware } from "../connection/dispatcher.js";
 import { Emitter } from "../connection/emitter.js";
+import { Entrance } from "../connection/entrance.js";
 import type { ConnectionEvents } from "../connection/events.js";
 import { useFastKeeping } from "../connection/fast.js";
 import { agreedLimits, ownLimits, sendWelcome, versionOneAgreement, WIRE_VERSION } from "../connection/handshake.js";
@@ -74,6 +75,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   readonly #live = new Map<Connection, ServerSession>();
   readonly #admission: Admission;
   readonly #room: WaitingRoom;
+  readonly #entrance: Entrance;
   readonly #counters = new Counters();
   readonly #links: LinkSettings;
   readonly #listeners: Listeners;
@@ -91,6 +93,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
     this.#sessions = new MemorySessionStore(resolved, clock, (session, why) => this.#dropped(session, why));
     this.#admission = new Admission(resolved);
     this.#room = new WaitingRoom(resolved.maxHandshakes);
+    this.#entrance = new Entrance(clock);
     this.#dispatcher.authorize = options.authorize as Dispatcher["authorize"];
     const heartbeat = { intervalMs: resolved.heartbeatIntervalMs, timeoutMs: () => resolved.heartbeatTimeoutMs };
     this.#links = {
@@ -98,10 +101,12 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
       clock,
       heartbeat,
       rates: rateLimits(resolved),
+      entrance: this.#entrance,
       shared: { pool: new CodecPool(), timers, turns: new Turns(clock) },
     };
     const target: ListenTarget = {
       room: this.#room,
+      entrance: this.#entrance,
       clock,
       handshakeTimeoutMs: resolved.handshakeTimeoutMs,
       accept: (transport, arrival) => this.accept(transport, arrival),
@@ -293,7 +298,8 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   #authenticated(request: AuthenticationRequest, then: (identity: unknown) => void | Promise<void>): void | Promise<void> {
     const identity = this.#options.authenticate?.(request);
     // Not `instanceof Promise`: a promise of another make that is taken for an identity would let everybody in.
-    return isThenable(identity) ? Promise.resolve(identity).then(then) : then(identity);
+    if (!isThenable(identity)) return then(identity);
+    return Promise.resolve(identity).then((known) => this.#entrance.enter(() => then(known)));
   }
 
   /** Opens a new session. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Clock } from "../../src/connection/clock.js";
 import { TimerQueue } from "../../src/connection/timer-queue.js";
 import { SeededRandom } from "../../src/testing/random.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
@@ -42,6 +43,36 @@ describe("a queue of timers", () => {
     queue.setAlarm(20, { wake: () => ran.push(`alarm at ${clock.now()}`) });
     await clock.advance(100);
     expect(ran).toEqual(["timer at 11", "alarm at 21"]);
+  });
+
+  it("runs a crowd that is due together a millisecond's worth at a time", () => {
+    let now = 0;
+    let wake: (() => void) | undefined;
+    const clock: Clock = {
+      now: () => now,
+      setTimer: (_delayMs, run) => {
+        wake = run;
+        return { cancel: () => {} };
+      },
+      defer: () => {},
+    };
+    const queue = new TimerQueue(clock);
+    const ran: number[] = [];
+    const deadline = (i: number) => () => {
+      now += 0.25;
+      ran.push(i);
+    };
+    for (let i = 0; i < 10; i++) queue.setTimer(10, deadline(i));
+    now = 10;
+    const counts: number[] = [];
+    while (wake !== undefined) {
+      const run = wake;
+      wake = undefined;
+      run();
+      counts.push(ran.length);
+    }
+    expect(counts).toEqual([4, 8, 10]);
+    expect([...ran].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
   it("goes on behind a timer that throws", async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { encodeFrame } from "../../src/codec/index.js";
+import { Entrance } from "../../src/connection/entrance.js";
 import { Turns, type TurnTaker } from "../../src/connection/turns.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { LinkBench } from "../helpers/link-bench.js";
@@ -145,6 +146,70 @@ describe("a peer that keeps this side busy", () => {
     turns.held = 32 * 1024 * 1024;
     bench.receive(frames(100));
     expect(bench.frames).toEqual(numbers(100));
+  });
+});
+
+describe("of a crowd of newcomers that speak up together", () => {
+  /** So many, each of whose frames takes 0.12 ms. */
+  function crowd(count: number) {
+    const clock = new BusyClock();
+    const turns = new Turns(clock);
+    const entrance = new Entrance(clock);
+    const scratch = new Uint8Array(4096);
+    const benches = numbers(count).map(() => {
+      const bench = new LinkBench({}, {}, { clock, turns, entrance });
+      bench.onFrameDo = () => clock.work(0.12);
+      return bench;
+    });
+    const speak = (bench: LinkBench, first: number) => {
+      const bytes = frames(2, first);
+      scratch.set(bytes);
+      bench.receive(scratch.subarray(0, bytes.length));
+      // The bytes are the transport's again.
+      scratch.fill(0xee);
+    };
+    const heard = () => benches.filter((bench) => bench.frames.length > 0).length;
+    return { clock, turns, benches, speak, heard };
+  }
+
+  it("those are heard that there is time for, and the others in the next rounds", () => {
+    const { clock, turns, benches, speak, heard } = crowd(12);
+    for (const bench of benches) speak(bench, 0);
+    expect(heard()).toBe(5);
+    expect(benches.map(({ transport }) => transport.calls)).toEqual(numbers(12).map((i) => (i < 5 ? [] : ["pause"])));
+    const counts: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      clock.round();
+      counts.push(heard());
+    }
+    expect(counts).toEqual([10, 12, 12]);
+    for (const bench of benches) expect(bench.frames).toEqual([0, 1]);
+    for (const { transport } of benches.slice(5)) expect(transport.calls).toEqual(["pause", "resume"]);
+    expect(turns.held).toBe(0);
+  });
+
+  it("who says more meanwhile has it heard in its order, and who is known by then does not wait again", () => {
+    const { clock, benches, speak } = crowd(6);
+    for (const bench of benches) speak(bench, 0);
+    const last = benches[5] as LinkBench;
+    speak(last, 2);
+    expect(last.frames).toEqual([]);
+    clock.round();
+    expect(last.frames).toEqual([0, 1, 2, 3]);
+    clock.round();
+    delete last.entrance;
+    for (const bench of benches) speak(bench, 4);
+    expect(last.frames).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
+  it("who goes before it was heard is heard to the end, and who is dropped is not", () => {
+    const { clock, turns, benches, speak } = crowd(7);
+    for (const bench of benches) speak(bench, 0);
+    benches[5]?.transport.receiver.onClose(1000, "");
+    benches[6]?.link.destroy("enough");
+    expect(benches.map((bench) => bench.frames.length)).toEqual([2, 2, 2, 2, 2, 2, 0]);
+    for (let round = 0; round < 3; round++) clock.round();
+    expect([benches[6]?.frames.length, turns.held]).toEqual([0, 0]);
   });
 });
 

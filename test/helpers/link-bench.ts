@@ -1,5 +1,6 @@
 /** A link over a transport that does nothing by itself, with an owner that remembers. */
 import { encodeFrame, type FrameInit, type FrameView } from "../../src/codec/index.js";
+import type { Entrance } from "../../src/connection/entrance.js";
 import { Link, type LinkEnd, type LinkOwner } from "../../src/connection/link.js";
 import { RateMeter, rateLimits } from "../../src/connection/rate-limit.js";
 import type { TransportInfo } from "../../src/connection/transport.js";
@@ -16,6 +17,8 @@ export class LinkBench implements LinkOwner {
   readonly frames: number[] = [];
   /** When a ping was asked for. */
   readonly pings: number[] = [];
+  /** There while it is a newcomer. */
+  entrance?: Entrance;
   end: LinkEnd | undefined;
   endedAt = 0;
   /** Runs for each frame. */
@@ -28,8 +31,10 @@ export class LinkBench implements LinkOwner {
       timeoutMs,
       clock = new VirtualClock(),
       turns = new Turns(clock),
-    }: { timeoutMs?: () => number; clock?: VirtualClock; turns?: Turns } = {},
+      entrance,
+    }: { timeoutMs?: () => number; clock?: VirtualClock; turns?: Turns; entrance?: Entrance } = {},
   ) {
+    if (entrance !== undefined) this.entrance = entrance;
     const resolved = resolveServerOptions(options);
     this.clock = clock;
     this.transport = new FakeTransport(info);

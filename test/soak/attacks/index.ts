@@ -30,7 +30,7 @@ const LEAST_CALLS = 2000;
  */
 const MEDIAN = (control: number) => 2 * control + 1;
 const P99 = (control: number) => 2 * control + 5;
-/** Of crowds so much more: Node accepts all that has come to a listening socket, up to 511 at once, before it looks at anybody else. */
+/** Of crowds so much more: their sockets are what the garbage collector moves from one place to another. */
 const CROWD = 25;
 
 /** What was to be seen while an attack went on. */
@@ -128,7 +128,7 @@ export const soakAttacks: Soak = async (_number, names) => {
   console.log(WHERE);
   const target = await ServerProcess.start("target");
   const decoy = await ServerProcess.start("decoy");
-  raiseThis();
+  raiseThis("good clients");
   const good = new GoodClients(target.addresses);
   await good.start();
   await sleep(1000);

@@ -1,12 +1,12 @@
 /** The processes of the attacks, each on its core. In earnest attackers have machines of their own, and take no time of the server's. */
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, fork, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 import { pin, pins } from "../../../bench/processes.js";
 import type { Addresses, PeerFigures, Question, ServerFigures } from "./figures.js";
 
-const RAISED = -10;
+const HIGHEST = -20;
 const SERVERS_CORE = 0;
 /** That of the good clients, which are in this process, of the attackers, and of who else takes their time. */
 const OTHERS_CORE = 1;
@@ -20,12 +20,21 @@ export function placeThis(): void {
   pin(process.pid, OTHERS_CORE, "--all-tasks");
 }
 
-/** Whatever else this machine does comes behind the main thread of this process, where that is allowed. Its children come before it too. */
-export function raiseThis(): void {
+/**
+ * Whatever else this machine does comes behind this process, where that is allowed: only the superuser may. The good clients come before
+ * the threads that help a server collect its garbage, which are on their core, and those before everybody else: the server waits for them.
+ * Its main thread is not of the kind that runs whenever it wants to, as the kernel takes every twentieth part of a second from those.
+ */
+export function raiseThis(role: "server" | "good clients"): void {
+  if (!pins) return;
+  const change = (...options: readonly string[]) => spawnSync("chrt", [...options, String(process.pid)]);
+  change("--all-tasks", "--rr", "--pid", role === "server" ? "1" : "2");
+  if (role !== "server") return;
+  change("--other", "--pid", "0");
   try {
-    setPriority(RAISED);
+    setPriority(HIGHEST);
   } catch {
-    // Only the superuser may.
+    // Not the superuser.
   }
 }
 
