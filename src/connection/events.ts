@@ -3,6 +3,7 @@ import type { Discard } from "../codec/index.js";
 import type { FramewireError } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { Goaway } from "../gen/framewire/v1/session.js";
+import type { SlowConsumerPolicy } from "./commands.js";
 import type { SequenceRange } from "./delivery.js";
 import type { LinkEnd } from "./link.js";
 import type { HandlerFailure } from "./served-calls.js";
@@ -28,6 +29,12 @@ export interface FrameEvent {
   readonly bytes: number;
 }
 
+/** A message was not sent: the peer does not keep up, and its command says that such messages are dropped. */
+export interface DropEvent {
+  readonly cmd: number;
+  readonly policy: Exclude<SlowConsumerPolicy, "close">;
+}
+
 /** What a connection tells its owner. */
 export interface ConnectionEvents {
   /** Every frame of the application, and every frame received, while anybody listens. */
@@ -38,6 +45,8 @@ export interface ConnectionEvents {
   gap: [GapEvent];
   /** A handler failed, or a frame asked for what is not there. */
   failure: [HandlerFailure];
+  /** A message of a command that says so was dropped. */
+  drop: [DropEvent];
   /** A frame waits for the next link. */
   queued: [];
   /** A limit refused what the peer asked for; this is what it was told. */

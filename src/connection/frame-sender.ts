@@ -7,7 +7,7 @@ import { AckWatch, type AckWatched } from "./ack-watch.js";
 import type { Clock } from "./clock.js";
 import { type ReceivedSequence, ReplayBuffer, type SequenceRange } from "./delivery.js";
 import type { Emitter } from "./emitter.js";
-import type { ConnectionEvents } from "./events.js";
+import type { ConnectionEvents, DropEvent } from "./events.js";
 import { KIND_PING } from "./frame-kind.js";
 import type { Journal } from "./journal.js";
 import type { Link } from "./link.js";
@@ -88,7 +88,9 @@ export class FrameSender implements AckWatched {
   }
 
   #queue(): WaitingFrames {
-    this.#waiting ??= new WaitingFrames(this.#options, this.#clock);
+    this.#waiting ??= new WaitingFrames(this.#options, this.#clock, ({ cmd, slowConsumer }) =>
+      this.#events.emit("drop", { cmd, policy: slowConsumer as DropEvent["policy"] }),
+    );
     return this.#waiting;
   }
 

@@ -118,10 +118,13 @@ interface Waiting {
 export class SendQueue {
   readonly #options: ResolvedConnectionOptions;
   readonly #waiting = new Deque<Waiting>();
+  readonly #onDrop: (frame: Outgoing) => void;
   #bytes = 0;
 
-  constructor(options: ResolvedConnectionOptions) {
+  /** `onDrop` hears of frames that are dropped as their slow-consumer policy says. */
+  constructor(options: ResolvedConnectionOptions, onDrop: (frame: Outgoing) => void) {
     this.#options = options;
+    this.#onDrop = onDrop;
   }
 
   get length(): number {
@@ -150,7 +153,7 @@ export class SendQueue {
       while (!this.#fits(cost) && this.#dropOldest(frame.cmd));
     }
     if (!this.#fits(cost)) {
-      if (policy !== "close") return frame.owner?.frameSettled();
+      if (policy !== "close") return this.#drop(frame);
       const { maxQueuedFrames, maxQueuedBytes } = this.#options;
       throw new FramewireError(
         "queue-full",
@@ -191,7 +194,12 @@ export class SendQueue {
 
   /** Drops every frame that `match` names; for their senders they count as sent. */
   dropWhere(match: (frame: Outgoing) => boolean): void {
-    for (const frame of this.remove(match)) frame.owner?.frameSettled();
+    for (const frame of this.remove(match)) this.#drop(frame);
+  }
+
+  #drop(frame: Outgoing): void {
+    frame.owner?.frameSettled();
+    this.#onDrop(frame);
   }
 
   #takeOut(match: (waiting: Waiting) => boolean): Outgoing[] {

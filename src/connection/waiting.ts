@@ -8,16 +8,19 @@ import { type Outgoing, SendQueue } from "./outgoing.js";
 export class WaitingFrames {
   readonly #options: ResolvedConnectionOptions;
   readonly #clock: Clock;
+  readonly #onDrop: (frame: Outgoing) => void;
   readonly #ready: SendQueue;
   /** Calls for the next link, while the peer is about to close this one, and their numbers. They grow no older here. */
   #later: SendQueue | undefined;
   #laterCalls: Set<number | undefined> | undefined;
   #timer: Timer | undefined;
 
-  constructor(options: ResolvedConnectionOptions, clock: Clock) {
+  /** `onDrop` as in {@link SendQueue}. */
+  constructor(options: ResolvedConnectionOptions, clock: Clock, onDrop: (frame: Outgoing) => void) {
     this.#options = options;
     this.#clock = clock;
-    this.#ready = new SendQueue(options);
+    this.#onDrop = onDrop;
+    this.#ready = new SendQueue(options, onDrop);
   }
 
   /** All that waits. */
@@ -58,7 +61,7 @@ export class WaitingFrames {
 
   /** New calls, and what belongs to them, wait for the next link from here. */
   holdCalls(): void {
-    this.#later ??= new SendQueue(this.#options);
+    this.#later ??= new SendQueue(this.#options, this.#onDrop);
     for (const frame of this.#ready.remove((waiting) => this.isLater(waiting))) this.push(frame);
   }
 

@@ -42,6 +42,8 @@ export interface ServerStats {
   readonly accepted: number;
   /** How often each limit was reached since the start. */
   readonly limits: Readonly<Record<LimitCode, number>>;
+  /** Messages dropped since the start as their command's `slow_consumer` says, because a client did not keep up. */
+  readonly dropped: number;
   /** How often a client was turned away since the start, and why. */
   readonly refusals: Readonly<Record<RefusalCode, number>>;
 }
@@ -54,6 +56,7 @@ export class Counters {
   readonly limits = zeros(LIMITS);
   readonly refusals = zeros(REFUSALS);
   accepted = 0;
+  dropped = 0;
 
   /** Counts `code`. True if it is that of a limit. */
   count(code: ErrorCode): code is LimitCode {

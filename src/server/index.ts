@@ -6,7 +6,7 @@ export type { ContextKey } from "../connection/context.js";
 export { CallContext, contextKey } from "../connection/context.js";
 export type { MessageCodec, MethodDefinition, ServiceClient, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
 export type { Middleware } from "../connection/dispatcher.js";
-export type { ConnectionEvents, FrameEvent, GapEvent } from "../connection/events.js";
+export type { ConnectionEvents, DropEvent, FrameEvent, GapEvent } from "../connection/events.js";
 export type { LinkEnd } from "../connection/link.js";
 export type { HandlerFailure } from "../connection/served-calls.js";
 export type { PeerCertificate, Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
@@ -17,7 +17,7 @@ export type { ListenAddress, ListenAddresses, ListenOptions } from "./listen.js"
 export type { Broadcaster } from "./server.js";
 export { createServer, Server } from "./server.js";
 export { ServerConnection } from "./server-connection.js";
-export type { LimitEvent, ServerEvents, ServerFrameEvent } from "./server-events.js";
+export type { LimitEvent, ServerDropEvent, ServerEvents, ServerFrameEvent } from "./server-events.js";
 export type { AuthenticationRequest, ServerContext, ServerOptions } from "./server-options.js";
 export type { SessionCounts } from "./sessions.js";
 export type { TlsReload } from "./tls.js";

@@ -1,5 +1,5 @@
 /** What a server tells while it runs. */
-import type { FrameEvent } from "../connection/events.js";
+import type { DropEvent, FrameEvent } from "../connection/events.js";
 import type { LinkEnd } from "../connection/link.js";
 import type { HandlerFailure } from "../connection/served-calls.js";
 import type { TransportInfo } from "../connection/transport.js";
@@ -23,6 +23,11 @@ export interface LimitEvent {
   readonly connection: ServerConnection | undefined;
 }
 
+/** A message was not sent to a client. */
+export interface ServerDropEvent extends DropEvent {
+  readonly connection: ServerConnection;
+}
+
 /** What a server tells. */
 export interface ServerEvents {
   /** A client is connected and its session new. */
@@ -35,6 +40,8 @@ export interface ServerEvents {
   refused: [LinkEnd, TransportInfo];
   /** A limit closed a connection, or refused a call. */
   limit: [LimitEvent];
+  /** A client does not keep up, and a message for it was dropped, as its command's `slow_consumer` says. */
+  drop: [ServerDropEvent];
   /** A handler failed, or a frame asked for what is not there: for the log. */
   failure: [HandlerFailure, ServerConnection];
   /** Every frame, while anybody listens. */

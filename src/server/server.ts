@@ -157,13 +157,14 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
 
   /** How the server is doing: open sockets, sessions, and how often each limit was reached. */
   get stats(): ServerStats {
-    const { accepted, limits, refusals } = this.#counters;
+    const { accepted, limits, dropped, refusals } = this.#counters;
     return {
       sockets: this.#admission.open,
       handshakes: this.#room.size,
       sessions: this.#live.size,
       accepted,
       limits: { ...limits },
+      dropped,
       refusals: { ...refusals },
     };
   }
@@ -357,6 +358,9 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
         return this.#events.emit("failure", detail, facade);
       case "limit":
         return this.#limited(detail.code, detail.message, facade.transport.remoteAddress, facade);
+      case "drop":
+        this.#counters.dropped++;
+        return this.#events.emit("drop", { ...detail, connection: facade });
       case "frame":
         return this.#events.emit("frame", { ...detail, connection: facade });
       case "queued":

@@ -4,7 +4,7 @@ import type { SlowConsumerPolicy } from "../../src/connection/commands.js";
 import { Outgoing, SendQueue } from "../../src/connection/outgoing.js";
 import type { Transport } from "../../src/connection/transport.js";
 import { resolveConnectionOptions } from "../../src/options.js";
-import type { Server, ServerConnection } from "../../src/server/index.js";
+import type { Server, ServerConnection, ServerDropEvent } from "../../src/server/index.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import { PriceRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { Bench } from "../helpers/transports.js";
@@ -60,10 +60,15 @@ describe("a reader that stops reading", () => {
     const reader = connectReader(server);
     await turns();
     reader.transport.pause();
+    const drops: ServerDropEvent[] = [];
+    server.on("drop", (drop) => drops.push(drop));
     for (let i = 1; i <= 5000; i++) server.broadcast(price, { price: BigInt(i) });
     await turns();
     reader.transport.resume();
     await turns();
+    expect(drops[0]).toMatchObject({ policy: "keep-latest", connection: server.connections[0] });
+    expect(server.stats.dropped).toBe(drops.length);
+    expect(drops).toHaveLength(5000 - reader.frames.length);
     const prices = reader.frames.map(({ payload }) => Number(PriceRequest.decode(payload).price));
     expect(prices.at(-1)).toBe(5000);
     expect(prices.length).toBeLessThan(20);
@@ -95,34 +100,38 @@ describe("the queue of waiting frames", () => {
     return made;
   };
   const options = resolveConnectionOptions({ maxQueuedBytes: 1000, maxQueuedFrames: 5 });
+  const unheard = () => {};
   const drain = (queue: SendQueue) => Array.from({ length: queue.length }, () => queue.shift()!.payload!.length);
 
   it("refuses what does not fit, and says what waits", () => {
-    const queue = new SendQueue(options);
+    const queue = new SendQueue(options, unheard);
     queue.push(frame(1, 500, "close"), 0);
     expect(() => queue.push(frame(1, 500, "close"), 0)).toThrow(expect.objectContaining({ code: "queue-full" }));
     expect(drain(queue)).toEqual([500]);
     expect(queue.bytes).toBe(0);
   });
 
-  it("drops the newest, the oldest, or all but the latest", () => {
-    let dropped = 0;
-    const count = () => void dropped++;
-    const newest = new SendQueue(options);
+  it("drops the newest, the oldest, or all but the latest, and tells of each", () => {
+    let settled = 0;
+    const told: SlowConsumerPolicy[] = [];
+    const count = () => void settled++;
+    const note = ({ slowConsumer }: Outgoing) => void told.push(slowConsumer);
+    const newest = new SendQueue(options, note);
     for (const size of [400, 401, 402]) newest.push(frame(1, size, "drop-newest", count), 0);
     expect(drain(newest)).toEqual([400]);
-    const oldest = new SendQueue(options);
+    const oldest = new SendQueue(options, note);
     for (const size of [400, 401, 402]) oldest.push(frame(1, size, "drop-oldest", count), 0);
     expect(drain(oldest)).toEqual([402]);
-    const latest = new SendQueue(options);
+    const latest = new SendQueue(options, note);
     latest.push(frame(2, 1, "keep-latest", count), 0);
     for (const size of [10, 20, 30]) latest.push(frame(1, size, "keep-latest", count), 0);
     expect(drain(latest)).toEqual([1, 30]);
-    expect(dropped).toBe(2 + 2 + 2);
+    expect(settled).toBe(2 + 2 + 2);
+    expect(told).toEqual(["drop-newest", "drop-newest", "drop-oldest", "drop-oldest", "keep-latest", "keep-latest"]);
   });
 
   it("drops the oldest of the same command only", () => {
-    const queue = new SendQueue(options);
+    const queue = new SendQueue(options, unheard);
     queue.push(frame(9, 600, "close"), 0);
     queue.push(frame(1, 100, "drop-oldest"), 0);
     queue.push(frame(1, 101, "drop-oldest"), 0);
@@ -130,7 +139,7 @@ describe("the queue of waiting frames", () => {
   });
 
   it("lets frames wait only so long", () => {
-    const queue = new SendQueue(resolveConnectionOptions({ maxQueuedMs: 100 }));
+    const queue = new SendQueue(resolveConnectionOptions({ maxQueuedMs: 100 }), unheard);
     queue.push(frame(1, 1, "close"), 0);
     queue.push(frame(1, 2, "close"), 50);
     expect(queue.expiresAt).toBe(100);
