@@ -136,6 +136,20 @@ export class FrameEncoder {
     this.#maxPayload = maxPayload;
   }
 
+  /** Bytes of the last message. */
+  get lastMessage(): number {
+    return this.#lastMessage;
+  }
+
+  /** Writes into `memory` from `start` on until the next `take`, once all is taken: a message of about `size` bytes. What does not fit goes elsewhere. */
+  writeTo(memory: Uint8Array, start: number, size: number): void {
+    this.#block = WriteBlock.of(memory, true);
+    this.#bytes = memory;
+    this.#start = this.#end = start;
+    this.#limit = this.#block.enter(memory.length) + memory.length;
+    this.#lastMessage = size;
+  }
+
   /** Bytes appended since the last `take`. */
   get length(): number {
     return this.#end - this.#start;

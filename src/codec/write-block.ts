@@ -22,9 +22,12 @@ export class WriteBlock {
   #used = 0;
   /** Parts that are in use. */
   #parts = 0;
+  /** Whether its memory is somebody else's. */
+  readonly #foreign: boolean;
 
-  private constructor(bytes: Uint8Array) {
+  private constructor(bytes: Uint8Array, foreign = false) {
     this.bytes = bytes;
+    this.#foreign = foreign;
   }
 
   /** A block with at least `room` bytes left. */
@@ -35,9 +38,9 @@ export class WriteBlock {
     return block;
   }
 
-  /** A block made of `bytes`. */
-  static of(bytes: Uint8Array): WriteBlock {
-    return new WriteBlock(bytes);
+  /** A block made of `bytes`; `foreign`: which are somebody else's, and not to be kept for the next. */
+  static of(bytes: Uint8Array, foreign = false): WriteBlock {
+    return new WriteBlock(bytes, foreign);
   }
 
   /** Begins a part of `room` bytes, which must be left; gives where it starts. */
@@ -64,6 +67,6 @@ export class WriteBlock {
   leave(): void {
     if (--this.#parts > 0) return;
     this.#used = 0;
-    if (this !== current && this.bytes.length === BLOCK && spares.length < MOST_SPARES) spares.push(this);
+    if (this !== current && !this.#foreign && this.bytes.length === BLOCK && spares.length < MOST_SPARES) spares.push(this);
   }
 }

@@ -3,8 +3,9 @@
  * time, no frames: bytes in, verdicts out. docs/wire.md section 5.
  */
 
-import type { ByteSink } from "../codec/frame-encoder.js";
 import { newFrameStore } from "./frame-store.js";
+import type { LargeFrame } from "./large-frame.js";
+import type { Keeper } from "./link-writer.js";
 
 /** Bounds of a replay buffer: options of a connection, which all of a server share. */
 export interface ReplayLimits {
@@ -24,7 +25,7 @@ export interface SequenceRange {
 }
 
 /** What a sender keeps until the peer acknowledges it: the bytes of whole encoded frames. */
-export class ReplayBuffer implements ByteSink {
+export class ReplayBuffer implements Keeper {
   readonly #limits: ReplayLimits;
   /** The frames from `oldest` up to, not including, `next`. */
   readonly #frames = newFrameStore();
@@ -87,11 +88,27 @@ export class ReplayBuffer implements ByteSink {
    * frame that fills the buffer may take it above its limit; in a buffer that was full the oldest make room for it.
    */
   add(buffer: Uint8Array, start = 0, end = buffer.length): void {
+    this.#makeRoom();
+    if (this.#keeps()) this.#frames.push(buffer, start, end);
+    this.#numbered();
+  }
+
+  /** The same for a frame in memory of its own, which is not copied. */
+  keep(frame: LargeFrame): void {
+    this.#makeRoom();
+    if (this.#keeps()) this.#frames.keep?.(frame);
+    this.#numbered();
+  }
+
+  #makeRoom(): void {
     while (this.#isFull() && this.#oldest < this.#next) this.#evict();
+  }
+
+  /** A frame has got the sequence `next`. */
+  #numbered(): void {
     this.#next++;
     this.#cursor = this.#next;
     if (this.#keeps()) {
-      this.#frames.push(buffer, start, end);
       this.#inFlight = this.#frames.bytes;
     } else {
       this.#oldest = this.#next;
@@ -147,7 +164,7 @@ export class ReplayBuffer implements ByteSink {
   /** The bytes of the next frame to send again, valid until the buffer changes; `undefined` if there is none. */
   again(): Uint8Array | undefined {
     if (!this.behind) return undefined;
-    const frame = this.#frames.at(this.#cursor++ - this.#oldest, this.#inFlight);
+    const frame = this.#frames.at(this.#cursor++ - this.#oldest);
     this.#inFlight += frame.length;
     return frame;
   }

@@ -1,5 +1,10 @@
-/** Encoded frames in one ring of bytes: a frame costs a copy of its bytes and no object of its own. */
+/**
+ * Encoded frames in one ring of bytes: a frame costs a copy of its bytes and no object of its own. Large ones are kept as they are: of
+ * them the ring holds nothing, and their length there is 0.
+ */
+import { Deque } from "./deque.js";
 import type { FrameStore } from "./frame-store.js";
+import type { LargeFrame } from "./large-frame.js";
 
 const NO_BYTES = new Uint8Array(0);
 const NO_LENGTHS = new Uint32Array(0);
@@ -38,15 +43,35 @@ export class FrameRing implements FrameStore {
   #tail = 0;
   /** Bytes of the ring that was given back last: the next one is as large at once. */
   #ringSize = FIRST_RING;
+  /** The large frames, there since the first of them, and their bytes. */
+  #large: Deque<LargeFrame> | undefined;
+  #largeBytes = 0;
+  /** The frame that was asked for last: its number, where the ring's bytes behind it begin, and how many large ones go before that. */
+  #asked = -1;
+  #askedEnd = 0;
+  #askedLarge = 0;
 
   get bytes(): number {
-    return this.#tail - this.#head;
+    return this.#tail - this.#head + this.#largeBytes;
+  }
+
+  keep(frame: LargeFrame): void {
+    frame.enter();
+    this.#number(0);
+    this.#large ??= new Deque();
+    this.#large.push(frame);
+    this.#largeBytes += frame.bytes.length;
+  }
+
+  /** Gives the next frame its number. */
+  #number(length: number): void {
+    this.#grow(length);
+    this.#lengths[this.#behind++ & (this.#lengths.length - 1)] = length;
   }
 
   push(buffer: Uint8Array, start: number, end: number): void {
     const length = end - start;
-    this.#grow(length);
-    this.#lengths[this.#behind++ & (this.#lengths.length - 1)] = length;
+    this.#number(length);
     const at = this.#tail & (this.#ring.length - 1);
     const room = this.#ring.length - at;
     this.#tail += length;
@@ -63,13 +88,35 @@ export class FrameRing implements FrameStore {
   shift(): number {
     const length = this.#lengthOf(this.#first++);
     this.#head += length;
+    this.#asked = -1;
+    const taken = length === 0 ? this.#shiftLarge() : length;
     if (this.#first === this.#behind) this.#giveBack();
+    return taken;
+  }
+
+  #shiftLarge(): number {
+    const frame = this.#large?.shift() as LargeFrame;
+    const { length } = frame.bytes;
+    this.#largeBytes -= length;
+    frame.leave();
     return length;
   }
 
-  at(index: number, before: number): Uint8Array {
-    const from = this.#head + before;
-    return this.#copy(from, from + this.#lengthOf(this.#first + index));
+  at(index: number): Uint8Array {
+    const number = this.#first + index;
+    if (this.#asked < 0 || this.#asked > number) {
+      this.#asked = this.#first - 1;
+      this.#askedEnd = this.#head;
+      this.#askedLarge = 0;
+    }
+    while (this.#asked < number) {
+      const length = this.#lengthOf(++this.#asked);
+      this.#askedEnd += length;
+      if (length === 0) this.#askedLarge++;
+    }
+    const length = this.#lengthOf(number);
+    const large = length === 0 ? this.#large?.at(this.#askedLarge - 1) : undefined;
+    return large?.bytes ?? this.#copy(this.#askedEnd - length, this.#askedEnd);
   }
 
   shrink(): void {
@@ -78,10 +125,12 @@ export class FrameRing implements FrameStore {
   }
 
   #giveBack(): void {
-    if (sparesOf(this.#ring.length) === undefined) return;
-    spare(this.#ring);
+    if (this.#ring.length > 0) {
+      if (sparesOf(this.#ring.length) === undefined) return;
+      spare(this.#ring);
+      this.#ringSize = this.#ring.length;
+    }
     if (this.#lengths.length === FIRST_LENGTHS && spareLengths.length < MOST_SPARES) spareLengths.push(this.#lengths);
-    this.#ringSize = this.#ring.length;
     this.shrink();
   }
 
@@ -106,7 +155,7 @@ export class FrameRing implements FrameStore {
       for (let n = this.#first; n < this.#behind; n++) lengths[n & (lengths.length - 1)] = this.#lengthOf(n);
       this.#lengths = lengths;
     }
-    const needed = this.bytes + length;
+    const needed = this.#tail - this.#head + length;
     if (needed <= this.#ring.length) return;
     let size = Math.max(this.#ringSize, this.#ring.length);
     while (size < needed) size *= 2;
@@ -117,6 +166,7 @@ export class FrameRing implements FrameStore {
     }
     this.#tail -= this.#head;
     this.#head = 0;
+    this.#asked = -1;
     this.#ring = ring;
   }
 }

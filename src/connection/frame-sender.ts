@@ -1,5 +1,4 @@
 /** The sending half of a connection: what waits, what goes out, and what is kept until the peer has it. */
-import type { ByteSink } from "../codec/frame-encoder.js";
 import { FramewireError } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
@@ -11,6 +10,7 @@ import type { ConnectionEvents, DropEvent } from "./events.js";
 import { KIND_PING } from "./frame-kind.js";
 import type { Journal } from "./journal.js";
 import type { Link } from "./link.js";
+import type { Keeper } from "./link-writer.js";
 import { inPlace, type TsProtoCodec } from "./messages.js";
 import type { Outgoing } from "./outgoing.js";
 import { WaitingFrames } from "./waiting.js";
@@ -373,7 +373,7 @@ export class FrameSender implements AckWatched {
    * Most messages have every field that ts-proto's `encode` wants and are written as they are. From one that lacks some the writer
    * throws; then, and from then on for its type, a complete copy is written.
    */
-  #writeInPlace(link: Link, frame: Outgoing, codec: TsProtoCodec, keep: ByteSink | undefined): void {
+  #writeInPlace(link: Link, frame: Outgoing, codec: TsProtoCodec, keep: Keeper | undefined): void {
     const message = frame.message ?? {};
     if (!partial.has(codec)) {
       try {

@@ -1,15 +1,18 @@
 /** Encoded frames in a row. A list of them does; on Node frame-ring.ts costs no object for each, and its entries put that in place. */
 import { Deque } from "./deque.js";
+import type { LargeFrame } from "./large-frame.js";
 
 export interface FrameStore {
   /** Bytes of all frames. */
   readonly bytes: number;
   /** Adds a copy of a frame: the bytes of `buffer` from `start` to `end`. */
   push(buffer: Uint8Array, start: number, end: number): void;
+  /** Adds a large frame, of which it is a user for as long as that is here. Only where there are such frames. */
+  keep?(frame: LargeFrame): void;
   /** Takes the first frame out, which must be there, and gives its length. */
   shift(): number;
-  /** The frame `index` places behind the first, with `before` bytes of frames between; valid until the store changes. */
-  at(index: number, before: number): Uint8Array;
+  /** The frame `index` places behind the first; valid until the store changes. Asked for one after the other. */
+  at(index: number): Uint8Array;
   /** Gives memory back that is not in use, once it is empty. */
   shrink?(): void;
 }

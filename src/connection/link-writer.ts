@@ -2,9 +2,29 @@
 import { type ByteSink, FrameEncoder, HEADROOM, type MessageEncoder } from "../codec/frame-encoder.js";
 import type { FrameInit } from "../codec/index.js";
 import type { SharedFrame } from "../codec/shared-frame.js";
-import type { WriteBlock } from "../codec/write-block.js";
 import type { ResolvedConnectionOptions } from "../options.js";
+import type { LargeFrame } from "./large-frame.js";
 import type { Transport } from "./transport.js";
+
+/** Large frames in memory of their own: large-frame.ts. Absent on pages, which save its size. */
+export interface ApartWay {
+  encode(encoder: FrameEncoder, size: number, put: (encoder: FrameEncoder) => void): LargeFrame | Uint8Array;
+  /** Payloads of at least and at most so many bytes. */
+  readonly least: number;
+  readonly most: number;
+}
+
+let apart: ApartWay | undefined;
+
+/** Makes all links write large frames in memory of their own; `undefined`: with the others. */
+export function provideApart(provided: ApartWay | undefined): void {
+  apart = provided;
+}
+
+/** Keeps frames: a copy of them, or, while it is one of its users, a large one as it is. */
+export interface Keeper extends ByteSink {
+  keep(frame: LargeFrame): void;
+}
 
 /** Where encoders come from and go back to. */
 export interface EncoderPool {
@@ -30,7 +50,12 @@ export class LinkWriter {
   #seed: number | undefined;
   #maxPayload: number;
   /** What bytes lie in that the network has not taken all of. */
-  #lent: WriteBlock[] | undefined;
+  #lent: { leave(): void }[] | undefined;
+  /** Bytes of the last message: the guess for the next one. */
+  #lastMessage = 0;
+  /** A large frame was handed over since the last flush; nothing waited in front of it. */
+  #handed = false;
+  #handedFirst = false;
   #handedOver = 0;
   #flushedBytes = 0;
   #stalledSince = 0;
@@ -66,9 +91,9 @@ export class LinkWriter {
     return this.#pending() + this.#transport.bufferedBytes;
   }
 
-  /** Whether enough was written to hand it over at once. */
+  /** Whether enough was written to hand it over at once, or has been handed over: `flush` is to be called. */
   get due(): boolean {
-    return this.#pending() >= FLUSH_BYTES;
+    return this.#pending() >= FLUSH_BYTES || (apart !== undefined && this.#handed);
   }
 
   /** Whether the peer has been answered more than it takes: what does not wait for room is more than may wait. */
@@ -89,7 +114,10 @@ export class LinkWriter {
   }
 
   /** Writes one frame. `keep` is shown its bytes. */
-  write(frame: FrameInit, keep: ByteSink | undefined): void {
+  write(frame: FrameInit, keep: Keeper | undefined): void {
+    if (apart !== undefined && frame.payload !== undefined && this.#isLarge(apart, frame.payload.length)) {
+      return this.#writeApart(apart, frame.payload.length, keep, (encoder) => encoder.append(frame));
+    }
     const encoder = this.#encoder ?? this.#takeEncoder();
     const before = encoder.length;
     encoder.append(frame);
@@ -97,15 +125,26 @@ export class LinkWriter {
   }
 
   /** Writes a frame whose payload is encoded straight into its place. */
-  writeMessage(frame: FrameInit, codec: MessageEncoder<unknown>, message: unknown, keep: ByteSink | undefined): void {
+  writeMessage(frame: FrameInit, codec: MessageEncoder<unknown>, message: unknown, keep: Keeper | undefined): void {
+    const last = this.#lastMessage;
+    if (apart !== undefined && this.#isLarge(apart, last)) {
+      return this.#writeApart(apart, last, keep, (encoder) => {
+        encoder.appendMessage(frame, codec, message);
+        this.#lastMessage = encoder.lastMessage;
+      });
+    }
     const encoder = this.#encoder ?? this.#takeEncoder();
     const before = encoder.length;
     encoder.appendMessage(frame, codec, message);
+    if (apart !== undefined) this.#lastMessage = encoder.lastMessage;
     this.#written(encoder, before, keep);
   }
 
   /** Writes a frame that goes to many, with a trailer of its own. */
-  writeShared(shared: SharedFrame, trailer: FrameInit, keep: ByteSink | undefined): void {
+  writeShared(shared: SharedFrame, trailer: FrameInit, keep: Keeper | undefined): void {
+    if (apart !== undefined && this.#isLarge(apart, shared.bytes.length)) {
+      return this.#writeApart(apart, shared.bytes.length, keep, (encoder) => encoder.appendShared(shared, trailer));
+    }
     const encoder = this.#encoder ?? this.#takeEncoder();
     const before = encoder.length;
     encoder.appendShared(shared, trailer);
@@ -122,14 +161,21 @@ export class LinkWriter {
 
   /** Hands all written frames to the transport. */
   flush(now: number): void {
-    const encoder = this.#encoder;
-    if (encoder === undefined || encoder.length === 0) return;
+    if (apart !== undefined && this.#handed) {
+      if (this.#handedFirst) this.#stalledSince = now;
+      this.#handed = this.#handedFirst = false;
+    }
+    if (this.#pending() === 0) return;
+    if (this.#transport.bufferedBytes === 0) this.noteProgress(now);
+    this.#handOver();
+  }
+
+  #handOver(): void {
+    const encoder = this.#encoder as FrameEncoder;
     const transport = this.#transport;
     const backlog = transport.bufferedBytes;
-    if (backlog === 0) this.noteProgress(now);
     const bytes = encoder.take();
     if (this.#pool !== undefined) this.#encoder = undefined;
-    this.#handedOver += bytes.length;
     let start = 0;
     const lengths = this.#frameLengths;
     if (lengths !== undefined) {
@@ -141,13 +187,61 @@ export class LinkWriter {
     if (start === 0) transport.write(bytes, HEADROOM);
     else if (start < bytes.length) transport.write(bytes.subarray(start));
     if (lengths !== undefined) transport.uncork?.();
-    if (transport.copies === true) {
-      const block = encoder.lend(bytes);
-      if (transport.bufferedBytes === 0) block?.leave();
-      else if (block !== undefined) (this.#lent ??= []).push(block);
-    }
+    if (transport.copies === true) this.#lend(encoder.lend(bytes));
     this.#pool?.giveEncoder(encoder);
-    this.#forcedBytes = backlog < this.#options.highWaterMark ? 0 : this.#forcedBytes + bytes.length;
+    this.#handedOverTo(backlog, bytes.length);
+  }
+
+  /** So many bytes were handed over, behind `backlog` others. */
+  #handedOverTo(backlog: number, bytes: number): void {
+    this.#handedOver += bytes;
+    this.#forcedBytes = backlog < this.#options.highWaterMark ? 0 : this.#forcedBytes + bytes;
+  }
+
+  /** The network needs what its bytes lie in until it has taken them all. */
+  #lend(memory: { leave(): void } | undefined): void {
+    if (this.#transport.bufferedBytes === 0) memory?.leave();
+    else if (memory !== undefined) (this.#lent ??= []).push(memory);
+  }
+
+  /** Whether a payload of that size gets memory of its own: the transport must give that back, and as it was. */
+  #isLarge({ least, most }: ApartWay, payload: number): boolean {
+    return payload >= least && payload <= most && this.#transport.copies === true && this.#transport.spoils !== true;
+  }
+
+  /** Writes a frame with a payload of about `size` bytes in memory of its own, and hands it over behind those before it. */
+  #writeApart({ encode }: ApartWay, size: number, keep: Keeper | undefined, put: (encoder: FrameEncoder) => void): void {
+    const transport = this.#transport;
+    const pending = this.#pending() > 0;
+    const writer = this.#pool?.encoders.pop() ?? new FrameEncoder({ magic: this.#options.magic });
+    writer.turnTo(this.#seed, this.#maxPayload);
+    const frame = encode(writer, size, put);
+    if (frame instanceof Uint8Array) {
+      const encoder = this.#encoder ?? this.#takeEncoder();
+      const before = encoder.length;
+      encoder.appendEncoded(frame);
+      writer.recycle(frame);
+      this.#pool?.giveEncoder(writer);
+      return this.#written(encoder, before, keep);
+    }
+    this.#pool?.giveEncoder(writer);
+    const { bytes } = frame;
+    keep?.keep(frame);
+    if (!this.#handed) this.#handedFirst = transport.bufferedBytes === 0;
+    this.#handed = true;
+    if (transport.bufferedBytes === 0) {
+      this.#leaveLent();
+      this.#flushedBytes = this.#handedOver;
+    }
+    if (pending) {
+      transport.cork?.();
+      this.#handOver();
+    }
+    const backlog = transport.bufferedBytes;
+    transport.write(bytes, HEADROOM);
+    if (pending) transport.uncork?.();
+    this.#lend(frame);
+    this.#handedOverTo(backlog, bytes.length);
   }
 
   /** Looks how much the network has taken. */
@@ -169,7 +263,7 @@ export class LinkWriter {
     const lent = this.#lent;
     if (lent === undefined) return;
     this.#lent = undefined;
-    for (const block of lent) block.leave();
+    for (const memory of lent) memory.leave();
   }
 
   #takeEncoder(): FrameEncoder {
@@ -179,7 +273,7 @@ export class LinkWriter {
     return encoder;
   }
 
-  #written(encoder: FrameEncoder, before: number, keep: ByteSink | undefined): void {
+  #written(encoder: FrameEncoder, before: number, keep: Keeper | undefined): void {
     // Shown before the frame may leave with a flush.
     if (keep !== undefined) encoder.show(before, keep);
     if (!this.#transport.info.messages || this.batching) return;

@@ -3,7 +3,6 @@
  * It knows nothing of sessions; its owner gets the frames.
  */
 import { FrameDecoder } from "../codec/frame-decoder.js";
-import type { ByteSink } from "../codec/frame-encoder.js";
 import type { Discard, FrameInit, FrameView, MessageEncoder } from "../codec/index.js";
 import type { SharedFrame } from "../codec/shared-frame.js";
 import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
@@ -13,7 +12,7 @@ import type { CodecPool, PooledDecoder } from "./codec-pool.js";
 import { DamageMeter } from "./damage-meter.js";
 import type { Entrance } from "./entrance.js";
 import type { HeldFrames } from "./held-frames.js";
-import { LinkWriter } from "./link-writer.js";
+import { type Keeper, LinkWriter } from "./link-writer.js";
 import { type Heartbeat, Liveness } from "./liveness.js";
 import type { RateMeter } from "./rate-limit.js";
 import { SlidingMinute } from "./sliding-minute.js";
@@ -253,19 +252,19 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   }
 
   /** Writes one frame; frames of one turn leave together. `keep` is shown its bytes. */
-  write(frame: FrameInit, keep?: ByteSink): void {
+  write(frame: FrameInit, keep?: Keeper): void {
     this.#writer.write(frame, keep);
     this.#flushSoon();
   }
 
   /** Writes a frame whose payload is encoded straight into its place. */
-  writeMessage(frame: FrameInit, codec: MessageEncoder<unknown>, message: unknown, keep?: ByteSink): void {
+  writeMessage(frame: FrameInit, codec: MessageEncoder<unknown>, message: unknown, keep?: Keeper): void {
     this.#writer.writeMessage(frame, codec, message, keep);
     this.#flushSoon();
   }
 
   /** Writes a frame that goes to many, with a trailer of its own. */
-  writeShared(shared: SharedFrame, trailer: FrameInit, keep?: ByteSink): void {
+  writeShared(shared: SharedFrame, trailer: FrameInit, keep?: Keeper): void {
     this.#writer.writeShared(shared, trailer, keep);
     this.#flushSoon();
   }

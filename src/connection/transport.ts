@@ -39,6 +39,8 @@ export interface Transport {
   readonly incomingMessage?: number;
   /** Once `bufferedBytes` is 0 nobody needs the memory of the bytes written any more: the system has a copy of them. */
   readonly copies?: true;
+  /** Bytes that were written are changed on their way: whoever needs them again keeps a copy. */
+  readonly spoils?: boolean;
   /** Starts delivery. Called once, before anything else. */
   open(receiver: TransportReceiver): void;
   /**

@@ -69,6 +69,14 @@ export class TcpTransport implements Transport {
     if (this.#socket.writable) this.#socket.write(bytes);
   }
 
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): void {
+    this.#socket.uncork();
+  }
+
   pause(): void {
     this.#socket.pause();
   }

@@ -111,6 +111,11 @@ export class NodeWebSocketTransport implements Transport {
     this.#raw.uncork();
   }
 
+  /** A client's are masked where they lie. */
+  get spoils(): boolean {
+    return this.#masks;
+  }
+
   pause(): void {
     this.#socket.pause();
   }

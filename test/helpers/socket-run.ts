@@ -11,6 +11,8 @@ export interface SocketRunOptions {
   /** Notes that each end sends to the other. Behind every hundredth goes a call, behind every thousandth a stream. */
   readonly frames: number;
   readonly seed: number;
+  /** Length that the texts of notes stay below, but for some 20 characters. Default 120. */
+  readonly below?: number;
   readonly faults: FaultSource;
   readonly server?: ServerOptions;
   readonly client?: ClientOptions;
@@ -45,9 +47,11 @@ export interface SocketRunReport {
   readonly exceptions: string[];
 }
 
+const SHORT = 120;
+
 /** A text that says which note it is and cannot be mistaken for another if a byte of it changes. */
-function textOf(number: number): string {
-  const body = `${number} ${"x".repeat((number * 37) % 120)}`;
+function textOf(number: number, below: number): string {
+  const body = `${number} ${"x".repeat((number * 7919) % below)}`;
   return `${body}#${createHash("md5").update(body).digest("hex").slice(0, 12)}`;
 }
 
@@ -55,11 +59,16 @@ class Receiver {
   readonly report: DirectionReport = { handled: 0, doubled: 0, outOfOrder: 0, damaged: 0, calls: 0, failures: [] };
   #next = 0;
   readonly #echoes = new Set<string>();
+  readonly #below: number;
+
+  constructor(below: number) {
+    this.#below = below;
+  }
 
   note(text: string): void {
     const number = Number.parseInt(text, 10);
     const { report } = this;
-    if (text !== textOf(number)) report.damaged++;
+    if (text !== textOf(number, this.#below)) report.damaged++;
     else if (number === this.#next) this.#next++;
     else if (number < this.#next) report.doubled++;
     else {
@@ -89,7 +98,11 @@ function serviceOf(receiver: Receiver) {
 }
 
 /** Sends all notes in order, with calls in between; resolves when they are out and the calls have settled. */
-async function sendAll(connection: { service: Client["service"] }, frames: number, report: DirectionReport): Promise<void> {
+async function sendAll(
+  connection: { service: Client["service"] },
+  { frames, below = SHORT }: SocketRunOptions,
+  report: DirectionReport,
+): Promise<void> {
   const service = connection.service(TestServiceDefinition);
   const calls: Promise<void>[] = [];
   const call = (what: string, run: () => Promise<boolean>) => {
@@ -101,7 +114,7 @@ async function sendAll(connection: { service: Client["service"] }, frames: numbe
     );
   };
   for (let i = 0; i < frames; i++) {
-    await service.note({ text: textOf(i) });
+    await service.note({ text: textOf(i, below) });
     if (i % 100 === 99) call(`echo ${i}`, async () => (await service.echo({ text: `echo ${i}` }, { timeoutMs: 0 })).text === `echo ${i}`);
     if (i % 1_000 === 999) {
       call(`count ${i}`, async () => {
@@ -116,15 +129,15 @@ async function sendAll(connection: { service: Client["service"] }, frames: numbe
 
 /** One run. Nothing may be lost, doubled, damaged or out of order; that is for the caller to judge. */
 export async function runOverSockets(options: SocketRunOptions): Promise<SocketRunReport> {
-  const { kind, frames, seed, faults } = options;
+  const { kind, frames, seed, faults, below = SHORT } = options;
   const started = performance.now();
   const exceptions: string[] = [];
   const note = (error: unknown) => void exceptions.push(String(error));
   process.on("unhandledRejection", note);
   process.on("uncaughtException", note);
   const server = createServer(options.server);
-  const atServer = new Receiver();
-  const atClient = new Receiver();
+  const atServer = new Receiver(below);
+  const atClient = new Receiver(below);
   server.implement(TestServiceDefinition, serviceOf(atServer));
   const addresses = await server.listen(kind === "tcp" ? { tcp: {} } : { ws: {} });
   const proxy = await createChaosProxy({ target: (addresses.tcp ?? addresses.ws)!.url, faults, seed });
@@ -147,7 +160,7 @@ export async function runOverSockets(options: SocketRunOptions): Promise<SocketR
   });
   await client.connect();
   const progress = setInterval(() => options.onProgress?.(atServer.report.handled + atClient.report.handled), 5_000);
-  await Promise.all([sendAll(client, frames, atServer.report), sendAll(sessions.at(-1) as never, frames, atClient.report)]);
+  await Promise.all([sendAll(client, options, atServer.report), sendAll(sessions.at(-1) as never, options, atClient.report)]);
   // What went out is not what arrived: the last notes may still be on their way through another cut.
   const deadline = performance.now() + 60_000;
   while ((atServer.report.handled < frames || atClient.report.handled < frames) && performance.now() < deadline) {

@@ -20,6 +20,20 @@ describe.each(["tcp", "ws"] as const)("over %s through a proxy", (kind) => {
     expect(wrongIn(report, FRAMES)).toEqual([]);
     expect(report.stats.cuts).toBeGreaterThanOrEqual(20);
   });
+
+  it("nor do they of large frames, which are kept as they were handed to the socket", async () => {
+    const report = await runOverSockets({
+      kind,
+      frames: 400,
+      below: 40_000,
+      seed: 2,
+      faults: breaksEvery(250_000),
+      server: heartbeat,
+      client: heartbeat,
+    });
+    expect(wrongIn(report, 400)).toEqual([]);
+    expect(report.stats.cuts).toBeGreaterThanOrEqual(10);
+  });
 });
 
 it("one damaged byte in 10,000 on TCP reaches no handler, and the breaker stays open below its threshold", async () => {
