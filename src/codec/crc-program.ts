@@ -1,6 +1,7 @@
 /**
- * CRC-32 as a WebAssembly module, written instruction by instruction: tables for short runs, and for long ones a fold with
- * 128-bit words, which leaves 352 bytes for the tables. docs/decisions/checksum-cost.md says how that works and what it saves.
+ * CRC-32 as a WebAssembly module, written instruction by instruction: tables for short runs, for long ones a fold with 128-bit words,
+ * which leaves 352 bytes for the tables, and for very long ones another in front of that, which leaves it 1,200.
+ * docs/decisions/checksum-cost.md says how that works and what it saves.
  */
 
 /**
@@ -8,28 +9,49 @@
  * to the places named by the others, and be gone. Those with x for x^32 are one as well, as squaring maps roots to roots.
  */
 export const MULTIPLE: readonly number[] = [85, 48, 41, 39, 17, 13, 6, 3, 0];
+/** One with fewer terms, and so of a higher degree. */
+export const SPARSE_MULTIPLE: readonly number[] = [300, 155, 117, 89, 0];
 
 const VECTOR = 16;
 const up = (bytes: number): number => Math.ceil(bytes / VECTOR) * VECTOR;
-/** How far behind a word, in bytes, it is added: at least two vectors, so that what was written is there to be read. */
-const DISTANCES = MULTIPLE.slice(1).map((exponent) => 4 * (MULTIPLE[0]! - exponent));
-const FARTHEST = 4 * MULTIPLE[0]!;
-/** Bytes that are left for the tables. */
-const REST = up(FARTHEST);
 
 /** Tables of 1 KiB each that the memory must begin with. */
 export const TABLES = 16;
-// Behind them: zeros, the folded words, those that are left, and the bytes to check.
-const FOLDED = TABLES * 1024 + REST;
 /** The longest run there is room for. */
 export const LONGEST = 32 * 1024;
-const LEFT = FOLDED + LONGEST + VECTOR;
+
+/** A fold: its distances and its part of the memory. */
+interface Fold {
+  /** How far behind a word, in bytes, it is added: at least two vectors, so that what was written is there to be read. */
+  readonly distances: readonly number[];
+  readonly farthest: number;
+  /** Bytes that are left for the next way. */
+  readonly rest: number;
+  /** Where the folded words begin, with zeros in front of them; where those that are left begin; where its part ends. */
+  readonly folded: number;
+  readonly left: number;
+  readonly end: number;
+}
+
+function foldBy(multiple: readonly number[], at: number): Fold {
+  const [highest = 0, ...others] = multiple;
+  const farthest = 4 * highest;
+  const rest = up(farthest);
+  const folded = at + rest;
+  const left = folded + LONGEST + VECTOR;
+  return { distances: others.map((exponent) => 4 * (highest - exponent)), farthest, rest, folded, left, end: left + rest };
+}
+
+const NEAR = foldBy(MULTIPLE, TABLES * 1024);
 /** Where the bytes to check begin: those of a chunk, and those of a run that stands for itself. */
-export const WINDOW = LEFT + REST;
+export const WINDOW = NEAR.end;
 export const RUN = WINDOW + LONGEST;
-const PAGES = Math.ceil((RUN + LONGEST) / 65536);
+const FAR = foldBy(SPARSE_MULTIPLE, RUN + LONGEST);
+const PAGES = Math.ceil(FAR.end / 65536);
 /** From this many bytes on the fold pays; it cannot do with fewer than 368. */
 export const FOLD_FROM = 512;
+/** The same of the sparse one, which cannot do with fewer than 1,216. */
+export const SPARSE_FROM = 3072;
 
 /** Code: bytes, in parts. */
 type Code = readonly (number | Code)[];
@@ -105,50 +127,50 @@ function byTables(): Code {
   ];
 }
 
-/** Folds, and gives the rest to the tables. */
-function byFolding(tables: number): Code {
-  // `at` runs through the folded words, FARTHEST behind them as offsets cannot be negative; `left` through those left.
+/** Folds, and gives the rest to the function `next`. */
+function byFolding({ distances, farthest, rest, folded: foldedAt, left: leftAt }: Fold, tables: number, next: number): Code {
+  // `at` runs through the folded words, `farthest` behind them as offsets cannot be negative; `left` through those left.
   const [at, folded, limit, left] = [PARAMETERS, PARAMETERS + 1, PARAMETERS + 2, PARAMETERS + 3];
-  const start = FOLDED - FARTHEST;
-  const step = (distances: readonly number[], put: Code): Code => [
-    [put, get(FROM), vectorAt(0), distances.map((distance) => [get(at), vectorAt(FARTHEST - distance), VECTOR_XOR])],
+  const start = foldedAt - farthest;
+  const step = (added: readonly number[], put: Code): Code => [
+    [put, get(FROM), vectorAt(0), added.map((distance) => [get(at), vectorAt(farthest - distance), VECTOR_XOR])],
   ];
   const code: Code[] = [
     // What makes the rest a number of whole vectors.
     [get(FROM), get(FROM), get(TO), get(FROM), SUB, constant(VECTOR - 1), AND, ADD, get(CRC), call(tables), set(CRC)],
     [get(FROM), get(TO), get(FROM), SUB, constant(VECTOR - 1), AND, ADD, set(FROM)],
     [constant(start), set(at)],
-    [get(TO), get(FROM), SUB, constant(start - REST), ADD, set(folded)],
+    [get(TO), get(FROM), SUB, constant(start - rest), ADD, set(folded)],
   ];
   // Each stretch adds those words that there are that far in front of it, which spares adding zeros.
-  for (let count = 0; count <= DISTANCES.length; count++) {
-    const next = DISTANCES[count];
-    const end = next === undefined ? [get(folded)] : [get(folded), constant(start + up(next - VECTOR + 1))];
+  for (let count = 0; count <= distances.length; count++) {
+    const distance = distances[count];
+    const end = distance === undefined ? [get(folded)] : [get(folded), constant(start + up(distance - VECTOR + 1))];
     code.push(
-      next === undefined ? [get(folded), set(limit)] : [end, end, LESS, SELECT, set(limit)],
+      distance === undefined ? [get(folded), set(limit)] : [end, end, LESS, SELECT, set(limit)],
       until(
         [get(at), get(limit), NOT_LESS],
-        [step(DISTANCES.slice(0, count), get(at)), putVector(FARTHEST), advance(FROM, VECTOR), advance(at, VECTOR)],
+        [step(distances.slice(0, count), get(at)), putVector(farthest), advance(FROM, VECTOR), advance(at, VECTOR)],
       ),
     );
     // The register goes into the first four bytes, and is done with.
-    if (count === 0) code.push([constant(FOLDED), constant(FOLDED), wordAt(0), get(CRC), constant(-1), XOR, XOR, putWord(0)]);
+    if (count === 0) code.push([constant(foldedAt), constant(foldedAt), wordAt(0), get(CRC), constant(-1), XOR, XOR, putWord(0)]);
   }
   // Behind the folded words nothing is added any more, but a vector may reach over their end.
-  code.push([get(at), VECTOR_ZERO, putVector(FARTHEST), constant(LEFT), set(left)]);
-  DISTANCES.forEach((distance, index) => {
+  code.push([get(at), VECTOR_ZERO, putVector(farthest), constant(leftAt), set(left)]);
+  distances.forEach((distance, index) => {
     code.push(
       until(
-        [get(left), constant(LEFT + up(distance)), NOT_LESS],
-        [step(DISTANCES.slice(index), get(left)), putVector(0), advance(FROM, VECTOR), advance(at, VECTOR), advance(left, VECTOR)],
+        [get(left), constant(leftAt + up(distance)), NOT_LESS],
+        [step(distances.slice(index), get(left)), putVector(0), advance(FROM, VECTOR), advance(at, VECTOR), advance(left, VECTOR)],
       ),
     );
   });
-  code.push([constant(LEFT), constant(LEFT + REST), constant(-1), call(tables)]);
+  code.push([constant(leftAt), constant(leftAt + rest), constant(-1), call(next)]);
   return code;
 }
 
-/** The module: exports `memory`, whose first 16 KiB are for the tables, and `short` and `long`, both of (from, to, crc). */
+/** The module: exports `memory`, whose first 16 KiB are for the tables, and `short`, `long` and `longest`, all of (from, to, crc). */
 export function crcProgram(): Uint8Array<ArrayBuffer> {
   const list = (items: readonly Code[]): Code => [...unsigned(items.length), ...items];
   const sized = (code: Code): Code => {
@@ -162,14 +184,15 @@ export function crcProgram(): Uint8Array<ArrayBuffer> {
     flat([
       [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
       section(1, [[0x60, list([[I32], [I32], [I32]]), list([[I32]])]]),
-      section(3, [[0], [0]]),
+      section(3, [[0], [0], [0]]),
       section(5, [[0, ...unsigned(PAGES)]]),
       section(7, [
         [name("memory"), 2, 0],
         [name("short"), 0, 0],
         [name("long"), 0, 1],
+        [name("longest"), 0, 2],
       ]),
-      section(10, [body(byTables()), body(byFolding(0))]),
+      section(10, [body(byTables()), body(byFolding(NEAR, 0, 0)), body(byFolding(FAR, 0, 1))]),
     ]),
   );
 }

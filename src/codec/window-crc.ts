@@ -3,7 +3,7 @@
  * is copied there; of a chunk all from a frame on, once for as many frames as fit. docs/decisions/checksum-cost.md
  */
 import type { ByteSource } from "./byte-source.js";
-import { crcProgram, FOLD_FROM, LONGEST, RUN, TABLES, WINDOW } from "./crc-program.js";
+import { crcProgram, FOLD_FROM, LONGEST, RUN, SPARSE_FROM, TABLES, WINDOW } from "./crc-program.js";
 import { fillTables } from "./crc32.js";
 import { crcOfLong, crcOfView } from "./crc32-long.js";
 
@@ -13,6 +13,7 @@ const WORTH = 2048;
 const AHEAD = 16 * 1024;
 /** From this many bytes on, the fold beats tables, and zlib may. The module's own, as its value is then part of the code. */
 const LONG = FOLD_FROM;
+const VERY_LONG = SPARSE_FROM;
 
 type Crc = (from: number, to: number, crc: number) => number;
 
@@ -20,6 +21,7 @@ interface Program {
   readonly memory: Uint8Array;
   readonly short: Crc;
   readonly long: Crc;
+  readonly longest: Crc;
 }
 
 /** Made for the first chunk that is worth it: 3 KB of code to compile, and 192 KiB. `null` where it cannot be made. */
@@ -35,7 +37,7 @@ function instantiate(): Program | null {
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(crcProgram()));
     const { buffer } = exports.memory as WebAssembly.Memory;
     fillTables(buffer as ArrayBuffer, TABLES);
-    return { memory: new Uint8Array(buffer), short: exports.short as Crc, long: exports.long as Crc };
+    return { memory: new Uint8Array(buffer), short: exports.short as Crc, long: exports.long as Crc, longest: exports.longest as Crc };
   } catch {
     return null;
   }
@@ -54,19 +56,24 @@ export function crcOfFrame(chunk: ByteSource, data: DataView, start: number, end
   }
   const from = start - first + WINDOW;
   const to = end - first + WINDOW;
-  return to - from < LONG ? program!.short(from, to, crc) : program!.long(from, to, crc);
+  return to - from < LONG ? program!.short(from, to, crc) : byFolds(program!, from, to, crc);
+}
+
+/** Of at least {@link LONG} bytes of the program's memory. */
+function byFolds({ long, longest }: Program, from: number, to: number, crc: number): number {
+  return to - from < VERY_LONG ? long(from, to, crc) : longest(from, to, crc);
 }
 
 /** As `crcUpdate` of crc32.ts, of long runs: copied where the program finds them, piece by piece. */
 export function crcOfRun(bytes: Uint8Array, start: number, end: number, crc: number): number {
   if (end - start < LONG || !there()) return crcOfLong(bytes, start, end, crc);
-  const { memory, short, long } = program!;
+  const { memory, short } = program!;
   const { buffer, byteOffset } = bytes;
   let c = crc;
   for (let at = start; at < end; at += LONGEST) {
     const length = Math.min(end - at, LONGEST);
     memory.set(new Uint8Array(buffer, byteOffset + at, length), RUN);
-    c = length < LONG ? short(RUN, RUN + length, c) : long(RUN, RUN + length, c);
+    c = length < LONG ? short(RUN, RUN + length, c) : byFolds(program!, RUN, RUN + length, c);
   }
   return c;
 }

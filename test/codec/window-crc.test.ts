@@ -1,7 +1,8 @@
 import { crc32 as zlibCrc32 } from "node:zlib";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { ByteSource } from "../../src/codec/byte-source.js";
-import { LONGEST, MULTIPLE } from "../../src/codec/crc-program.js";
+import { crcProgram, LONGEST, MULTIPLE, RUN, SPARSE_FROM, SPARSE_MULTIPLE, TABLES } from "../../src/codec/crc-program.js";
+import { fillTables } from "../../src/codec/crc32.js";
 import { multiply } from "../../src/codec/gf2.js";
 import { encodeFrame, FrameDecoder, type FrameView } from "../../src/codec/index.js";
 import { crcOfFrame, crcOfRun, forgetWindow } from "../../src/codec/window-crc.js";
@@ -69,24 +70,42 @@ describe("crcOfFrame", () => {
     vi.unstubAllGlobals();
   });
 
-  it("folds by a multiple of the CRC's polynomial", () => {
-    const x32 = Array.from({ length: 32 }).reduce<number>((power) => multiply(power, 0x4000_0000), 1 << 31);
-    let sum = 0;
-    for (const exponent of MULTIPLE) sum ^= Array.from({ length: exponent }).reduce<number>((power) => multiply(power, x32), 1 << 31);
-    expect(sum).toBe(0);
-  });
+  it.each([{ multiple: MULTIPLE }, { multiple: SPARSE_MULTIPLE }])(
+    "folds by a multiple of the CRC's polynomial: $multiple",
+    ({ multiple }) => {
+      const x32 = Array.from({ length: 32 }).reduce<number>((power) => multiply(power, 0x4000_0000), 1 << 31);
+      let sum = 0;
+      for (const exponent of multiple) sum ^= Array.from({ length: exponent }).reduce<number>((power) => multiply(power, x32), 1 << 31);
+      expect(sum).toBe(0);
+    },
+  );
 });
 
 describe("crcOfRun", () => {
-  it.each([0, 1, 447, 511, 512, 513, 2000, 16_400, LONGEST - 1, LONGEST, LONGEST + 1, LONGEST + 511, LONGEST + 512, 5 * LONGEST + 100])(
-    "gives zlib's value for %i bytes, at any alignment, going on from any",
-    (length) => {
-      for (let start = 0; start < 5; start++) {
-        const crc = Math.imul(length + start, 0x9e37_79b1);
-        expect(crcOfRun(noise, start, start + length, crc) >>> 0).toBe(zlibCrc32(noise.subarray(start, start + length), crc >>> 0));
-      }
-    },
-  );
+  it.each([
+    0,
+    1,
+    447,
+    511,
+    512,
+    513,
+    2000,
+    SPARSE_FROM - 1,
+    SPARSE_FROM,
+    SPARSE_FROM + 1,
+    16_400,
+    LONGEST - 1,
+    LONGEST,
+    LONGEST + 1,
+    LONGEST + 511,
+    LONGEST + 512,
+    5 * LONGEST + 100,
+  ])("gives zlib's value for %i bytes, at any alignment, going on from any", (length) => {
+    for (let start = 0; start < 5; start++) {
+      const crc = Math.imul(length + start, 0x9e37_79b1);
+      expect(crcOfRun(noise, start, start + length, crc) >>> 0).toBe(zlibCrc32(noise.subarray(start, start + length), crc >>> 0));
+    }
+  });
 
   it("leaves the window of a decoder as it is", () => {
     const crcOf = chunkOf(noise);
@@ -94,6 +113,20 @@ describe("crcOfRun", () => {
     crcOfRun(noise, 40_000, 80_000, 0);
     expect(crcOf(900, 2000)).toBe(zlibCrc32(noise.subarray(900, 2000)));
   });
+});
+
+it("a program folds every length of a run, from the first that the sparse fold can do", () => {
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(crcProgram()));
+  const { memory, longest } = exports as { memory: WebAssembly.Memory; longest: (from: number, to: number, crc: number) => number };
+  fillTables(memory.buffer as ArrayBuffer, TABLES);
+  const bytes = new Uint8Array(memory.buffer);
+  const wrong: number[] = [];
+  for (let length = 1216; length < LONGEST; length += length < 4000 ? 1 : 61) {
+    const run = noise.subarray(length, 2 * length);
+    bytes.set(run, RUN);
+    if (longest(RUN, RUN + length, length) >>> 0 !== zlibCrc32(run, length)) wrong.push(length);
+  }
+  expect(wrong).toEqual([]);
 });
 
 describe("a decoder of large chunks", () => {
