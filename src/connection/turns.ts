@@ -16,7 +16,7 @@ const SHORT_US = 250;
  * often. Where they have taken long by now, in microseconds, after each.
  */
 const LOOK_FRAMES = 8;
-const LATE_US = 250;
+const LATE_US = 100;
 
 /** While all those who wait hold more bytes than this, what has been read is worked off at once. */
 const MOST_HELD = 32 * 1024 * 1024;

@@ -26,7 +26,6 @@ export function placeThis(): void {
  * Its main thread is not of the kind that runs whenever it wants to, as the kernel takes every twentieth part of a second from those.
  */
 export function raiseThis(role: "server" | "good clients"): void {
-  if (!pins) return;
   const change = (...options: readonly string[]) => spawnSync("chrt", [...options, String(process.pid)]);
   change("--all-tasks", "--rr", "--pid", role === "server" ? "1" : "2");
   if (role !== "server") return;
