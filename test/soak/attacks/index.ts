@@ -30,8 +30,8 @@ const LEAST_CALLS = 2000;
  */
 const MEDIAN = (control: number) => 2 * control + 1;
 const P99 = (control: number) => 2 * control + 5;
-/** Of crowds so much more: their sockets are what the garbage collector moves from one place to another. */
-const CROWD = 25;
+/** Of crowds so much more: the objects of thousands of new sockets are what the garbage collector then moves. docs/decisions/crowds.md */
+const CROWD = 8;
 
 /** What was to be seen while an attack went on. */
 interface Observation {
