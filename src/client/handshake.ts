@@ -48,7 +48,7 @@ export interface HandshakeTarget {
 }
 
 class Handshake implements LinkOwner {
-  readonly impatient = true;
+  readonly handshaking = true;
   readonly onDamage = HANDSHAKE_DEFAULTS.onDamage;
   readonly onWritable = HANDSHAKE_DEFAULTS.onWritable;
   readonly onPing = HANDSHAKE_DEFAULTS.onPing;

@@ -33,10 +33,8 @@ export interface LinkEnd {
 
 /** Who gets what a link brings. */
 export interface LinkOwner {
-  /** Damage is told as soon as it shows, not only when the frame behind it says where it ends: there may be none. */
-  readonly impatient?: boolean;
-  /** Where what the link brings waits until there is time for it, as long as it is a newcomer. */
-  readonly entrance?: Entrance;
+  /** It owns the link for its handshake: damage is told as soon as it shows, not only when the frame behind it says where it ends: there may be none. */
+  readonly handshaking?: boolean;
   /** A whole frame; the view holds during the call. */
   onFrame(link: Link, frame: FrameView): void;
   /** Bytes were lost to damage. */
@@ -130,6 +128,9 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   #untilLook = 1;
   /** There while it waits for its next turn. */
   #waiting: Waiting | undefined;
+
+  /** Where what the link brings waits until there is time for it; gone with the first frame behind the handshake. */
+  entrance: Entrance | undefined = undefined;
 
   /** `rate`: how fast the peer may send; absent = as fast as it can. `shared`: absent = a link of its own. */
   constructor(
@@ -387,7 +388,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   /** @internal */
   onData(chunk: Uint8Array): void {
     if (!this.open) return;
-    const { entrance } = this.#owner;
+    const { entrance } = this;
     if (entrance === undefined || this.#waiting !== undefined) return this.#takeOrWait(chunk);
     if (entrance.free) return void entrance.enter(() => this.#takeOrWait(chunk));
     this.#pauseFor(PAUSED_FOR_OTHERS);
@@ -433,7 +434,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     if (!this.open) return 0;
     const reason = decoder.openDiscard;
     if (reason === "oversize" && this.#refused()) this.#oversize();
-    else if (reason !== undefined && this.#owner.impatient) this.#owner.onDamage(this, { start: 0, end: this.#received, reason });
+    else if (reason !== undefined && this.#owner.handshaking) this.#owner.onDamage(this, { start: 0, end: this.#received, reason });
     if (!this.open) return 0;
     this.#settle(taken);
     if (!this.open) return 0;
@@ -563,6 +564,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     this.#rate?.add(1);
     this.#good.add(this.#now);
     this.#damage?.boundary();
+    if (this.entrance !== undefined && this.#owner.handshaking !== true) this.entrance = undefined;
     this.#owner.onFrame(this, frame);
     if (--this.#untilLook === 0) this.#look();
   }

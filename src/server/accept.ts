@@ -67,12 +67,11 @@ const TOLD: ReadonlySet<string> = new Set<CloseErrorCode>([
 
 /** Owns a link until its handshake is done. */
 export class Acceptance implements LinkOwner, Newcomer {
-  readonly impatient = true;
+  readonly handshaking = true;
   readonly onDamage = HANDSHAKE_DEFAULTS.onDamage;
   readonly onWritable = HANDSHAKE_DEFAULTS.onWritable;
   readonly onPing = HANDSHAKE_DEFAULTS.onPing;
   readonly onClosing = sayClosing;
-  readonly entrance: Entrance;
   readonly link: Link;
   readonly #target: AcceptTarget;
   readonly #arrival: Arrival;
@@ -87,10 +86,10 @@ export class Acceptance implements LinkOwner, Newcomer {
     share: AddressShare | undefined,
     { options, clock, heartbeat, rates, entrance, shared }: LinkSettings,
   ) {
-    this.entrance = entrance;
     this.#target = target;
     this.#arrival = arrival;
     this.link = new Link(transport, this, options, clock, heartbeat, new RateMeter(rates, share), shared);
+    this.link.entrance = entrance;
     const left = options.handshakeTimeoutMs - (clock.now() - (arrival.since ?? clock.now()));
     this.#timer = clock.setTimer(Math.max(0, left), () =>
       this.link.fail("handshake-timeout", `no handshake within ${options.handshakeTimeoutMs} ms`),

@@ -188,7 +188,7 @@ describe("of a crowd of newcomers that speak up together", () => {
     expect(turns.held).toBe(0);
   });
 
-  it("who says more meanwhile has it heard in its order, and who is known by then does not wait again", () => {
+  it("who says more meanwhile has it heard in its order, and whoever has said something behind its handshake does not wait again", () => {
     const { clock, benches, speak } = crowd(6);
     for (const bench of benches) speak(bench, 0);
     const last = benches[5] as LinkBench;
@@ -197,9 +197,17 @@ describe("of a crowd of newcomers that speak up together", () => {
     clock.round();
     expect(last.frames).toEqual([0, 1, 2, 3]);
     clock.round();
-    delete last.entrance;
-    for (const bench of benches) speak(bench, 4);
+    const silent = benches[0] as LinkBench;
+    last.handshaking = silent.handshaking = false;
+    speak(last, 4);
+    for (const bench of benches.slice(1, 5)) speak(bench, 4);
     expect(last.frames).toEqual([0, 1, 2, 3, 4, 5]);
+    speak(last, 6);
+    expect(last.frames).toEqual(numbers(8));
+    speak(silent, 4);
+    expect(silent.frames).toEqual([0, 1]);
+    clock.round();
+    expect(silent.frames).toEqual([0, 1, 4, 5]);
   });
 
   it("who goes before it was heard is heard to the end, and who is dropped is not", () => {

@@ -17,8 +17,8 @@ export class LinkBench implements LinkOwner {
   readonly frames: number[] = [];
   /** When a ping was asked for. */
   readonly pings: number[] = [];
-  /** There while it is a newcomer. */
-  entrance?: Entrance;
+  /** Whether it is in the handshake. */
+  handshaking: boolean;
   end: LinkEnd | undefined;
   endedAt = 0;
   /** Runs for each frame. */
@@ -34,12 +34,13 @@ export class LinkBench implements LinkOwner {
       entrance,
     }: { timeoutMs?: () => number; clock?: VirtualClock; turns?: Turns; entrance?: Entrance } = {},
   ) {
-    if (entrance !== undefined) this.entrance = entrance;
+    this.handshaking = entrance !== undefined;
     const resolved = resolveServerOptions(options);
     this.clock = clock;
     this.transport = new FakeTransport(info);
     const heartbeat = { intervalMs: resolved.heartbeatIntervalMs, timeoutMs: timeoutMs ?? (() => resolved.heartbeatTimeoutMs) };
     this.link = new Link(this.transport, this, resolved, this.clock, heartbeat, new RateMeter(rateLimits(resolved)), { turns });
+    this.link.entrance = entrance;
     this.link.start();
   }
 
