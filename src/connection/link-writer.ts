@@ -213,17 +213,18 @@ export class LinkWriter {
   #writeApart({ encode }: ApartWay, size: number, keep: Keeper | undefined, put: (encoder: FrameEncoder) => void): void {
     const transport = this.#transport;
     const pending = this.#pending() > 0;
-    const writer = this.#pool?.encoders.pop() ?? new FrameEncoder({ magic: this.#options.magic });
-    writer.turnTo(this.#seed, this.#maxPayload);
+    // With nothing that waits, the encoder at hand will do.
+    const encoder = this.#encoder ?? this.#takeEncoder();
+    const writer = pending ? this.#newEncoder() : encoder;
     const frame = encode(writer, size, put);
     if (frame instanceof Uint8Array) {
-      const encoder = this.#encoder ?? this.#takeEncoder();
       const before = encoder.length;
       encoder.appendEncoded(frame);
       writer.recycle(frame);
-      this.#pool?.giveEncoder(writer);
+      if (pending) this.#pool?.giveEncoder(writer);
       return this.#written(encoder, before, keep);
     }
+    if (!pending && this.#pool !== undefined) this.#encoder = undefined;
     this.#pool?.giveEncoder(writer);
     const { bytes } = frame;
     keep?.keep(frame);
@@ -267,9 +268,13 @@ export class LinkWriter {
   }
 
   #takeEncoder(): FrameEncoder {
+    this.#encoder = this.#newEncoder();
+    return this.#encoder;
+  }
+
+  #newEncoder(): FrameEncoder {
     const encoder = this.#pool?.encoders.pop() ?? new FrameEncoder({ magic: this.#options.magic });
     encoder.turnTo(this.#seed, this.#maxPayload);
-    this.#encoder = encoder;
     return encoder;
   }
 
