@@ -193,7 +193,8 @@ func (s *server) serveSession(link Link, decoder *Decoder, hello *fw.Hello) {
 	go heartbeat(session, link, over)
 	session.Run(link, decoder)
 	close(over)
-	link.Close(closeNormal, "")
+	// Last: a client that sees the end may come back at once, and its session is gone by then.
+	defer link.Close(closeNormal, "")
 
 	session.mutex.Lock()
 	replaced, left := session.link != nil, session.closeCode == closeNormal
