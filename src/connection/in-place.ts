@@ -5,6 +5,8 @@
 import { useFastWays } from "../codec/fast.js";
 import { MessageWriter } from "../codec/message-writer.js";
 import type { MessageCodec } from "./definition.js";
+import { encodeApart, LEAST_APART, MOST_APART } from "./large-frame.js";
+import { provideApart } from "./link-writer.js";
 import { readerOver } from "./message-reader.js";
 import { provideInPlace, type TsProtoCodec } from "./messages.js";
 import { giveSpare, LEAST_SPARE, takeSpare } from "./spare-memory.js";
@@ -37,9 +39,10 @@ function readsWithOurs(codec: MessageCodec): boolean {
   }
 }
 
-/** From here on messages of this process are written and read in place, and frames the fast ways. */
+/** From here on messages of this process are written and read in place, large frames in memory of their own, and all frames the fast ways. */
 export function useInPlace(): void {
   useFastWays();
+  provideApart({ encode: encodeApart, least: LEAST_APART, most: MOST_APART });
   provideInPlace({
     suits: isTsProto,
     encode(codec, message) {

@@ -48,7 +48,7 @@ test("framewire/client loads neither packages nor modules of Node before a clien
   const loaded = [...loadedBy("client/index.js")];
   expect(loaded).toContain("client/index.js");
   expect(loaded.filter((name) => !name.endsWith(".js"))).toEqual([]);
-  expect(loaded.length).toBeLessThanOrEqual(6);
+  expect(loaded.length).toBeLessThanOrEqual(5);
 });
 
 test("a bundled program of Node keeps what makes the codec fast", async () => {
