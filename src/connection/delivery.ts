@@ -96,7 +96,7 @@ export class ReplayBuffer implements Keeper {
   /** The same for a frame in memory of its own, which is not copied. */
   keep(frame: LargeFrame): void {
     this.#makeRoom();
-    if (this.#keeps()) this.#frames.keep?.(frame);
+    if (this.#keeps()) this.#frames.keep(frame);
     this.#numbered();
   }
 

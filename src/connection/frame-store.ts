@@ -7,8 +7,8 @@ export interface FrameStore {
   readonly bytes: number;
   /** Adds a copy of a frame: the bytes of `buffer` from `start` to `end`. */
   push(buffer: Uint8Array, start: number, end: number): void;
-  /** Adds a large frame, of which it is a user for as long as that is here. Only where there are such frames. */
-  keep?(frame: LargeFrame): void;
+  /** Adds a large frame, as it is, as one of its users, or as a copy. */
+  keep(frame: LargeFrame): void;
   /** Takes the first frame out, which must be there, and gives its length. */
   shift(): number;
   /** The frame `index` places behind the first; valid until the store changes. Asked for one after the other. */
@@ -24,6 +24,10 @@ class FrameList implements FrameStore {
   push(buffer: Uint8Array, start: number, end: number): void {
     this.#frames.push(new Uint8Array(buffer.subarray(start, end)));
     this.bytes += end - start;
+  }
+
+  keep({ bytes }: LargeFrame): void {
+    this.push(bytes, 0, bytes.length);
   }
 
   shift(): number {

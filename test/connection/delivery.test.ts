@@ -6,6 +6,7 @@ import { ReceivedSequence, ReplayBuffer } from "../../src/connection/delivery.js
 import { Dispatcher } from "../../src/connection/dispatcher.js";
 import { FrameRing } from "../../src/connection/frame-ring.js";
 import { provideFrameStore } from "../../src/connection/frame-store.js";
+import { LargeFrame } from "../../src/connection/large-frame.js";
 import { Link } from "../../src/connection/link.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { type ConnectionOptions, resolveConnectionOptions } from "../../src/options.js";
@@ -131,6 +132,16 @@ describe.each([
       }
     }
     expect(wrong).toEqual([]);
+  });
+
+  it("has large frames for a resend like all others, and leaves them with their acknowledgement", () => {
+    const buffer = new ReplayBuffer({ replayBytes: 100_000, replayFrames: 100 });
+    buffer.add(frame(1, 10));
+    buffer.keep(new LargeFrame(frame(2, 9000), new Uint8Array(9000)));
+    buffer.add(frame(3, 10));
+    expect([buffer.bytes, again(buffer, 0), again(buffer, 1)]).toEqual([9020, [1, 2, 3], [2, 3]]);
+    buffer.ack(2);
+    expect([buffer.bytes, again(buffer, 2)]).toEqual([10, [3]]);
   });
 
   it("takes no acknowledgement of what was never sent, and none back", () => {
