@@ -1,6 +1,6 @@
 /**
  * Messages written and read where they lie, without a buffer of their own: for codecs that ts-proto generated, several
- * times as fast as through bytes. Node's entries put it in place; a page does without it and carries 3 kB less.
+ * times as fast as through bytes; and large frames in memory of their own. Node's entries put both in place; a page does without and carries less.
  */
 import { useFastWays } from "../codec/fast.js";
 import { MessageWriter } from "../codec/message-writer.js";

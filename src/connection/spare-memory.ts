@@ -1,5 +1,5 @@
 /**
- * Memory for large messages that wait to be sent: taken, and given back when they have gone. Fresh memory for each of them makes
+ * Memory for large messages that wait to be sent and for large frames: taken, and given back when nobody needs them any more. Fresh memory for each of them makes
  * V8 collect the whole heap every few dozen MB, at several times the cost of everything else that is done with them.
  */
 

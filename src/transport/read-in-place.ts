@@ -1,5 +1,5 @@
 /**
- * TCP sockets that read into the same memory again and again. By itself Node allocates 64 KiB for every read, and V8 collects the
+ * Sockets, those below WebSockets too, that read into the same memory again and again. By itself Node allocates 64 KiB for every read, and V8 collects the
  * whole heap after every few dozen MB of such memory: with payloads of 16 KiB that took longer than all else that is done with them.
  */
 import { Socket, type SocketConstructorOpts } from "node:net";
