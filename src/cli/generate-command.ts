@@ -21,6 +21,7 @@ export function addGenerateCommand(program: Command, io: CliIo): void {
       const { generate } = await import("./generate.js");
       const result = await generate({ cwd: process.cwd(), template });
       if ("problem" in result) throw new FramewireError("invalid-option", result.problem);
+      for (const warning of result.warnings) io.stderr.write(`warning: ${warning}\n`);
       for (const { name, cmd } of result.commands) io.stdout.write(`${String(cmd).padStart(11)}  ${name}\n`);
     });
 }
