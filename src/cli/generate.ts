@@ -102,10 +102,13 @@ function explain(output: string): string {
   const shown = lines.slice(0, MAX_ERRORS);
   if (lines.length > MAX_ERRORS) shown.push(`... and ${lines.length - MAX_ERRORS} more lines`);
   const emptyModule = /Module "path: "(.+?)"" had no \.proto files/.exec(output)?.[1];
-  if (emptyModule?.includes("node_modules")) shown.push(`There are no protos in ${emptyModule}: run npm install, or mend the path in buf.yaml.`);
+  if (emptyModule?.includes("node_modules"))
+    shown.push(`There are no protos in ${emptyModule}: run npm install, or mend the path in buf.yaml.`);
   else if (emptyModule !== undefined) shown.push(`Put your protos into ${emptyModule}, or name their folder in buf.yaml.`);
   if (/`?framewire\.v1\.command`?/.test(output)) {
-    shown.push('For "framewire/v1/command.proto", buf.yaml lists the module "path: node_modules/framewire/proto", and the proto imports it.');
+    shown.push(
+      'For "framewire/v1/command.proto", buf.yaml lists the module "path: node_modules/framewire/proto", and the proto imports it.',
+    );
   }
   return shown.join("\n");
 }

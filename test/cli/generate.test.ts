@@ -91,7 +91,9 @@ test("without a template it names the file that is missing", async () => {
   install("@bufbuild/buf", "ts-proto");
   rmSync(join(cwd, "buf.gen.yaml"));
   expect(await problem()).toMatch(/^There is no buf\.gen\.yaml in .*Quick start/);
-  expect(await generate({ cwd, template: "other.yaml" })).toEqual({ problem: expect.stringMatching(/^There is no other\.yaml in .*--template/) });
+  expect(await generate({ cwd, template: "other.yaml" })).toEqual({
+    problem: expect.stringMatching(/^There is no other\.yaml in .*--template/),
+  });
 });
 
 test("without any proto it names the folder to put them into", async () => {
@@ -131,7 +133,10 @@ test("protos that import google's types are generated with these", async () => {
   write(
     GREET,
     (readme.get(GREET) ?? "")
-      .replace('import "framewire/v1/command.proto";', 'import "framewire/v1/command.proto";\nimport "google/protobuf/any.proto";\nimport "google/protobuf/timestamp.proto";')
+      .replace(
+        'import "framewire/v1/command.proto";',
+        'import "framewire/v1/command.proto";\nimport "google/protobuf/any.proto";\nimport "google/protobuf/timestamp.proto";',
+      )
       .replace("string name = 1;", "string name = 1;\n  google.protobuf.Timestamp at = 2;\n  google.protobuf.Any more = 3;"),
   );
   expect(await generate({ cwd })).toHaveProperty("commands");

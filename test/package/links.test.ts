@@ -12,9 +12,23 @@ const pages = [
     .map((name) => `docs/${name}`),
 ];
 
-test.each(pages)("every link of %s leads to a file that is there", (page) => {
+/** The files that a page links to, as paths from the project's folder. */
+function targetsOf(page: string): string[] {
   const text = readFileSync(join(ROOT, page), "utf8").replaceAll(/^```[\s\S]*?^```/gm, "");
-  const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => (target ?? "").replace(/#.*$/, ""));
-  const dead = targets.filter((target) => target !== "" && !/^[a-z]+:/.test(target) && !existsSync(join(ROOT, dirname(page), target)));
-  expect(dead).toEqual([]);
+  return [...text.matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(([, target]) => (target ?? "").replace(/#.*$/, ""))
+    .filter((target) => target !== "" && !/^[a-z]+:/.test(target))
+    .map((target) => join(dirname(page), target));
+}
+
+test.each(pages)("every link of %s leads to a file that is there", (page) => {
+  expect(targetsOf(page).filter((target) => !existsSync(join(ROOT, target)))).toEqual([]);
+});
+
+test("every link of the packed README leads to a file in the package", () => {
+  const { files } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { files: string[] };
+  // npm adds these by itself.
+  const packed = [...files, "README.md", "LICENSE", "package.json"];
+  const missing = targetsOf("README.md").filter((target) => !packed.some((path) => target === path || target.startsWith(`${path}/`)));
+  expect(missing).toEqual([]);
 });
