@@ -14,7 +14,7 @@ import type { Entrance } from "./entrance.js";
 import type { HeldFrames } from "./held-frames.js";
 import { type Keeper, LinkWriter } from "./link-writer.js";
 import { type Heartbeat, Liveness } from "./liveness.js";
-import type { RateMeter } from "./rate-limit.js";
+import { type RateMeter, USELESS_FRAME_WEIGHT } from "./rate-limit.js";
 import { SlidingMinute } from "./sliding-minute.js";
 import type { QueueEntry, TimerQueue } from "./timer-queue.js";
 import { PROGRESS_BYTES, type Transport, type TransportInfo, type TransportReceiver } from "./transport.js";
@@ -66,6 +66,9 @@ export interface SharedByLinks {
 
 /** What a peer may have of every millisecond and not count as one that sends a lot, in microseconds. */
 const LITTLE_US = 100;
+
+/** What is worked on below for each unit of weight that `onAlive` brings, in microseconds: 2 for a control frame of WebSocket, read and answered. */
+const US_PER_WEIGHT = 2 / USELESS_FRAME_WEIGHT;
 
 /** A timer this late says that the process slept, not the peer: what arrived meanwhile is read before anybody is judged. In milliseconds. */
 const LATE_MS = 1000;
@@ -406,8 +409,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   take(chunk: Uint8Array): number {
     const started = this.#clock.now();
     const now = Math.floor(started);
-    this.#spentUs = Math.max(0, this.#spentUs - (now - this.#now) * LITTLE_US);
-    this.#now = now;
+    this.#beganAt(now);
     this.#turns?.begin(started);
     this.#untilLook = 1;
     this.#liveness.received(now);
@@ -443,16 +445,30 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
       this.#decoder = undefined;
       this.#pool.giveDecoder(pooled);
     }
-    this.#giveWay(taken < chunk.length);
+    this.#giveWay(this.#turns?.us ?? 0, taken < chunk.length);
     return taken;
   }
 
+  /** Work for the peer begins. */
+  #beganAt(now: number): void {
+    this.#spentUs = Math.max(0, this.#spentUs - (now - this.#now) * LITTLE_US);
+    this.#now = now;
+  }
+
   /** @internal */
-  onAlive(): void {
+  onAlive(weight = 0): void {
     if (!this.open) return;
     const now = this.#time();
     this.#liveness.received(now);
-    this.#watchFrame(now);
+    if (weight > 0) this.#chargeBelow(weight, now);
+    if (this.open) this.#watchFrame(now);
+  }
+
+  /** What came below our frames. One by one, as frames of ours: only the one that exceeds a rate does not count for its address. */
+  #chargeBelow(weight: number, now: number): void {
+    this.#beganAt(now);
+    for (let left = weight; left > 0 && this.open; left -= USELESS_FRAME_WEIGHT) this.charge(Math.min(left, USELESS_FRAME_WEIGHT));
+    if (this.open) this.#giveWay(Math.round(weight * US_PER_WEIGHT), false);
   }
 
   /** @internal */
@@ -503,10 +519,9 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   }
 
   /** One socket can bring megabytes before Node looks at the next one: a peer that sends a lot waits for the others now and then. */
-  #giveWay(stopped: boolean): void {
+  #giveWay(us: number, stopped: boolean): void {
     const turns = this.#turns;
     if (turns === undefined) return;
-    const { us } = turns;
     this.#spentUs += us;
     turns.end(us);
     if (this.#waiting !== undefined || (!stopped && !turns.over(this.#spentUs, us))) return;

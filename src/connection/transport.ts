@@ -66,8 +66,12 @@ export interface Transport {
 export interface TransportReceiver {
   /** Bytes arrived. They belong to the transport again when the call returns. */
   onData(chunk: Uint8Array): void;
-  /** A sign of life without bytes to decode, such as a WebSocket pong or a part of a message. */
-  onAlive(): void;
+  /**
+   * A sign of life without bytes to decode, such as a WebSocket pong or a part of a message. `weight` is what the peer's
+   * rate is charged for it, default 0: a frame of the transport that brings no bytes weighs as much as a frame of no use,
+   * a part of a message as one frame.
+   */
+  onAlive(weight?: number): void;
   /** The peer broke a rule of the transport, such as to send no text. The link closes because of it. */
   onViolation?(message: string): void;
   /** Written bytes went out. */

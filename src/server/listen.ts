@@ -12,7 +12,7 @@ import { FramewireError } from "../errors.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import { readInPlace } from "../transport/read-in-place.js";
 import { TcpTransport } from "../transport/tcp.js";
-import { NodeWebSocketTransport } from "../transport/websocket-node.js";
+import { NodeWebSocketTransport, socketSettings } from "../transport/websocket-node.js";
 import type { Arrival, UpgradeRequest } from "./accept.js";
 import { Doorway, type DoorwayHost } from "./doorway.js";
 import { type AllowedOrigins, originAllowed } from "./origin.js";
@@ -122,10 +122,9 @@ export class Listeners {
 
   async #listenWs(options: NonNullable<ListenOptions["ws"]>): Promise<ListenAddress> {
     const settings: ServerOptions & { readonly closeTimeout: number } = {
+      ...socketSettings(maxMessage(this.#options)),
       noServer: true,
       clientTracking: false,
-      perMessageDeflate: false,
-      maxPayload: maxMessage(this.#options),
       closeTimeout: this.#options.closeTimeoutMs,
       // A browser whose subprotocols are all unknown gets one of them, or it would never be told why it has to go.
       handleProtocols: (offered) => this.#choose("ws", offered) ?? [...offered][0] ?? false,

@@ -44,7 +44,7 @@ export class FaultyTransport implements Transport {
     const { down } = this.#link;
     this.#inner.open({
       onData: (chunk) => down.send(chunk.slice()),
-      onAlive: () => !down.silent && receiver.onAlive(),
+      onAlive: (weight) => !down.silent && receiver.onAlive(weight),
       onViolation: (message) => receiver.onViolation?.(message),
       onDrain: () => receiver.onDrain(),
       onClose: (...end) => {

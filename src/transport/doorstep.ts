@@ -7,7 +7,7 @@ import { protocolNames } from "../connection/handshake.js";
 import type { Transport } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import { TcpTransport } from "./tcp.js";
-import { NodeWebSocketTransport } from "./websocket-node.js";
+import { NodeWebSocketTransport, socketSettings } from "./websocket-node.js";
 
 /** A socket that has come and waits. */
 interface Visitor {
@@ -29,7 +29,7 @@ export class Doorstep {
       socket.once("close", () => this.#sockets.delete(socket));
     });
     if (kind === "tcp") return;
-    const upgrades = new WebSocketServer({ noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: maxMessage });
+    const upgrades = new WebSocketServer({ ...socketSettings(maxMessage), noServer: true, clientTracking: false });
     this.#server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) =>
       this.#webSocket(upgrades, request, socket as Socket, head),
     );

@@ -1,4 +1,8 @@
+import { USELESS_FRAME_WEIGHT } from "../connection/rate-limit.js";
 import { PROGRESS_BYTES } from "../connection/transport.js";
+
+/** Opcode of a close frame. */
+const CLOSE = 8;
 
 /**
  * Follows the frame headers of a WebSocket stream, RFC 6455 section 5.2, to know whether a message is under way:
@@ -19,6 +23,16 @@ export class MessageBoundary {
   #progress = 0;
   /** Bytes of the part at hand. */
   #part = 0;
+  /** The message at hand has brought bytes, and so has the frame. */
+  #messageFilled = false;
+  #frameFilled = false;
+  /**
+   * What the frames that ended in the last chunk weigh beside the bytes that they bring: control frames and those without a
+   * payload as frames of no use, fragments as a frame each. An empty fragment that ends a message is a fragment like the others.
+   */
+  weight = 0;
+  /** A close frame ended in the last chunk. */
+  closed = false;
 
   /**
    * A number for the message that has begun and not ended, 0 if there is none; it grows as the message does. Control
@@ -37,6 +51,8 @@ export class MessageBoundary {
     let p = 0;
     let whole = 0;
     let control = false;
+    this.weight = 0;
+    this.closed = false;
     while (p < end) {
       if (this.#headerRead < 2 || this.#lengthBytes > 0 || this.#maskBytes > 0) {
         this.#header(chunk[p++]!);
@@ -59,7 +75,9 @@ export class MessageBoundary {
     if (this.#headerRead === 0) {
       this.#first = byte;
       this.#headerRead = 1;
+      this.#frameFilled = false;
       if (!this.#fragmented) {
+        this.#messageFilled = false;
         this.#progress++;
         this.#part = 0;
       }
@@ -82,6 +100,7 @@ export class MessageBoundary {
   }
 
   #arrived(bytes: number): void {
+    this.#frameFilled = true;
     this.#part += bytes;
     this.#progress += Math.floor(this.#part / PROGRESS_BYTES);
     this.#part %= PROGRESS_BYTES;
@@ -89,6 +108,15 @@ export class MessageBoundary {
 
   #frameEnded(): void {
     this.#headerRead = 0;
-    if (!this.#isControl()) this.#fragmented = (this.#first & 0x80) === 0;
+    if (this.#isControl()) {
+      if ((this.#first & 0x0f) === CLOSE) this.closed = true;
+      else this.weight += USELESS_FRAME_WEIGHT;
+      return;
+    }
+    const last = (this.#first & 0x80) !== 0;
+    if (!this.#frameFilled && !(last && this.#messageFilled)) this.weight += USELESS_FRAME_WEIGHT;
+    else if (this.#fragmented || !last) this.weight += 1;
+    this.#messageFilled ||= this.#frameFilled;
+    this.#fragmented = !last;
   }
 }

@@ -30,6 +30,25 @@ const { Sender } = ws as unknown as {
 };
 const MASKED = { opcode: 2, fin: true, rsv1: false, mask: true, readOnly: false };
 
+/** Fragments that any message may come in, of one byte even: each costs memory of its own until the message is whole. */
+const FRAGMENTS = 256;
+/** Fragments of this size are no more than the largest message allows. */
+const FRAGMENT_BYTES = 4096;
+/** The same for the chunks that the socket brings a frame in. */
+const CHUNK_BYTES = 64;
+
+/** How the library is to treat sockets that a {@link NodeWebSocketTransport} is made of, for messages of at most `maxMessage` bytes. */
+export function socketSettings(maxMessage: number) {
+  return {
+    perMessageDeflate: false,
+    maxPayload: maxMessage,
+    maxFragments: FRAGMENTS + Math.ceil(maxMessage / FRAGMENT_BYTES),
+    maxBufferedChunks: FRAGMENTS + Math.ceil(maxMessage / CHUNK_BYTES),
+    // The transport answers pings itself.
+    autoPong: false,
+  };
+}
+
 /** Serves every transport that is not within a message, which is nearly all of them at any time. */
 let betweenMessages = new MessageBoundary();
 
@@ -44,10 +63,11 @@ export class NodeWebSocketTransport implements Transport {
   #receiver: TransportReceiver | undefined;
   /** There while a message is under way. */
   #boundary: MessageBoundary | undefined;
-  /** There since this side closed. */
+  /** There since this side closed, and for what comes behind a close of the peer. */
   #linger: Linger | undefined;
-  /** The chunk at hand has brought a message: its receiver knows that the peer lives. */
-  #heard = false;
+  #peerClosed = false;
+  /** Payload of the last ping that is not answered. */
+  #ping: Buffer | undefined;
   /** The library is being handed a chunk that has been followed already. */
   #lending = false;
   /** What broke the socket, for `onClose`. */
@@ -87,10 +107,12 @@ export class NodeWebSocketTransport implements Transport {
     this.#receiver = receiver;
     for (const emitter of [socket, this.#raw] as unknown as Owned[]) emitter[kTransport] = this;
     socket.on("message", onMessage);
+    socket.on("ping", onPing);
     socket.on("error", onError);
     socket.on("close", onClose);
     this.#raw.on("drain", onDrain);
-    this.#raw.on("data", onRawData);
+    // Before the library: what it keeps to itself, pings and parts of messages, is charged before it is worked on.
+    this.#raw.prependListener("data", onRawData);
     if (this.#raw instanceof InPlaceSocket) this.#raw.open((chunk) => this.#lend(chunk));
     if (socket.readyState === WebSocket.CLOSED) queueMicrotask(() => receiver.onClose(1006, ""));
     socket.resume();
@@ -127,7 +149,14 @@ export class NodeWebSocketTransport implements Transport {
   close(closeCode: number, reason: string): void {
     if (UNSENDABLE.has(closeCode)) return this.destroy();
     this.#socket.close(closeCode, reason);
-    // The peer's half of the closing handshake comes behind all that it has sent.
+    this.#lingerOn();
+  }
+
+  /** From here on nothing is read but for the peer's half of the closing handshake, which comes behind all that it has sent. */
+  #lingerOn(): void {
+    for (const listener of this.#raw.listeners("data")) {
+      if (listener !== onRawData) this.#raw.off("data", listener as (chunk: Buffer) => void);
+    }
     this.#socket.resume();
     this.#linger = new Linger(this.#raw);
   }
@@ -142,26 +171,35 @@ export class NodeWebSocketTransport implements Transport {
 
   /** A message, whole. */
   message(data: Uint8Array): void {
-    this.#heard = true;
     this.receiver.onData(data);
   }
 
-  /** Every chunk of the socket below, after the library has dealt with it: also what it keeps to itself, pings and parts of messages. */
+  /** A ping came. Of several that wait for an answer only the last gets one, RFC 6455 section 5.5.3. */
+  pinged(payload: Buffer): void {
+    if (this.#ping === undefined) process.nextTick(pong, this);
+    this.#ping = payload;
+  }
+
+  /** Answers the last ping, once the peer has read what was written before. */
+  pong(): void {
+    const ping = this.#ping;
+    if (ping === undefined || this.#raw.writableNeedDrain) return;
+    this.#ping = undefined;
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.pong(ping);
+  }
+
+  /** Every chunk of the socket below, before the library deals with it. */
   received(chunk: Uint8Array): void {
     if (this.#lending) return;
-    if (this.#linger !== undefined) return this.#linger.read(chunk.length);
-    noteOutside(chunk.length);
-    const within = this.#boundary !== undefined;
+    if (this.#linger === undefined) noteOutside(chunk.length);
     this.#follow(chunk);
-    this.#tell(within);
   }
 
   /** A chunk in memory that is read into again. What the library keeps of it, the start of a message, it gets as a copy. */
   #lend(chunk: Uint8Array): void {
     const raw = this.#raw;
-    if (this.#linger !== undefined) return void raw.emit("data", Buffer.from(chunk));
-    const within = this.#boundary !== undefined;
     const whole = this.#follow(chunk);
+    if (this.#linger !== undefined) return;
     this.#lending = true;
     if (whole > 0) raw.emit("data", Buffer.from(chunk.buffer as ArrayBuffer, chunk.byteOffset, whole));
     if (whole < chunk.length) {
@@ -170,11 +208,12 @@ export class NodeWebSocketTransport implements Transport {
       raw.emit("data", Buffer.from(chunk.subarray(whole)));
     }
     this.#lending = false;
-    this.#tell(within);
   }
 
-  /** Keeps track of messages; gives how much of the chunk ends with one. */
+  /** Keeps track of messages and tells of what the library does not; gives how much of the chunk ends with a message. */
   #follow(chunk: Uint8Array): number {
+    if (this.#peerClosed) this.#linger ??= new Linger(this.#raw);
+    const within = this.#boundary !== undefined;
     const boundary = this.#boundary ?? betweenMessages;
     const whole = boundary.push(chunk);
     if (boundary.current === 0) {
@@ -183,14 +222,18 @@ export class NodeWebSocketTransport implements Transport {
       this.#boundary = boundary;
       betweenMessages = new MessageBoundary();
     }
+    const { weight, closed } = boundary;
+    this.#peerClosed ||= closed;
+    if (this.#linger !== undefined) this.#lingers(chunk.length, closed);
+    // A chunk of messages, whole and not empty, needs no word of it: they will come.
+    else if (whole < chunk.length || within || weight > 0) this.receiver.onAlive(weight);
     return whole;
   }
 
-  /** A chunk was dealt with; `within`: it began within a message. */
-  #tell(within: boolean): void {
-    const heard = this.#heard;
-    this.#heard = false;
-    if (!heard || within || this.#boundary !== undefined) this.receiver.onAlive();
+  /** So much was read behind this side's close. */
+  #lingers(bytes: number, closed: boolean): void {
+    if (closed) this.#raw.end();
+    else this.#linger?.read(bytes);
   }
 }
 
@@ -224,23 +267,35 @@ function onMessage(this: unknown, data: RawData, isBinary: boolean): void {
   else transport.receiver.onViolation?.("text messages are not part of the protocol");
 }
 
+function onPing(this: unknown, payload: Buffer): void {
+  (this as Owned)[kTransport].pinged(payload);
+}
+
+function pong(transport: NodeWebSocketTransport): void {
+  transport.pong();
+}
+
 function onDrain(this: unknown): void {
-  (this as Owned)[kTransport].receiver.onDrain();
+  const transport = (this as Owned)[kTransport];
+  transport.pong();
+  transport.receiver.onDrain();
 }
 
 function onRawData(this: unknown, chunk: Buffer): void {
   (this as Owned)[kTransport].received(chunk);
 }
 
-/** The library closes by itself with 1009, 1002 or 1007; this is what it closes for. */
+/** The library closes by itself with 1009, 1008, 1002 or 1007; this is what it closes for. */
 function onError(this: unknown, error: Error & { readonly code?: string }): void {
   const { code = "" } = error;
   (this as Owned)[kTransport].failure =
     code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH"
       ? new FramewireError("frame-too-large", "a message is longer than the largest frame", { fault: "remote", cause: error })
-      : code.startsWith("WS_ERR_")
-        ? new FramewireError("protocol-violation", `not WebSocket: ${error.message}`, { fault: "remote", cause: error })
-        : error;
+      : code === "WS_ERR_TOO_MANY_BUFFERED_PARTS"
+        ? new FramewireError("rate-exceeded", "a message in more fragments than this side takes", { fault: "remote", cause: error })
+        : code.startsWith("WS_ERR_")
+          ? new FramewireError("protocol-violation", `not WebSocket: ${error.message}`, { fault: "remote", cause: error })
+          : error;
 }
 
 function onClose(this: unknown, closeCode: number, reason: Buffer): void {
@@ -267,8 +322,7 @@ export function connectNodeWebSocket(
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const socket = new WebSocket(url, protocolNames("ws", versions), {
-      perMessageDeflate: false,
-      maxPayload: options.maxMessage,
+      ...socketSettings(options.maxMessage),
       ...(url.protocol === "ws:" && { createConnection }),
       ...(options.headers === undefined ? {} : { headers: { ...options.headers } }),
       ...options.tls,

@@ -56,6 +56,24 @@ describe("the rate of frames", () => {
     expect(link.frames).toHaveLength(100);
   });
 
+  it("counts what comes below our frames as well, and only what exceeds it does not count for the address", () => {
+    const link = bench({ maxFramesPerSecond: 10_000 }, true);
+    for (let i = 0; i < 99; i++) link.transport.receiver.onAlive(100);
+    link.transport.receiver.onAlive(50);
+    link.transport.receiver.onAlive(50);
+    link.transport.receiver.onAlive();
+    expect(link.end).toBeUndefined();
+    link.transport.receiver.onAlive(1);
+    expect(link.code).toBe("rate-exceeded");
+
+    const limits = rateLimits({ maxFramesPerSecond: 10_000, maxBytesPerSecond: 1e9, maxPayload: 1000 });
+    const share = { framesSpentUntil: 0 };
+    const flood = new LinkBench({}, { messages: true }, { rate: new RateMeter(limits, share) });
+    flood.transport.receiver.onAlive(1_000_000);
+    expect(flood.code).toBe("rate-exceeded");
+    expect(share.framesSpentUntil).toBe(505);
+  });
+
   it("is no limit at all when it is Infinity", () => {
     const link = bench({ maxFramesPerSecond: Number.POSITIVE_INFINITY, maxBytesPerSecond: Number.POSITIVE_INFINITY });
     for (let i = 0; i < 300_000; i++) link.receive(good);

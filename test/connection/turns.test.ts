@@ -74,6 +74,19 @@ describe("a peer that keeps this side busy", () => {
     expect(bench.frames).toEqual(numbers(20));
   });
 
+  it("does so for what comes below our frames: 500 control frames of WebSocket make a turn", () => {
+    const { clock, bench } = busyBench(0, undefined, undefined, true);
+    for (let i = 0; i < 499; i++) bench.transport.receiver.onAlive(100);
+    expect(bench.transport.calls).toEqual([]);
+    bench.transport.receiver.onAlive(100);
+    expect(bench.transport.calls).toEqual(["pause"]);
+    clock.round();
+    expect(bench.transport.calls).toEqual(["pause", "resume"]);
+    bench.transport.receiver.onAlive(50_000);
+    expect(bench.transport.calls).toEqual(["pause", "resume", "pause"]);
+    expect(bench.end).toBeUndefined();
+  });
+
   it("is not read on when its owner has paused it meanwhile", () => {
     const { clock, bench } = busyBench(5);
     bench.onFrameDo = (_frame, link) => {

@@ -5,4 +5,8 @@ export class HandClock extends VirtualClock {
   override defer(run: () => void): void {
     setImmediate(run);
   }
+
+  yield(run: () => void): void {
+    setImmediate(run);
+  }
 }

@@ -32,14 +32,15 @@ export class LinkBench implements LinkOwner {
       clock = new VirtualClock(),
       turns = new Turns(clock),
       entrance,
-    }: { timeoutMs?: () => number; clock?: VirtualClock; turns?: Turns; entrance?: Entrance } = {},
+      rate,
+    }: { timeoutMs?: () => number; clock?: VirtualClock; turns?: Turns; entrance?: Entrance; rate?: RateMeter } = {},
   ) {
     this.handshaking = entrance !== undefined;
     const resolved = resolveServerOptions(options);
     this.clock = clock;
     this.transport = new FakeTransport(info);
     const heartbeat = { intervalMs: resolved.heartbeatIntervalMs, timeoutMs: timeoutMs ?? (() => resolved.heartbeatTimeoutMs) };
-    this.link = new Link(this.transport, this, resolved, this.clock, heartbeat, new RateMeter(rateLimits(resolved)), { turns });
+    this.link = new Link(this.transport, this, resolved, this.clock, heartbeat, rate ?? new RateMeter(rateLimits(resolved)), { turns });
     this.link.entrance = entrance;
     this.link.start();
   }

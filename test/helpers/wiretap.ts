@@ -124,7 +124,7 @@ function tapped(inner: Transport, ears: Ears): Transport {
         return (receiver: TransportReceiver) =>
           target.open({
             onData: (chunk) => ears.reads(() => receiver.onData(chunk), chunk.slice()),
-            onAlive: () => receiver.onAlive(),
+            onAlive: (weight) => receiver.onAlive(weight),
             onViolation: (message) => receiver.onViolation?.(message),
             onDrain: () => receiver.onDrain(),
             onClose: (...end) => receiver.onClose(...end),

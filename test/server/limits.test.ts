@@ -8,7 +8,7 @@ import { EchoRequest, TestServiceDefinition } from "../gen/test/v1/test_service.
 import { HandClock } from "../helpers/hand-clock.js";
 import { helloFrame, RawPeer, seededFrame } from "../helpers/raw-peer.js";
 import { testService } from "../helpers/test-service.js";
-import { Bench } from "../helpers/transports.js";
+import { Bench, tlsFixture } from "../helpers/transports.js";
 
 const bench = new Bench();
 afterEach(() => bench.end());
@@ -22,13 +22,14 @@ interface Scene {
   readonly events: LimitEvent[];
 }
 
-async function open(options: ServerOptions = {}, kind: "ws" | "tcp" = "tcp"): Promise<Scene> {
+async function open(options: ServerOptions = {}, kind: "ws" | "tcp" = "tcp", secure = false): Promise<Scene> {
   const clock = new HandClock();
   const server = bench.server({ clock, ...options });
   server.implement(TestServiceDefinition, testService());
   const events: LimitEvent[] = [];
   server.on("limit", (event) => events.push(event));
-  const addresses = await server.listen({ [kind]: {} });
+  const tls = secure ? { tls: { key: tlsFixture("server.key"), cert: tlsFixture("server.pem") } } : {};
+  const addresses = await server.listen({ [kind]: tls });
   return { server, clock, url: addresses[kind]!.url, events };
 }
 
@@ -50,10 +51,24 @@ interface Breach {
   readonly name: string;
   readonly options?: ServerOptions;
   readonly kind?: "ws" | "tcp";
+  /** Over TLS. */
+  readonly secure?: boolean;
   /** Whether the handshake was done. */
   readonly member: boolean;
   run(scene: Scene): Promise<RawPeer>;
 }
+
+/** A WebSocket frame of a client, with a masking key that changes nothing. */
+const webSocketFrame = (first: number, ...payload: number[]) => Uint8Array.of(first, 0x80 | payload.length, 0, 0, 0, 0, ...payload);
+
+/** What the WebSocket library keeps to itself. */
+const WEBSOCKET_FLOODS: Readonly<Record<string, Uint8Array>> = {
+  "a flood of WebSocket pongs": times(2600, () => webSocketFrame(0x8a)),
+  "a flood of WebSocket pings": times(2600, () => webSocketFrame(0x89, 1, 2, 3)),
+  "a flood of empty messages": times(2600, () => webSocketFrame(0x82)),
+  "a flood of empty fragments": Buffer.concat([webSocketFrame(0x02), times(2600, () => webSocketFrame(0x00))]),
+  "a flood of fragmented empty messages": times(2600, (i) => webSocketFrame(i % 2 === 0 ? 0x02 : 0x80)),
+};
 
 async function sending(scene: Scene, bytes: Uint8Array): Promise<RawPeer> {
   const peer = await member(scene.url);
@@ -211,6 +226,22 @@ const BREACHES: readonly Breach[] = [
         times(100, () => seededFrame({ cmd: 261, payload: new Uint8Array(100_000) })),
       ),
   },
+  ...["ws", "wss"].flatMap((kind) =>
+    Object.entries(WEBSOCKET_FLOODS).map(
+      ([name, flood]): Breach => ({
+        code: "rate-exceeded",
+        name: `${name} over ${kind}`,
+        kind: "ws",
+        secure: kind === "wss",
+        member: true,
+        run: async (scene) => {
+          const peer = await member(scene.url);
+          peer.sendRaw(flood);
+          return peer;
+        },
+      }),
+    ),
+  ),
   {
     code: "frame-too-large",
     name: "a frame that claims a gibibyte",
@@ -280,8 +311,8 @@ const BREACHES: readonly Breach[] = [
 ];
 
 describe("every limit has a typed close, an event and a counter", () => {
-  it.each(BREACHES)("$code: $name", async ({ code, options, kind, member, run }) => {
-    const scene = await open(options, kind);
+  it.each(BREACHES)("$code: $name", async ({ code, options, kind, secure, member, run }) => {
+    const scene = await open(options, kind, secure);
     const peer = await run(scene);
     const { code: closeCode } = await peer.ended;
     // The goaway of a peer that does not read may never arrive.
@@ -347,6 +378,22 @@ describe("a message of a gibibyte over WebSocket", () => {
     await clock.advance(DEFAULTS.frameTimeoutMs);
     expect((await peer.ended).code).toBe(4501);
     expect(events.map(({ code }) => code)).toEqual(["frame-timeout"]);
+  });
+});
+
+describe("a message in fragments of one byte over WebSocket", () => {
+  const fragments = (count: number) => times(count, (i) => webSocketFrame(i === 0 ? 0x02 : 0x00, 0));
+
+  it("ends its connection at more than 256, and one for each 4 KiB of the largest message", async () => {
+    const { server, url, events } = await open({ maxPayload: 4096 }, "ws");
+    const peer = await member(url);
+    peer.sendRaw(fragments(256 + 33));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(events).toEqual([]);
+    peer.sendRaw(times(1, () => webSocketFrame(0x00, 0)));
+    expect((await peer.ended).code).toBe(1008);
+    await expect.poll(() => events.map(({ code }) => code)).toEqual(["rate-exceeded"]);
+    expect(server.stats.limits["rate-exceeded"]).toBe(1);
   });
 });
 

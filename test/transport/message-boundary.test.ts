@@ -86,6 +86,40 @@ it("a message goes on with each 32 KiB of its own, in however many fragments, an
   expect(seen).toEqual([1, 1, 2, 4, 0]);
 });
 
+it("weighs what brings nothing as frames of no use, and fragments as a frame each", () => {
+  const weigh = (...parts: Uint8Array[]) => {
+    const boundary = new MessageBoundary();
+    boundary.push(Buffer.concat(parts));
+    return boundary.weight;
+  };
+  const empty = frame(CONTINUATION, 0, true);
+  const end = frame(FIN | CONTINUATION, 0, true);
+  expect(weigh(frame(FIN | BINARY, 10, true), frame(FIN | TEXT, 1, true))).toBe(0);
+  expect(weigh(frame(FIN | PING, 0, true), frame(FIN | PING, 125, false), frame(FIN | 10, 3, true))).toBe(300);
+  expect(weigh(frame(FIN | BINARY, 0, true))).toBe(100);
+  expect(weigh(frame(BINARY, 1, true), frame(CONTINUATION, 1, true), frame(FIN | CONTINUATION, 1, true))).toBe(3);
+  expect(weigh(frame(BINARY, 1, true), empty, empty, end)).toBe(1 + 100 + 100 + 1);
+  expect(weigh(frame(BINARY, 0, true), end)).toBe(200);
+  expect(weigh(frame(BINARY, 1, true), frame(FIN | PING, 0, true), end, frame(FIN | BINARY, 0, true))).toBe(1 + 100 + 1 + 100);
+  expect(weigh(frame(FIN | 8, 2, true))).toBe(0);
+});
+
+it("weighs each chunk by itself, and tells of a close frame once it is whole", () => {
+  const boundary = new MessageBoundary();
+  const ping = frame(FIN | PING, 4, true);
+  boundary.push(ping.subarray(0, 8));
+  expect(boundary.weight).toBe(0);
+  boundary.push(ping.subarray(8));
+  expect(boundary.weight).toBe(100);
+  const close = frame(FIN | 8, 2, true);
+  boundary.push(close.subarray(0, 7));
+  expect([boundary.weight, boundary.closed]).toEqual([0, false]);
+  boundary.push(close.subarray(7));
+  expect(boundary.closed).toBe(true);
+  boundary.push(ping);
+  expect(boundary.closed).toBe(false);
+});
+
 it("tells how much of a chunk ends with a message, and nothing of one with a control frame in it", () => {
   const message = frame(FIN | BINARY, 10, true);
   const fragments = [frame(BINARY, 3, true), frame(FIN | CONTINUATION, 4, true)];

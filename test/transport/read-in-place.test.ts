@@ -113,7 +113,7 @@ describe.each(Object.keys(PAIRS))("%s", (name) => {
 });
 
 describe("a WebSocket on a socket that reads in place", () => {
-  it("gives every message whole and answers every ping with its own bytes, however they are fragmented and cut", async () => {
+  it("gives every message whole and answers pings with their own bytes, the last one of each chunk, however they are fragmented and cut", async () => {
     const random = new Random(21);
     const http = createHttpServer();
     server = http.listen(0, "127.0.0.1");
@@ -160,8 +160,10 @@ describe("a WebSocket on a socket that reads in place", () => {
     }
     await expect.poll(() => got.bytes.length).toBe(messages.length);
     expect(got.bytes.every((bytes, index) => bytes.equals(messages[index]!))).toBe(true);
-    await expect.poll(() => pongs.length).toBe(pings.length);
-    expect(pongs.every((bytes, index) => bytes.equals(pings[index]!))).toBe(true);
+    await expect.poll(() => pongs.at(-1)?.equals(pings.at(-1)!)).toBe(true);
+    let answered = 0;
+    for (const ping of pings) if (pongs[answered]?.equals(ping)) answered++;
+    expect(answered).toBe(pongs.length);
     transport.destroy();
   });
 });
