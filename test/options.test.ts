@@ -47,7 +47,7 @@ const rows: Row[] = page.split(/^## /m).flatMap((section) =>
     .filter(([first = "", ...rest]) => first.startsWith("`") && rest.length > 1)
     .map((cells) => ({
       section: section.slice(0, section.indexOf("\n")),
-      names: Array.from((cells[0] as string).matchAll(/`([\w.]+)(?:\(\w+\))?`/g), ([, name]) => name as string),
+      names: Array.from((cells[0] as string).matchAll(/`([\w.]+)(?:\([\w, ]+\))?`/g), ([, name]) => name as string),
       cells: cells.slice(1, -1),
     })),
 );

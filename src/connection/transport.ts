@@ -19,6 +19,8 @@ export interface TransportInfo {
   readonly messages: boolean;
   /** Address of the peer, `""` where there is none to know. */
   readonly remoteAddress: string;
+  /** The socket is encrypted by TLS here, not by a proxy. Default: false. */
+  readonly secure?: boolean;
   /** Present if the peer proved who it is by a certificate that was verified. */
   readonly certificate?: PeerCertificate;
 }

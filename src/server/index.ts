@@ -12,6 +12,7 @@ export type { HandlerFailure } from "../connection/served-calls.js";
 export type { PeerCertificate, Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 export type { ConnectionOptions, PeerDescription, ServerLimits } from "../options.js";
 export type { UpgradeRequest } from "./accept.js";
+export type { Authentication, SameIdentity, SessionOwner } from "./authentication.js";
 export type { LimitCode, ServerStats } from "./counters.js";
 export type { ListenAddress, ListenAddresses, ListenOptions } from "./listen.js";
 export type { Broadcaster } from "./server.js";

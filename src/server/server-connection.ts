@@ -15,7 +15,7 @@ export interface ClientFacts {
   readonly id: string;
   /** Who the client says it is; empty for version 1 peers. */
   readonly peer: PeerDescription;
-  /** What the `authenticate` hook returned. */
+  /** The `identity` that the `authenticate` hook returned. */
   readonly identity: unknown;
 }
 
@@ -23,16 +23,16 @@ export interface ClientFacts {
 export class ServerConnection {
   readonly id: string;
   readonly peer: PeerDescription;
-  readonly identity: unknown;
   readonly #rooms: Rooms;
   #connection: Connection | undefined;
+  #identity: unknown;
   #info: TransportInfo;
 
   /** @internal */
   constructor(facts: ClientFacts, info: TransportInfo, rooms: Rooms) {
     this.id = facts.id;
     this.peer = facts.peer;
-    this.identity = facts.identity;
+    this.#identity = facts.identity;
     this.#info = info;
     this.#rooms = rooms;
   }
@@ -42,8 +42,18 @@ export class ServerConnection {
     this.#connection = connection;
   }
 
+  /** @internal Another socket has resumed the session: its client was authenticated anew. */
+  identify(identity: unknown): void {
+    this.#identity = identity;
+  }
+
   #bound(): Connection {
     return this.#connection as Connection;
+  }
+
+  /** What the `authenticate` hook returned as `identity` for the socket in use, or the last one that was. */
+  get identity(): unknown {
+    return this.#identity;
   }
 
   /** The socket in use, or the last one that was. */

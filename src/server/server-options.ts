@@ -6,6 +6,7 @@ import type { Awaitable } from "../connection/definition.js";
 import type { TransportInfo } from "../connection/transport.js";
 import type { ConnectionOptions, PeerDescription, ServerLimits } from "../options.js";
 import type { UpgradeRequest } from "./accept.js";
+import type { Authentication, SameIdentity } from "./authentication.js";
 import type { AllowedOrigins } from "./origin.js";
 import type { ServerConnection } from "./server-connection.js";
 
@@ -27,11 +28,18 @@ export interface AuthenticationRequest {
 /** Options of a server. */
 export interface ServerOptions extends ConnectionOptions, ServerLimits {
   /**
-   * Decides who may connect; what it returns is `connection.identity`. Asked once for each socket, when all there is
-   * to know is there: on the WebSocket upgrade of a version 1 peer, on the hello of a version 2 one. Throwing refuses
-   * the client with close code 4416; the text reaches the client only if it is a FramewireError `unauthenticated`.
+   * Decides who may connect, and says who it is: returns `{ identity, subject }` or throws. Asked once for each socket,
+   * when all there is to know is there: on the WebSocket upgrade of a version 1 peer, on the hello of a version 2 one.
+   * Throwing, or returning anything else, refuses the client with close code 4416; the text reaches the client only if
+   * it is a FramewireError `unauthenticated`. On a resume the new identity replaces the one of before.
    */
-  readonly authenticate?: (request: AuthenticationRequest) => Awaitable<unknown>;
+  readonly authenticate?: (request: AuthenticationRequest) => Awaitable<Authentication>;
+  /**
+   * Whether a client that shows the token of a session is the client of that session; must return true or false, at
+   * once. False opens a new session in place of the resume. Default: without `authenticate` the token decides; with it,
+   * both must have the same `subject`, the same certificate subject if the session had one, and TLS if the session had it.
+   */
+  readonly sameIdentity?: SameIdentity;
   /**
    * Decides who may call what, before the middleware and the handler of every command. Throwing refuses the call, as a
    * handler that throws would: `throw new FramewireError("permission-denied", …)`. So does returning false.

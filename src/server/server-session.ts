@@ -3,6 +3,7 @@ import type { Connection } from "../connection/connection.js";
 import type { EventSink } from "../connection/emitter.js";
 import type { ConnectionEvents } from "../connection/events.js";
 import { randomSeed } from "../connection/handshake.js";
+import type { SessionOwner } from "./authentication.js";
 import type { ServerConnection } from "./server-connection.js";
 import { newToken, type StoredSession } from "./sessions.js";
 
@@ -12,6 +13,9 @@ export interface SessionHost {
   heard<E extends keyof ConnectionEvents>(session: ServerSession, event: E, ...args: ConnectionEvents[E]): void;
 }
 
+/** How long the number of a hello counts, in milliseconds. No hello is delayed for longer. */
+const ATTEMPT_MS = 60_000;
+
 export class ServerSession implements StoredSession, EventSink<ConnectionEvents> {
   readonly connection: Connection;
   readonly facade: ServerConnection;
@@ -19,8 +23,10 @@ export class ServerSession implements StoredSession, EventSink<ConnectionEvents>
   readonly seed = randomSeed();
   /** A character for each byte of the token: as an array the 32 bytes would cost ten times their size. */
   readonly #token = String.fromCharCode(...newToken());
-  /** Of the client's hellos, the one that it goes on with. */
-  attempt = 0;
+  /** The `subject` that the `authenticate` hook returned for its client. */
+  subject: string | undefined;
+  #attempt = 0;
+  #attemptAt = 0;
   readonly #host: SessionHost;
 
   constructor(connection: Connection, facade: ServerConnection, host: SessionHost) {
@@ -31,8 +37,25 @@ export class ServerSession implements StoredSession, EventSink<ConnectionEvents>
     connection.events.sink = this;
   }
 
+  /** Its client, as authenticated last. */
+  get owner(): SessionOwner {
+    const { identity, transport } = this.facade;
+    return { identity, subject: this.subject, transport };
+  }
+
   get token(): Uint8Array {
     return Uint8Array.from(this.#token, (character) => character.charCodeAt(0));
+  }
+
+  /** Whether a hello of the client was sent before the one that has the session, and delayed on its way. */
+  isLate(attempt: number, now: number): boolean {
+    return attempt !== 0 && attempt <= this.#attempt && now - this.#attemptAt <= ATTEMPT_MS;
+  }
+
+  /** The client goes on with the session, by its hello of this number. */
+  attempted(attempt: number, now: number): void {
+    this.#attempt = attempt;
+    this.#attemptAt = now;
   }
 
   get heldBytes(): number {

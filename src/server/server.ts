@@ -24,6 +24,7 @@ import type { Hello, ResumeRequest, Welcome } from "../gen/framewire/v1/session.
 import { type PeerDescription, type ResolvedServerOptions, resolveServerOptions } from "../options.js";
 import { Acceptance, type AcceptTarget, type Arrival, crowded, type LinkSettings, type UpgradeRequest } from "./accept.js";
 import { Admission } from "./admission.js";
+import { type Authentication, checkAuthentication, ResumeRule } from "./authentication.js";
 import { Counters, type ServerStats } from "./counters.js";
 import { type ListenAddresses, Listeners, type ListenOptions, type ListenTarget } from "./listen.js";
 import { checkOrigins } from "./origin.js";
@@ -76,6 +77,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   readonly #admission: Admission;
   readonly #room: WaitingRoom;
   readonly #entrance: Entrance;
+  readonly #resumeRule: ResumeRule;
   readonly #counters = new Counters();
   readonly #links: LinkSettings;
   readonly #listeners: Listeners;
@@ -94,6 +96,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
     this.#admission = new Admission(resolved);
     this.#room = new WaitingRoom(resolved.maxHandshakes);
     this.#entrance = new Entrance(clock);
+    this.#resumeRule = new ResumeRule(options);
     this.#dispatcher.authorize = options.authorize as Dispatcher["authorize"];
     const heartbeat = { intervalMs: resolved.heartbeatIntervalMs, timeoutMs: () => resolved.heartbeatTimeoutMs };
     this.#links = {
@@ -247,9 +250,9 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   acceptV1(link: Link, upgrade: UpgradeRequest | undefined): void | Promise<void> {
     if (this.#options.minVersion === 2) throw new FramewireError("version-unsupported", "this server speaks version 2 only");
     const request: AuthenticationRequest = { credentials: new Uint8Array(0), peer: {}, transport: link.info, version: 1, upgrade };
-    return this.#authenticated(request, (identity) => {
+    return this.#authenticated(request, (authentication) => {
       // Who has left while the server was still thinking is nobody's connection.
-      if (link.open) this.#welcome(link, {}, identity).connection.attach(link, versionOneAgreement(this.#options));
+      if (link.open) this.#welcome(link, {}, authentication).connection.attach(link, versionOneAgreement(this.#options));
     });
   }
 
@@ -257,14 +260,15 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   acceptHello(link: Link, hello: Hello, upgrade: UpgradeRequest | undefined): void | Promise<void> {
     const peer: PeerDescription = hello.peer ?? {};
     const request: AuthenticationRequest = { credentials: hello.credentials, peer, transport: link.info, version: 2, upgrade };
-    return this.#authenticated(request, (identity) => {
+    return this.#authenticated(request, (authentication) => {
       const found = hello.resume && this.#sessions.find(hello.resume.token);
       const place = (session: ServerSession | undefined) => {
         if (!link.open) return;
-        if (session !== undefined && isLate(session, hello.resume as ResumeRequest)) {
-          return link.fail("session-replaced", "a later attempt of this client has the session");
-        }
-        if (session === undefined || !this.#resume(session, link, hello)) this.#begin(link, hello, peer, identity);
+        const resumed =
+          session !== undefined &&
+          this.#resumeRule.allows(session.owner, { ...authentication, transport: link.info }) &&
+          this.#resume(session, link, hello, authentication);
+        if (!resumed) this.#begin(link, hello, peer, authentication);
       };
       return found instanceof Promise ? found.then(place) : place(found);
     });
@@ -296,25 +300,35 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
     if (this.#counters.count(code)) this.#events.emit("limit", { code, message, address, connection });
   }
 
-  #authenticated(request: AuthenticationRequest, then: (identity: unknown) => void | Promise<void>): void | Promise<void> {
-    const identity = this.#options.authenticate?.(request);
-    // Not `instanceof Promise`: a promise of another make that is taken for an identity would let everybody in.
-    if (!isThenable(identity)) return then(identity);
-    return Promise.resolve(identity).then((known) => this.#entrance.enter(() => then(known)));
+  #authenticated(request: AuthenticationRequest, then: (authentication: Authentication) => void | Promise<void>): void | Promise<void> {
+    const { authenticate } = this.#options;
+    if (authenticate === undefined) return then({});
+    const result = authenticate(request);
+    // Not `instanceof Promise`: promises of another make are waited for too.
+    if (!isThenable(result)) return then(checkAuthentication(result));
+    return Promise.resolve(result).then((known) => this.#entrance.enter(() => then(checkAuthentication(known))));
   }
 
   /** Opens a new session. */
-  #begin(link: Link, hello: Hello, peer: PeerDescription, identity: unknown): void {
-    const session = this.#welcome(link, peer, identity);
+  #begin(link: Link, hello: Hello, peer: PeerDescription, authentication: Authentication): void {
+    const session = this.#welcome(link, peer, authentication);
     sendWelcome(link, { ...this.#welcomeFor(session), ...newSession(hello.resume !== undefined) });
     this.#attach(session, link, hello);
   }
 
-  /** Goes on with a session. False if what the client says of it cannot be. */
-  #resume(session: ServerSession, link: Link, hello: Hello): boolean {
-    const resumption = resume(session.connection, hello.resume as ResumeRequest);
+  /** Goes on with a session, or closes a link that is not the newest of its client. False if what the client says of the session cannot be. */
+  #resume(session: ServerSession, link: Link, hello: Hello, { identity, subject }: Authentication): boolean {
+    const request = hello.resume as ResumeRequest;
+    const now = this.#clock.now();
+    if (session.isLate(request.attempt, now)) {
+      link.fail("session-replaced", "a later attempt of this client has the session");
+      return true;
+    }
+    const resumption = resume(session.connection, request);
     if (resumption === undefined) return false;
-    session.attempt = (hello.resume as ResumeRequest).attempt;
+    session.attempted(request.attempt, now);
+    session.subject = subject;
+    session.facade.identify(identity);
     sendWelcome(link, { ...this.#welcomeFor(session), ...resumption.welcome });
     this.#attach(session, link, hello, resumption.resumed);
     return true;
@@ -332,10 +346,11 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   }
 
   /** The connection and session of a new client. */
-  #welcome(link: Link, peer: PeerDescription, identity: unknown): ServerSession {
+  #welcome(link: Link, peer: PeerDescription, { identity, subject }: Authentication): ServerSession {
     const facade = new ServerConnection({ id: String(this.#nextId++), peer, identity }, link.info, this.#rooms);
     const connection = new Connection("server", this.#dispatcher, facade, this.#options, this.#clock);
     const session = new ServerSession(connection, facade, this);
+    session.subject = subject;
     this.#live.set(connection, session);
     this.#sessions.add(session);
     this.#events.emit("connection", facade);
@@ -427,11 +442,6 @@ class Pause {
       };
     });
   }
-}
-
-/** Whether a hello was sent before the one that has the session now, and held up on its way. */
-function isLate({ attempt }: ServerSession, resume: ResumeRequest): boolean {
-  return resume.attempt !== 0 && resume.attempt <= attempt;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

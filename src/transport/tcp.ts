@@ -36,6 +36,7 @@ export class TcpTransport implements Transport {
       protocol: secure ? versionNamed("tls", socket.alpnProtocol) : undefined,
       messages: false,
       remoteAddress: socket.remoteAddress ?? "",
+      secure,
       ...(certificate === undefined ? {} : { certificate }),
     };
   }

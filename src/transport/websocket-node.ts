@@ -79,12 +79,14 @@ export class NodeWebSocketTransport implements Transport {
     this.#masks = masks;
     this.#raw = raw;
     raw.setKeepAlive(true, KEEPALIVE_MS);
-    const certificate = "getPeerCertificate" in raw && raw.authorized ? describeCertificate(raw.getPeerCertificate()) : undefined;
+    const secure = "getPeerCertificate" in raw;
+    const certificate = secure && raw.authorized ? describeCertificate(raw.getPeerCertificate()) : undefined;
     this.info = {
       kind: "ws",
       protocol: versionNamed("ws", socket.protocol),
       messages: true,
       remoteAddress: address ?? raw.remoteAddress ?? "",
+      secure,
       ...(certificate === undefined ? {} : { certificate }),
     };
   }

@@ -198,7 +198,7 @@ it("a session may be interrupted again when the window of an earlier interruptio
 
 it("a hello whose sender is gone when the server has authenticated it takes nobody's place", async () => {
   const { clock, network, client, sessions, server, atServer } = await connected(1, faultsOf({}, {}), {
-    server: { authenticate: () => sleep(act.clock, 3_000) },
+    server: { authenticate: () => sleep(act.clock, 3_000).then(() => ({ subject: "ada" })) },
   });
   network.cut();
   await clock.runUntil(() => client.state === "connecting");

@@ -1,6 +1,6 @@
 /** The near end of a server's sockets, written by hand: it says what a test wants it to say. */
 import { encodeFrame, FrameDecoder, type FrameInit } from "../../src/codec/index.js";
-import type { Transport } from "../../src/connection/transport.js";
+import type { Transport, TransportInfo } from "../../src/connection/transport.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { Goaway, Hello, type ResumeRequest, Welcome } from "../../src/gen/framewire/v1/session.js";
 import type { Server } from "../../src/server/index.js";
@@ -16,7 +16,8 @@ export class FakeClient {
   goaway: Goaway | undefined;
   closed: number | undefined;
 
-  constructor(server: Server) {
+  /** `info`: what the server knows of the socket, where that matters. */
+  constructor(server: Server, info: Partial<TransportInfo> = {}) {
     const [near, far] = memoryPair({ messages: true });
     this.#near = near;
     const decoder = new FrameDecoder({ minVersion: 2, recovery: "close" });
@@ -39,7 +40,7 @@ export class FakeClient {
         this.closed = code;
       },
     });
-    server.accept(far);
+    server.accept(Object.assign(far, { info: { ...far.info, ...info } }));
   }
 
   hello(said: Partial<Hello> = {}): void {

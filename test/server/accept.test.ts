@@ -3,7 +3,7 @@ import { encodeFrame } from "../../src/codec/index.js";
 import { type CloseErrorCode, closeCodeOf } from "../../src/errors.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { DEFAULTS } from "../../src/options.js";
-import type { Server, ServerOptions } from "../../src/server/index.js";
+import type { Authentication, Server, ServerOptions } from "../../src/server/index.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { helloFrame, type RawKind, RawPeer } from "../helpers/raw-peer.js";
 import { Bench, tlsFixture } from "../helpers/transports.js";
@@ -157,14 +157,14 @@ for (const kind of KINDS) {
 
 describe("an authenticate hook", () => {
   it("that outlasts the client leaves no session behind", async () => {
-    let decide: ((identity: string) => void) | undefined;
+    let decide: ((authentication: Authentication) => void) | undefined;
     const { server, url } = await open("TCP", { authenticate: () => new Promise((resolve) => (decide = resolve)) });
     const peer = await RawPeer.connect(url);
     peer.send(helloFrame());
     await expect.poll(() => decide).toBeDefined();
     peer.destroy();
     await expect.poll(() => server.stats.sockets).toBe(0);
-    decide?.("late");
+    decide?.({ identity: "late" });
     await new Promise((resolve) => setImmediate(resolve));
     expect(server.stats.sessions).toBe(0);
     expect(server.connections).toEqual([]);
@@ -183,7 +183,7 @@ describe("an authenticate hook", () => {
   it("whose promise is of another make is waited for all the same", async () => {
     // biome-ignore lint/suspicious/noThenProperty: a promise of another make is what this is about
     const refusing = { then: (_resolve: unknown, reject: (error: Error) => void) => reject(new Error("no")) };
-    const { server, url } = await open("TCP", { authenticate: () => refusing as unknown as Promise<void> });
+    const { server, url } = await open("TCP", { authenticate: () => refusing as unknown as Promise<Authentication> });
     const peer = await RawPeer.connect(url);
     peer.send(helloFrame());
     expect((await peer.ended).code).toBe(4416);
@@ -195,7 +195,7 @@ describe("an authenticate hook", () => {
     const { server, url } = await open("WebSocket", {
       authenticate: ({ upgrade, version, transport, credentials }) => {
         seen.push([version, upgrade?.url, upgrade?.headers.cookie, transport.kind, Buffer.from(credentials).toString()]);
-        return { user: upgrade?.headers.cookie };
+        return { identity: { user: upgrade?.headers.cookie } };
       },
     });
     const headers = { Cookie: "session=17" };
@@ -212,7 +212,7 @@ describe("an authenticate hook", () => {
 
   it("has no upgrade to look at on TCP", async () => {
     let upgrade: unknown = "not asked";
-    const { url } = await open("TCP", { authenticate: (request) => (upgrade = request.upgrade) });
+    const { url } = await open("TCP", { authenticate: (request) => ({ identity: (upgrade = request.upgrade) }) });
     await (await RawPeer.connect(url)).greet();
     expect(upgrade).toBeUndefined();
   });

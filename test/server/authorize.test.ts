@@ -73,7 +73,7 @@ describe("an authorize hook", () => {
   it("is asked before calls of every kind, messages and version 1 calls included, and knows the command and the caller", async () => {
     const asked: string[] = [];
     const options: ServerOptions = {
-      authenticate: ({ version }) => `peer ${version}`,
+      authenticate: ({ version }) => ({ identity: `peer ${version}` }),
       authorize: ({ command, connection }) => {
         asked.push(`${command.name.split("/")[1]} for ${connection.identity}`);
         return false;

@@ -59,7 +59,7 @@ describe("without a list only the server's own pages may connect", () => {
 
 it("a page of another origin is told so by a close code, before the authenticate hook is asked (mosaic#1131, whatwg/websockets#21)", async () => {
   let asked = 0;
-  const server = bench.server({ authenticate: () => void asked++, allowedOrigins: LIST });
+  const server = bench.server({ authenticate: () => ({ identity: asked++ }), allowedOrigins: LIST });
   const refused: unknown[] = [];
   server.on("refused", ({ closeCode, reason }) => refused.push([closeCode, reason]));
   const { ws } = await server.listen({ ws: {} });

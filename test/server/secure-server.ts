@@ -22,7 +22,7 @@ export function secureServer(folder: string, userOf: (token: string) => Promise<
     async authenticate({ credentials }) {
       const user = await userOf(new TextDecoder().decode(credentials));
       if (user === undefined) throw new FramewireError("unauthenticated", "sign in again");
-      return user;
+      return { identity: user, subject: user.name };
     },
     authorize: ({ connection, command }) => (connection.identity as User).commands.includes(command.cmd),
   });

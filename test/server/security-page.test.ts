@@ -63,7 +63,7 @@ it("the page's server asks for origin, token and certificate, and decides over e
 it("credentials and resume tokens are in no event and on no connection", async () => {
   const SECRET = "correct horse battery staple";
   const told: unknown[] = [];
-  const server = bench.server({ authenticate: () => undefined });
+  const server = bench.server({ authenticate: () => ({}) });
   server.implement(TestServiceDefinition, testService());
   for (const event of ["connection", "disconnection", "refused", "limit", "failure", "frame"] as const) {
     server.on(event, (...details: unknown[]) => told.push([event, details]));

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { type Client, type ClientOptions, createClient, type StateDetail } from "../../src/client/index.js";
 import type { FramewireError } from "../../src/errors.js";
 import { ResumeVerdict } from "../../src/gen/framewire/v1/session.js";
-import { createServer, type Server, type ServerOptions } from "../../src/server/index.js";
+import { type Authentication, createServer, type Server, type ServerOptions } from "../../src/server/index.js";
 import { MemoryNetwork, VirtualClock } from "../../src/testing/index.js";
 import { NoteRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { FakeClient } from "../helpers/fake-client.js";
@@ -212,7 +212,10 @@ describe("a client that leaves", () => {
 
   it("before the server has made up its mind about it is nobody's connection", async () => {
     const clock = new VirtualClock();
-    const server = createServer({ clock, authenticate: () => new Promise<void>((resolve) => void clock.setTimer(10_000, resolve)) });
+    const server = createServer({
+      clock,
+      authenticate: () => new Promise<Authentication>((resolve) => void clock.setTimer(10_000, () => resolve({}))),
+    });
     ends.push(() => server.close());
     const client = new FakeClient(server);
     client.hello();

@@ -50,7 +50,7 @@ for (const kind of KINDS) {
       const { server, url } = await open(kind, MUTUAL, {
         authenticate: ({ transport }: AuthenticationRequest) => {
           seen.push(transport.certificate);
-          return { device: transport.certificate?.spiffeId };
+          return { identity: { device: transport.certificate?.spiffeId } };
         },
         authorize: ({ connection }) => {
           seen.push(connection.transport.certificate);
@@ -81,7 +81,7 @@ for (const kind of KINDS) {
       const { url } = await open(
         kind,
         { ...MUTUAL, rejectUnauthorized: false },
-        { authenticate: ({ transport }) => void shown.push(transport.certificate) },
+        { authenticate: ({ transport }) => ({ identity: shown.push(transport.certificate) }) },
       );
       await join(url, {});
       await join(url, pair("stranger"));
