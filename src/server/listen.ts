@@ -2,8 +2,7 @@
 import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, createServer as createTcpServer, type Server as NetServer, type Socket } from "node:net";
-import type { Duplex } from "node:stream";
-import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from "node:tls";
+import { createServer as createTlsServer, type TLSSocket, type TlsOptions, type Server as TlsServer } from "node:tls";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import type { Entrance } from "../connection/entrance.js";
 import { protocolNames } from "../connection/handshake.js";
@@ -11,12 +10,14 @@ import type { Transport } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import { readInPlace } from "../transport/read-in-place.js";
+import { refuseUpgrade } from "../transport/refuse-upgrade.js";
 import { TcpTransport } from "../transport/tcp.js";
 import { NodeWebSocketTransport, socketSettings } from "../transport/websocket-node.js";
 import type { Arrival, UpgradeRequest } from "./accept.js";
-import { Doorway, type DoorwayHost } from "./doorway.js";
 import { type AllowedOrigins, originAllowed } from "./origin.js";
+import { PendingSockets, type PendingSocketsHost } from "./pending-sockets.js";
 import { TlsListeners, type TlsReload } from "./tls.js";
+import { routeUpgrades } from "./upgrades.js";
 
 /** Where to listen. */
 export interface ListenOptions {
@@ -25,7 +26,7 @@ export interface ListenOptions {
     readonly port?: number;
     /** Default `127.0.0.1`. */
     readonly host?: string;
-    /** Only upgrades of this path are served. Default: all. */
+    /** Only upgrades of this path are served. Default: all that no other server of framewire on the same HTTP server has. */
     readonly path?: string;
     /** An HTTP server of yours whose upgrades to serve, instead of one of our own; Express and Fastify have one. */
     readonly server?: HttpServer;
@@ -74,7 +75,7 @@ export type ListenSettings = ResolvedConnectionOptions & {
 const ignore = () => {};
 
 /** Where an open socket goes. */
-export interface ListenTarget extends DoorwayHost {
+export interface ListenTarget extends PendingSocketsHost {
   readonly entrance: Entrance;
   accept(transport: Transport, arrival: Arrival): void;
 }
@@ -83,7 +84,7 @@ export class Listeners {
   readonly #target: ListenTarget;
   readonly #options: ListenSettings;
   readonly #versions: readonly (1 | 2)[];
-  readonly #doorway: Doorway;
+  readonly #pending: PendingSockets;
   readonly #tls = new TlsListeners();
   #closers: (() => Promise<void>)[] = [];
 
@@ -91,7 +92,7 @@ export class Listeners {
     this.#target = target;
     this.#options = options;
     this.#versions = options.minVersion === 2 ? [2] : [2, 1];
-    this.#doorway = new Doorway(target);
+    this.#pending = new PendingSockets(target);
   }
 
   /** Opens all addresses or none. */
@@ -113,10 +114,10 @@ export class Listeners {
     this.#tls.reload(certificates);
   }
 
-  /** Stops listening and drops the sockets that are still at the door. Connections go on. */
+  /** Stops listening and drops the sockets that are not ready for frames. Connections go on. */
   async close(): Promise<void> {
     const closed = this.#closers.splice(0).map((close) => close());
-    this.#doorway.close();
+    this.#pending.close();
     await Promise.all(closed);
   }
 
@@ -130,17 +131,16 @@ export class Listeners {
       handleProtocols: (offered) => this.#choose("ws", offered) ?? [...offered][0] ?? false,
     };
     const upgrades = new WebSocketServer(settings);
+    const { clock, handshakeTimeoutMs } = this.#target;
+    const { closeTimeoutMs } = this.#options;
+    // The library's own answer waits for a peer that does not read for as long as that likes.
+    upgrades.on("wsClientError", (_error, socket) => refuseUpgrade(socket, 400, clock, closeTimeoutMs));
     const http = options.server ?? this.#ownHttpServer(options.tls);
     const ownPlain = options.server === undefined && options.tls === undefined;
-    const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      if (options.path !== undefined && request.url?.split("?", 1)[0] !== options.path) {
-        // With another listener it may be theirs; alone, nobody else would ever answer.
-        if (http.listenerCount("upgrade") === 1) socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-        return;
-      }
+    const take = (request: IncomingMessage, socket: Socket, head: Buffer) => {
       // Others may hold on to the sockets of a server that is not our own.
-      const raw = ownPlain ? readInPlace(socket as Socket) : (socket as Socket);
-      if (raw !== socket) this.#doorway.replaced(raw);
+      const raw = ownPlain ? readInPlace(socket) : socket;
+      if (raw !== socket) this.#pending.replaced(socket, raw);
       // One that breaks meanwhile is found broken by whoever takes it.
       raw.on("error", ignore);
       void this.#target.entrance.enter(() => {
@@ -148,14 +148,15 @@ export class Listeners {
         upgrades.handleUpgrade(request, raw, head, (webSocket) => this.#upgraded(request, webSocket, raw));
       });
     };
-    http.on("upgrade", onUpgrade);
+    const leave = routeUpgrades(http, { path: options.path, clock, handshakeTimeoutMs, closeTimeoutMs, take });
     if (options.server !== undefined) {
-      this.#closers.push(async () => void http.off("upgrade", onUpgrade));
+      this.#closers.push(async () => leave());
       const address = http.address();
       if (address === null || typeof address === "string") return { host: "", port: 0, url: "" };
       return addressOf("ws", address);
     }
-    this.#doorway.watch(http);
+    if (options.tls === undefined) this.#pending.watch(http);
+    else this.#pending.watchTls(http as unknown as TlsServer);
     return this.#open(http, options.tls === undefined ? "ws" : "wss", options, () => (http as HttpServer).closeAllConnections());
   }
 
@@ -177,7 +178,7 @@ export class Listeners {
     const transport = new NodeWebSocketTransport(webSocket, socket, this.#options.clientAddress?.(upgrade));
     this.#target.accept(transport, {
       upgrade,
-      since: this.#doorway.through(socket),
+      since: this.#pending.completed(socket),
       // Browsers hide the status of a refused upgrade: a close code is the only word that reaches the page.
       refusal: originAllowed(origin, host, this.#options.allowedOrigins)
         ? this.#unknown("ws", webSocket.protocol)
@@ -194,14 +195,14 @@ export class Listeners {
     const own = !("ALPNProtocols" in options.tls || "ALPNCallback" in options.tls);
     const accept = (socket: TLSSocket) => {
       const refusal = own ? this.#unknown("tls", socket.alpnProtocol) : undefined;
-      this.#target.accept(new TcpTransport(socket), { since: this.#doorway.through(socket), refusal });
+      this.#target.accept(new TcpTransport(socket), { since: this.#pending.completed(socket), refusal });
     };
     // A callback in place of a list: with a list, a client that offers only what is unknown gets an alert and no reason.
     const alpn: TlsOptions = { ALPNCallback: ({ protocols }) => this.#choose("tls", protocols) ?? protocols[0] };
     const server = this.#tls.create("tcp", own ? { ...options.tls, ...alpn } : options.tls, (settings) =>
       createTlsServer(settings, accept),
     );
-    this.#doorway.watch(server);
+    this.#pending.watchTls(server);
     return this.#open(server, "tls", options);
   }
 
