@@ -1,15 +1,12 @@
 /** Many timers over one: a server's thousands of connections each keep a few, most of which are disarmed or moved before they run. */
 import type { Clock, Sleeper, Timer } from "./clock.js";
+import { Heap, type HeapEntry } from "./heap.js";
 
 /** What is due at once runs for so long before others have a turn, in milliseconds: deadlines of a crowd end together. */
 const ROUND_MS = 1;
 
 /** What can be in the queue, once at a time. Who always has a timer is its own entry, and is spared one for each. */
-export interface QueueEntry {
-  /** When it is due, in whole milliseconds: a fraction would cost each entry memory of its own. Belongs to the queue while it is armed. */
-  at: number;
-  /** Index in the heap; -1 = not armed. Belongs to the queue. */
-  place: number;
+export interface QueueEntry extends HeapEntry {
   run(): void;
 }
 
@@ -38,7 +35,7 @@ class QueuedTimer implements QueueEntry, Timer {
 /** A clock whose timers are entries in a heap, and one timer of the clock below, set to the nearest. */
 export class TimerQueue implements Clock {
   readonly #clock: Clock;
-  readonly #heap: QueueEntry[] = [];
+  readonly #heap = new Heap<QueueEntry>();
   #armed: Timer | undefined;
   #armedFor = Number.POSITIVE_INFINITY;
 
@@ -69,19 +66,17 @@ export class TimerQueue implements Clock {
 
   /** Runs `entry` at this time of the clock, and not when it was to run before. */
   arm(entry: QueueEntry, at: number): void {
-    this.#remove(entry);
+    this.#heap.remove(entry);
     entry.at = Math.ceil(at);
-    entry.place = this.#heap.length;
     this.#heap.push(entry);
-    this.#rise(entry);
     this.#setTimer();
   }
 
   /** Harmless for an entry that is not armed. */
   disarm(entry: QueueEntry): void {
-    this.#remove(entry);
+    this.#heap.remove(entry);
     // A timer that fires for nobody costs less than setting it anew each time; only an empty queue must not keep the process alive.
-    if (this.#heap.length === 0) this.#cancelTimer();
+    if (this.#heap.size === 0) this.#cancelTimer();
   }
 
   #timer(delayMs: number, target: Sleeper | (() => void)): Timer {
@@ -90,19 +85,8 @@ export class TimerQueue implements Clock {
     return timer;
   }
 
-  #remove(entry: QueueEntry): void {
-    if (entry.place === -1) return;
-    const last = this.#heap.pop() as QueueEntry;
-    if (last !== entry) {
-      this.#put(last, entry.place);
-      this.#rise(last);
-      this.#sink(last);
-    }
-    entry.place = -1;
-  }
-
   #setTimer(): void {
-    const next = this.#heap[0];
+    const next = this.#heap.first;
     if (next === undefined || next.at >= this.#armedFor) return;
     this.#armed?.cancel();
     this.#armedFor = next.at;
@@ -120,42 +104,13 @@ export class TimerQueue implements Clock {
     this.#armedFor = Number.POSITIVE_INFINITY;
     const now = this.#clock.now();
     try {
-      for (let next = this.#heap[0]; next !== undefined && next.at <= now; next = this.#heap[0]) {
-        this.#remove(next);
+      for (let next = this.#heap.first; next !== undefined && next.at <= now; next = this.#heap.first) {
+        this.#heap.remove(next);
         next.run();
         if (this.#clock.now() - now >= ROUND_MS) break;
       }
     } finally {
       this.#setTimer();
     }
-  }
-
-  #rise(entry: QueueEntry): void {
-    while (entry.place > 0) {
-      const parent = this.#heap[(entry.place - 1) >> 1] as QueueEntry;
-      if (parent.at <= entry.at) return;
-      this.#swap(parent, entry);
-    }
-  }
-
-  #sink(entry: QueueEntry): void {
-    for (;;) {
-      const left = this.#heap[entry.place * 2 + 1];
-      const right = this.#heap[entry.place * 2 + 2];
-      const child = right !== undefined && left !== undefined && right.at < left.at ? right : left;
-      if (child === undefined || entry.at <= child.at) return;
-      this.#swap(entry, child);
-    }
-  }
-
-  #swap(a: QueueEntry, b: QueueEntry): void {
-    const { place } = a;
-    this.#put(a, b.place);
-    this.#put(b, place);
-  }
-
-  #put(entry: QueueEntry, place: number): void {
-    this.#heap[place] = entry;
-    entry.place = place;
   }
 }

@@ -1,19 +1,29 @@
 /** How many sockets may be open, in all and from each address. */
+import type { Clock } from "../connection/clock.js";
+import { Heap, type HeapEntry } from "../connection/heap.js";
 import type { AddressShare } from "../connection/rate-limit.js";
 import { FramewireError } from "../errors.js";
 
-interface Address extends AddressShare {
+interface Address extends AddressShare, HeapEntry {
+  readonly key: string;
   /** Sockets that it has open. */
-  there: number;
+  open: number;
 }
+
+/** Addresses without a socket whose rate is not paid off: so many are kept. */
+export const MAX_OWING_ADDRESSES = 16_384;
 
 export class Admission {
   readonly #max: number;
   readonly #maxPerAddress: number;
+  readonly #clock: Pick<Clock, "now">;
   readonly #perAddress = new Map<string, Address>();
+  /** Those without a socket, by the time when what they sent is paid off. */
+  readonly #owing = new Heap<Address>();
   #open = 0;
 
-  constructor(limits: { readonly maxConnections: number; readonly maxConnectionsPerAddress: number }) {
+  constructor(limits: { readonly maxConnections: number; readonly maxConnectionsPerAddress: number }, clock: Pick<Clock, "now">) {
+    this.#clock = clock;
     this.#max = limits.maxConnections;
     this.#maxPerAddress = limits.maxConnectionsPerAddress;
   }
@@ -27,11 +37,12 @@ export class Admission {
   enter(address: string): FramewireError | undefined {
     const key = addressKey(address);
     let known = this.#perAddress.get(key);
-    if (known === undefined) this.#perAddress.set(key, (known = { there: 0, framesSpentUntil: 0 }));
-    known.there++;
+    if (known === undefined) this.#perAddress.set(key, (known = { key, open: 0, framesSpentUntil: 0, at: 0, place: -1 }));
+    this.#owing.remove(known);
+    known.open++;
     this.#open++;
     if (this.#open > this.#max) return tooMany(`this server takes ${this.#max} connections`);
-    if (key !== "" && known.there > this.#maxPerAddress) {
+    if (key !== "" && known.open > this.#maxPerAddress) {
       return tooMany(`this server takes ${this.#maxPerAddress} connections from one address`);
     }
     return undefined;
@@ -43,10 +54,18 @@ export class Admission {
   }
 
   leave(address: string): void {
-    const key = addressKey(address);
-    const known = this.#perAddress.get(key);
-    if (known !== undefined && --known.there === 0) this.#perAddress.delete(key);
     this.#open--;
+    const known = this.#perAddress.get(addressKey(address));
+    if (known === undefined || --known.open > 0) return;
+    // What it sent counts on: the next socket of the address may be there in a moment.
+    known.at = Math.ceil(known.framesSpentUntil);
+    this.#owing.push(known);
+    const now = this.#clock.now();
+    for (let next = this.#owing.first; next !== undefined; next = this.#owing.first) {
+      if (next.at > now && this.#owing.size <= MAX_OWING_ADDRESSES) return;
+      this.#owing.remove(next);
+      this.#perAddress.delete(next.key);
+    }
   }
 }
 

@@ -93,7 +93,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
     this.#options = resolved;
     this.#clock = clock;
     this.#sessions = new MemorySessionStore(resolved, clock, (session, why) => this.#dropped(session, why));
-    this.#admission = new Admission(resolved);
+    this.#admission = new Admission(resolved, clock);
     this.#room = new WaitingRoom(resolved.maxHandshakes);
     this.#entrance = new Entrance(clock);
     this.#resumeRule = new ResumeRule(options);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { Admission, addressKey } from "../../src/server/admission.js";
+import { Admission, addressKey, MAX_OWING_ADDRESSES } from "../../src/server/admission.js";
 import { type Newcomer, WaitingRoom } from "../../src/server/waiting-room.js";
+import { VirtualClock } from "../../src/testing/virtual-clock.js";
 
 describe("an address", () => {
   it.each([
@@ -20,7 +21,7 @@ describe("an address", () => {
 
 describe("admission", () => {
   it("counts in all and for each address, and forgets who has left", () => {
-    const admission = new Admission({ maxConnections: 5, maxConnectionsPerAddress: 2 });
+    const admission = new Admission({ maxConnections: 5, maxConnectionsPerAddress: 2 }, new VirtualClock());
     expect(admission.enter("a")).toBeUndefined();
     expect(admission.enter("a")).toBeUndefined();
     expect(admission.enter("a")?.message).toBe("this server takes 2 connections from one address");
@@ -35,8 +36,48 @@ describe("admission", () => {
   });
 
   it("knows no limit for each address where there is no address to know", () => {
-    const admission = new Admission({ maxConnections: 5, maxConnectionsPerAddress: 1 });
+    const admission = new Admission({ maxConnections: 5, maxConnectionsPerAddress: 1 }, new VirtualClock());
     for (let i = 0; i < 5; i++) expect(admission.enter("")).toBeUndefined();
+  });
+});
+
+describe("what an address has sent", () => {
+  const limits = { maxConnections: 100_000, maxConnectionsPerAddress: 2 };
+
+  it("counts until it is paid off, also when its last socket is gone", async () => {
+    const clock = new VirtualClock();
+    const admission = new Admission(limits, clock);
+    admission.enter("a");
+    const share = admission.share("a")!;
+    share.framesSpentUntil = 1000;
+    admission.leave("a");
+    await clock.advance(999);
+    admission.enter("a");
+    expect(admission.share("a")).toBe(share);
+    admission.leave("a");
+    await clock.advance(1);
+    admission.enter("b");
+    admission.leave("b");
+    admission.enter("a");
+    expect(admission.share("a")).not.toBe(share);
+  });
+
+  it("is forgotten first where it is paid off soonest, of more addresses than there is room for", () => {
+    const admission = new Admission(limits, new VirtualClock());
+    const spentUntil = (i: number) => 1000 + ((i * 7919) % MAX_OWING_ADDRESSES);
+    const shares = Array.from({ length: MAX_OWING_ADDRESSES + 2 }, (_, i) => {
+      admission.enter(`a${i}`);
+      const share = admission.share(`a${i}`)!;
+      share.framesSpentUntil = i < MAX_OWING_ADDRESSES ? spentUntil(i) : 10_000_000;
+      return share;
+    });
+    for (const i of shares.keys()) admission.leave(`a${i}`);
+    const forgotten = [...shares.keys()].filter((i) => {
+      admission.enter(`a${i}`);
+      return admission.share(`a${i}`) !== shares[i];
+    });
+    const soonest = [1000, 1001].map((at) => shares.findIndex(({ framesSpentUntil }) => framesSpentUntil === at));
+    expect(forgotten).toEqual(soonest.sort((a, b) => a - b));
   });
 });
 

@@ -397,6 +397,20 @@ describe("a message in fragments of one byte over WebSocket", () => {
   });
 });
 
+describe("the rate of an address", () => {
+  it("outlives its last socket: one after the other may send no more than two at once", async () => {
+    const { server, url, events } = await open();
+    const useless = (count: number) => times(count, () => seededFrame({ cmd: UNKNOWN }));
+    for (const count of [2600, 2600, 20]) {
+      const peer = await member(url);
+      peer.send(useless(count));
+      expect((await peer.ended).code).toBe(4506);
+      await expect.poll(() => server.stats.sockets).toBe(0);
+    }
+    expect(events.map(({ message }) => message.includes("one address"))).toEqual([false, true, true]);
+  });
+});
+
 describe("addresses", () => {
   it("are those that clientAddress gives, where a proxy stands in front", async () => {
     const { server, url, events } = await open(
