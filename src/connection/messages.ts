@@ -40,10 +40,16 @@ export function completeMessage(codec: MessageCodec, message: unknown): unknown 
   return "fromPartial" in codec ? (codec as TsProtoCodec).fromPartial(message ?? {}) : (message ?? {});
 }
 
-/** Serialises `message`; fields may be left out where the codec has ts-proto's `fromPartial`. The bytes belong to the caller. */
+/**
+ * Serialises `message`; fields may be left out where the codec has ts-proto's `fromPartial`. The bytes belong to the caller.
+ * @throws whatever the codec throws, and TypeError if it gives no bytes: a payload without a length would damage the frames after it
+ */
 export function encodeMessage(codec: MessageCodec, message: unknown): Uint8Array {
   const complete = completeMessage(codec, message);
-  return inPlace?.suits(codec) === true ? inPlace.encode(codec, complete) : codec.encode(complete).finish();
+  if (inPlace?.suits(codec) === true) return inPlace.encode(codec, complete);
+  const bytes: unknown = codec.encode(complete).finish();
+  if (!ArrayBuffer.isView(bytes)) throw new TypeError("the codec's encode(…).finish() must give a Uint8Array");
+  return bytes as Uint8Array;
 }
 
 /** Reads the payload of a frame. The message shares no bytes with it. @throws whatever the codec throws */

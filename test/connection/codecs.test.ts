@@ -53,6 +53,21 @@ describe("codecs that ts-proto did not make", () => {
   });
 });
 
+describe("a codec that gives no bytes", () => {
+  const codec = { encode: (bytes: Uint8Array) => ({ finish: () => bytes }), decode: (bytes: Uint8Array) => bytes };
+
+  it("fails the reply and the message it was for; the calls after it get their replies", async () => {
+    const server = bench.server();
+    server.handle(0x0201, codec, (message) => message);
+    // Meant for messages: its handler gives nothing, and a request asks for a reply all the same.
+    server.handle(0x0202, codec, () => undefined);
+    const client = await bench.client(await JOINTS[0]!.open(server));
+    await expect(client.request(0x0202, codec, Uint8Array.of(1))).rejects.toMatchObject({ code: "internal" });
+    await expect(client.send(0x0201, codec, "text" as never)).rejects.toThrow(/Uint8Array/);
+    for (const byte of [1, 2, 3]) expect(await client.request(0x0201, codec, Uint8Array.of(byte))).toEqual(Uint8Array.of(byte));
+  });
+});
+
 describe("an HTTP server of the application's own", () => {
   it("serves its pages and our upgrades side by side, and only those of the path", async () => {
     const http = createHttpServer((_request, response) => response.end("a page"));
