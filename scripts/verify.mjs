@@ -89,7 +89,9 @@ const STEPS = [
   command("generated", "regenerating leaves no diff", "node scripts/generated.mjs"),
   command("build", "tsc and rolldown: dist/", "node scripts/build.mjs", { essential: true }),
   tests("unit", "unit tests", "unit"),
-  command("fuzz", "ten seconds of fuzzing: decoder, session messages", "npm run --silent fuzz -- --seconds 10", { show: true }),
+  command("fuzz", "ten seconds of fuzzing: decoder, session messages, hostile peers", "npm run --silent fuzz -- --seconds 10", {
+    show: true,
+  }),
   command("publint", "publint: package.json", "publint --strict"),
   command("attw", "are the types wrong: the packed package", "attw --pack . --profile esm-only"),
   tests("integration", "integration, package and browser tests", "integration"),

@@ -4,54 +4,80 @@ import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { loadCorpus, saveCorpus, saveFinding } from "./corpus.js";
 import { MAX_INPUT } from "./mutate.js";
-import { TARGETS } from "./target.js";
+import type { SeedWorkerData, SeedWorkerMessage } from "./seed-worker.js";
+import { SEED_TARGETS, TARGETS } from "./target.js";
 import type { WorkerData, WorkerMessage } from "./worker.js";
 
-/** An input that takes longer than this hangs. */
+/** A run that takes longer than this hangs. */
 const HANG_MS = 10_000;
 /** More heap than this is a leak, or a length that was believed. */
 const HEAP_MB = 512;
+/** So many of the last steps are printed with a finding. */
+const STEPS = 30;
+/** Long runs report this rarely, in milliseconds. */
+const REPORT_MS = 60_000;
 
 const { values } = parseArgs({
   options: {
     seconds: { type: "string", default: "60" },
     target: { type: "string" },
     seed: { type: "string" },
+    runs: { type: "string" },
     save: { type: "boolean", default: false },
     replay: { type: "string" },
   },
 });
 
-const targets = TARGETS.filter(({ name }) => values.target === undefined || name === values.target);
-const seconds = Number(values.seconds) / targets.length;
+const wanted = <T extends { readonly name: string }>(all: readonly T[]) =>
+  all.filter(({ name }) => values.target === undefined || name === values.target);
+const targets = wanted(TARGETS);
+const seedTargets = wanted(SEED_TARGETS);
+const seconds = Number(values.seconds) / (targets.length + seedTargets.length);
 const seed = values.seed === undefined ? Date.now() % 2 ** 31 : Number(values.seed);
-if (targets.length === 0 || !(seconds > 0) || !Number.isInteger(seed)) {
-  console.error(
-    `usage: npm run fuzz -- [--seconds N] [--target ${TARGETS.map(({ name }) => name).join("|")}] [--seed N] [--save] [--replay FILE --target T]`,
-  );
+const runs = values.runs === undefined ? Number.POSITIVE_INFINITY : Number(values.runs);
+if (!Number.isFinite(seconds) || !(seconds > 0) || !Number.isInteger(seed) || !(runs > 0)) {
+  const names = [...TARGETS, ...SEED_TARGETS].map(({ name }) => name).join("|");
+  console.error(`usage: npm run fuzz -- [--seconds N] [--target ${names}] [--seed N] [--runs N] [--save] [--replay FILE --target T]`);
   process.exit(2);
 }
 
 if (values.replay !== undefined) {
   for (const target of targets) console.log(`${target.name}: ${[...target.run(Uint8Array.from(readFileSync(values.replay)))].join(", ")}`);
 } else {
-  for (const target of targets) {
-    if (!(await fuzz(target.name))) {
+  const each = [
+    ...targets.map(
+      ({ name }) =>
+        () =>
+          fuzz(name),
+    ),
+    ...seedTargets.map(
+      ({ name }) =>
+        () =>
+          fuzzSeeds(name),
+    ),
+  ];
+  for (const run of each) {
+    if (!(await run())) {
       process.exitCode = 1;
       break;
     }
   }
 }
 
-/** True if nothing was found. */
-function fuzz(target: string): Promise<boolean> {
-  const corpus = loadCorpus(target);
-  console.log(`${target}: ${seconds} s, seed ${seed}, ${corpus.length} inputs in the corpus`);
-  const shared = new SharedArrayBuffer(8 + MAX_INPUT);
-  const counters = new Int32Array(shared, 0, 2);
-  const workerData: WorkerData = { target, seconds, seed, corpus, shared };
-  const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData, resourceLimits: { maxOldGenerationSizeMb: HEAP_MB } });
+/** A worker that is watched. */
+interface Watched<M> {
+  readonly module: string;
+  readonly workerData: WorkerData | SeedWorkerData;
+  /** Number of runs so far first. */
+  readonly counters: Int32Array;
+  onMessage(message: M, end: (fine: boolean) => void): void;
+  /** The worker hangs or died. */
+  onBreak(what: string): void;
+}
 
+/** True if nothing was found. */
+function watch<M>({ module, workerData, counters, onMessage, onBreak }: Watched<M>): Promise<boolean> {
+  const worker = new Worker(new URL(module, import.meta.url), { workerData, resourceLimits: { maxOldGenerationSizeMb: HEAP_MB } });
   return new Promise((resolve) => {
     let settled = false;
     const end = (fine: boolean): void => {
@@ -60,28 +86,46 @@ function fuzz(target: string): Promise<boolean> {
       void worker.terminate();
       resolve(fine);
     };
-    const found = (what: string, input: Uint8Array): void => {
+    const broke = (what: string): void => {
       if (settled) return;
-      const path = saveFinding(target, input);
-      console.error(
-        `${target}: ${what}\n${input.length} bytes: ${Buffer.from(input).toString("hex")}\nseed ${seed}; again with: npm run fuzz -- --target ${target} --replay ${path}`,
-      );
+      onBreak(what);
       end(false);
     };
-    const atHand = (): Uint8Array => Uint8Array.from(new Uint8Array(shared, 8, counters[1]));
-
-    let runs = 0;
+    let seen = 0;
     let lastRun = performance.now();
     const watchdog = setInterval(() => {
       const now = Atomics.load(counters, 0);
-      if (now !== runs) lastRun = performance.now();
-      runs = now;
-      if (runs > 0 && performance.now() - lastRun > HANG_MS) found(`hangs for more than ${HANG_MS} ms`, atHand());
+      if (now !== seen) lastRun = performance.now();
+      seen = now;
+      if (seen > 0 && performance.now() - lastRun > HANG_MS) broke(`hangs for more than ${HANG_MS} ms`);
     }, 500);
+    worker.on("message", (message: M) => !settled && onMessage(message, end));
+    worker.on("error", (error) => broke(`the worker died: ${error.stack ?? error.message}`));
+    worker.on("exit", (code) => broke(`the worker ended with code ${code}`));
+  });
+}
 
-    worker.on("message", (message: WorkerMessage) => {
-      if (message.type === "finding") found(message.error, message.input);
-      else if (message.type === "progress") {
+/** Mutates inputs. True if nothing was found. */
+function fuzz(target: string): Promise<boolean> {
+  const corpus = loadCorpus(target);
+  console.log(`${target}: ${seconds} s, seed ${seed}, ${corpus.length} inputs in the corpus`);
+  const shared = new SharedArrayBuffer(8 + MAX_INPUT);
+  const counters = new Int32Array(shared, 0, 2);
+  const found = (what: string, input: Uint8Array): void => {
+    const path = saveFinding(target, input);
+    console.error(
+      `${target}: ${what}\n${input.length} bytes: ${Buffer.from(input).toString("hex")}\nseed ${seed}; again with: npm run fuzz -- --target ${target} --replay ${path}`,
+    );
+  };
+  return watch<WorkerMessage>({
+    module: "./worker.js",
+    workerData: { target, seconds, seed, corpus, shared },
+    counters,
+    onMessage(message, end) {
+      if (message.type === "finding") {
+        found(message.error, message.input);
+        end(false);
+      } else if (message.type === "progress") {
         console.log(
           `${target}: ${message.runs} runs, ${message.kept} inputs kept, coverage ${message.covered}, ${message.features} features`,
         );
@@ -90,10 +134,34 @@ function fuzz(target: string): Promise<boolean> {
         console.log(`${target}: nothing found; ${message.corpus.length} inputs reach all that was reached`);
         end(true);
       }
-    });
-    worker.on("error", (error) => found(`the worker died: ${error.stack ?? error.message}`, atHand()));
-    worker.on("exit", (code) => {
-      if (!settled) found(`the worker ended with code ${code}`, atHand());
-    });
+    },
+    onBreak: (what) => found(what, Uint8Array.from(new Uint8Array(shared, 8, counters[1]))),
+  });
+}
+
+/** Runs seed after seed. True if nothing was found. */
+function fuzzSeeds(target: string): Promise<boolean> {
+  console.log(`${target}: ${seconds} s, from seed ${seed} on`);
+  const shared = new SharedArrayBuffer(8);
+  const counters = new Int32Array(shared);
+  const again = (at: number) => `seed ${at}; again with: npm run fuzz -- --target ${target} --seed ${at} --runs 1`;
+  let nextReport = performance.now() + Math.min(REPORT_MS, (seconds * 1000) / 3);
+  return watch<SeedWorkerMessage>({
+    module: "./seed-worker.js",
+    workerData: { target, seconds, seed, runs, shared, verbose: runs === 1 },
+    counters,
+    onMessage(message, end) {
+      if (message.type === "finding") {
+        console.error(`${target}: ${message.error}\nlast steps:\n  ${message.steps.slice(-STEPS).join("\n  ")}\n${again(message.seed)}`);
+        end(false);
+      } else if (message.type === "done") {
+        console.log(`${target}: nothing found; ${message.runs} runs, ${message.frames} hostile frames`);
+        end(true);
+      } else if (performance.now() >= nextReport) {
+        nextReport += REPORT_MS;
+        console.log(`${target}: ${message.runs} runs, ${message.frames} hostile frames`);
+      }
+    },
+    onBreak: (what) => console.error(`${target}: ${what}\n${again(counters[1] as number)}`),
   });
 }

@@ -1,5 +1,6 @@
 /** What a fuzz target is, and the list of them. */
 import { decoderTarget } from "./target-decoder.js";
+import { peersTarget } from "./target-peers.js";
 import { sessionTarget } from "./target-session.js";
 
 export interface Target {
@@ -21,4 +22,13 @@ export interface Target {
   wrap?(part: Uint8Array): Uint8Array;
 }
 
+/** A target that chooses everything by a seed: one seed is one run. */
+export interface SeedTarget {
+  readonly name: string;
+  /** Rejects if a promise is broken. `note` is given each step of the run. Resolves with the number of frames that the peers sent. */
+  run(seed: number, note: (line: string) => void): Promise<number>;
+}
+
 export const TARGETS: readonly Target[] = [decoderTarget, sessionTarget];
+
+export const SEED_TARGETS: readonly SeedTarget[] = [peersTarget];
