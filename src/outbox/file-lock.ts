@@ -1,42 +1,78 @@
-/** A lock beside a file: one process at a time, and none for ever, whatever happened to the one that held it. */
+/**
+ * A lock beside a file: one process at a time, and none for ever, whatever happened to the process that held it.
+ *
+ * A holder on the same machine and in the same PID namespace is found alive or dead by its process id. Any other, such as one in another
+ * container that shares the volume, is known by its heartbeat only: it touches the lock every `beatMs`.
+ */
 import { randomUUID } from "node:crypto";
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, readlinkSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FramewireError } from "../errors.js";
 
 /** Long enough for all who found the same stale lock to have put their own in its place; the last of them holds it. */
 const SETTLE_MS = 50;
 
+/** How often a holder touches its lock, and after how long without that the lock is stale. */
+const PACE = { beatMs: 2_000, staleMs: 10_000 } as const;
+
+export type LockPace = { readonly [K in keyof typeof PACE]: number };
+
 interface Holder {
   readonly pid: number;
   /** When the process started, in ticks since boot, where the system tells: a later process may get the same id. */
   readonly started: string;
   readonly id: string;
+  /** Where `pid` means something: see {@link pidSpace}. */
+  readonly space: string;
+}
+
+export interface FileLock {
+  /** Gives the lock back. */
+  release(): void;
 }
 
 /** Locks of this process: in a container a process may have the id that the one before it had. */
 const held = new Set<string>();
 
-/** Takes the lock at `path`; the function returned gives it back. Rejects with `outbox-failed` while another process holds it. */
-export async function lockFile(path: string): Promise<() => void> {
-  const own: Holder = { pid: process.pid, started: startOf(process.pid), id: randomUUID() };
+/**
+ * Takes the lock at `path`. `lost` is called if another process takes it over, which happens only to a process that another machine or
+ * container saw no heartbeat of. Waits up to `staleMs` to learn whether such a holder lives. Rejects with `outbox-failed` while another process holds it.
+ */
+export async function lockFile(path: string, lost: () => void, pace: LockPace = PACE): Promise<FileLock> {
+  const own: Holder = { pid: process.pid, started: startOf(process.pid), id: randomUUID(), space: pidSpace() };
   held.add(own.id);
   try {
-    if (!create(path, own)) await takeOver(path, own);
+    if (!create(path, own)) await takeOver(path, own, pace);
+    return beating(path, own, lost, pace);
   } catch (error) {
     held.delete(own.id);
     throw error;
   }
-  return () => {
+}
+
+function beating(path: string, own: Holder, lost: () => void, { beatMs }: LockPace): FileLock {
+  const mine = fileOf(path);
+  const timer = setInterval(() => {
+    if (fileOf(path) === mine) return touch(path);
+    clearInterval(timer);
     held.delete(own.id);
-    if (holderOf(path)?.id === own.id) rmSync(path, { force: true });
+    lost();
+  }, beatMs);
+  timer.unref();
+  return {
+    release() {
+      clearInterval(timer);
+      held.delete(own.id);
+      if (mine !== undefined && fileOf(path) === mine) rmSync(path, { force: true });
+    },
   };
 }
 
 /** False if there is a lock already. */
 function create(path: string, own: Holder): boolean {
   try {
-    writeFileSync(path, JSON.stringify(own), { flag: "wx", mode: 0o600 });
+    write(path, own, "wx");
     return true;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "EEXIST") return false;
@@ -44,29 +80,51 @@ function create(path: string, own: Holder): boolean {
   }
 }
 
-async function takeOver(path: string, own: Holder): Promise<void> {
-  let holder = holderOf(path);
-  if (holder === undefined) {
-    // Perhaps it is being written right now.
-    await sleep(SETTLE_MS);
-    holder = holderOf(path);
+/** On a full disk the lock stays empty, which needs no room: its heartbeat says as much. */
+function write(path: string, own: Holder, flag: "w" | "wx"): void {
+  try {
+    writeFileSync(path, JSON.stringify(own), { flag, mode: 0o600 });
+  } catch (cause) {
+    if (!isNoSpace(cause)) throw cause;
   }
-  if (holder !== undefined && isAlive(holder)) {
-    throw new FramewireError("outbox-failed", `${path}: the outbox is in use by process ${holder.pid}`);
-  }
-  const mine = `${path}.${own.id}`;
-  writeFileSync(mine, JSON.stringify(own), { mode: 0o600 });
-  renameSync(mine, path);
-  await sleep(SETTLE_MS);
-  if (holderOf(path)?.id !== own.id)
-    throw new FramewireError("outbox-failed", `${path}: another process was faster to take the outbox over`);
 }
 
+async function takeOver(path: string, own: Holder, pace: LockPace): Promise<void> {
+  const holder = holderOf(path);
+  const alive = holder?.space === own.space ? isAlive(holder) : await beats(path, pace);
+  if (alive) {
+    const who = holder === undefined ? "another process" : `process ${holder.pid}`;
+    const where = holder === undefined || holder.space === own.space ? "" : " of another container or machine";
+    throw new FramewireError("outbox-failed", `${path}: the outbox is in use by ${who}${where}`);
+  }
+  const mine = `${path}.${own.id}`;
+  write(mine, own, "w");
+  const file = fileOf(mine);
+  renameSync(mine, path);
+  await sleep(SETTLE_MS);
+  if (fileOf(path) !== file) throw new FramewireError("outbox-failed", `${path}: another process was faster to take the outbox over`);
+}
+
+/** Whether the lock is touched, or given back, within the time in which a living holder would do that. */
+async function beats(path: string, { beatMs, staleMs }: LockPace): Promise<boolean> {
+  const before = touchedAt(path);
+  for (let waited = 0; waited < staleMs; waited += beatMs / 4) {
+    await sleep(beatMs / 4);
+    const now = touchedAt(path);
+    if (now === undefined) return false;
+    if (now !== before) return true;
+  }
+  return false;
+}
+
+/** `undefined` if it is not there any more, was written by half when its process was killed, or is none of ours. */
 function holderOf(path: string): Holder | undefined {
   try {
-    return JSON.parse(readFileSync(path, "utf8"));
+    const found = JSON.parse(readFileSync(path, "utf8")) as Partial<Holder> | null;
+    const { pid, started, id, space } = found ?? {};
+    const whole = Number.isSafeInteger(pid) && [started, id, space].every((part) => typeof part === "string");
+    return whole ? (found as Holder) : undefined;
   } catch {
-    // Not there any more, or written by half when its process was killed.
     return undefined;
   }
 }
@@ -91,4 +149,38 @@ function startOf(pid: number): string {
   } catch {
     return "";
   }
+}
+
+/** Names the set of processes that share their ids with this one: the boot of the machine and the PID namespace; elsewhere than on Linux the host. */
+export function pidSpace(): string {
+  try {
+    return `${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()} ${readlinkSync("/proc/self/ns/pid")}`;
+  } catch {
+    return hostname();
+  }
+}
+
+/** Tells a lock from another that has taken its name: by the holder's id, or where there was no room for one by the file that it is. */
+function fileOf(path: string): string | undefined {
+  const file = statSync(path, { throwIfNoEntry: false });
+  return file && (holderOf(path)?.id ?? `file ${file.ino}`);
+}
+
+function touchedAt(path: string): bigint | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false })?.mtimeNs;
+}
+
+function touch(path: string): void {
+  try {
+    const now = new Date();
+    utimesSync(path, now, now);
+  } catch {
+    // The next heartbeat tries again, or finds that the lock is lost.
+  }
+}
+
+/** Whether a write failed for want of room on the disk, or in the user's quota. */
+export function isNoSpace(cause: unknown): boolean {
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+  return code === "ENOSPC" || code === "EDQUOT";
 }

@@ -74,8 +74,14 @@ export class LogReader {
   #session = NO_SESSION;
   #headed = false;
   #damagedBytes = 0;
+  #wholeBytes = 0;
   /** Bytes passed over since the last whole record: if none follows, the last write was cut short. */
   #tornBytes = 0;
+
+  /** Offset of the end of the last whole record. */
+  get wholeBytes(): number {
+    return this.#wholeBytes;
+  }
 
   push(chunk: Uint8Array): void {
     this.#decoder.push(chunk, this.#onFrame);
@@ -96,6 +102,7 @@ export class LogReader {
   readonly #onFrame = (frame: FrameView): void => {
     this.#damagedBytes += this.#tornBytes;
     this.#tornBytes = 0;
+    this.#wholeBytes = frame.end;
     const { kindNumber: kind, cmd } = frame;
     if (!this.#headed) return this.#readHeader(frame);
     const id = frame.sequenceNumber;

@@ -1,9 +1,21 @@
 /** An outbox in a file: an append-only log, rewritten when most of it is of no use any more. */
-import { closeSync, fdatasync, fsyncSync, openSync, readSync, renameSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fdatasync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { randomSeed } from "../connection/handshake.js";
 import { FramewireError } from "../errors.js";
-import { lockFile } from "./file-lock.js";
+import { type FileLock, isNoSpace, type LockPace, lockFile } from "./file-lock.js";
 import { LogReader, LogWriter } from "./file-log.js";
 import { GroupCommit } from "./group-commit.js";
 import type { Durability } from "./open.js";
@@ -33,33 +45,81 @@ export class FileStorage implements OutboxStorage {
   readonly #commits = new GroupCommit(() => this.#sync());
   #writer = new LogWriter();
   #session = NO_SESSION;
-  #unlock = () => {};
+  readonly #lockPace: LockPace | undefined;
+  #lock: FileLock | undefined;
   #fd = -1;
+  /** Bytes of whole records in the file. */
   #fileBytes = 0;
   #liveBytes = 0;
   /** Whether something is written that `flushed` has to confirm. */
   #owed = false;
   #failed: FramewireError | undefined;
+  /** Set while the disk has no room for the log: why. Its entries can be sent, and no more are taken. */
+  #noSpace: FramewireError | undefined;
+  /** Bytes of the entries when a rewrite last failed for want of room. */
+  #triedBytes = 0;
 
-  constructor(path: string, durability: Durability) {
+  /** `lockPace`: other times of the lock's heartbeat than the usual, for tests. */
+  constructor(path: string, durability: Durability, lockPace?: LockPace) {
     this.#path = path;
     this.#durability = durability;
+    this.#lockPace = lockPace;
   }
 
   async load(): Promise<OutboxContents> {
-    const unlock = await lockFile(`${this.#path}.lock`);
+    const lock = await lockFile(
+      `${this.#path}.lock`,
+      () => {
+        this.#failed ??= this.#failure(new Error("another process has taken it over, as this one gave no sign of life"));
+      },
+      this.#lockPace,
+    );
     try {
-      const contents = read(this.#path);
+      const { contents: found, bytes } = read(this.#path);
+      const contents = existsSync(this.#marker) ? withoutNumbers(found) : found;
       this.#session = contents.session;
       for (const { id, frame, sequence } of contents.entries) this.#keep(id, frame, sequence);
-      // A rewritten log has no torn tail that the next record would be appended to.
-      this.#compact();
-      this.#unlock = unlock;
+      this.#open(bytes);
+      this.#lock = lock;
       return contents;
     } catch (cause) {
-      unlock();
+      lock.release();
       throw this.#failure(cause);
     }
+  }
+
+  /** Rewrites the log, so that it has no torn tail that the next record would follow. Where there is no room for that, the tail is cut off. */
+  #open(bytes: number): void {
+    try {
+      this.#compact();
+    } catch (cause) {
+      if (!isNoSpace(cause) || this.#live.size === 0) throw cause;
+      this.#noSpace = this.#failure(cause);
+      this.#triedBytes = this.#liveBytes;
+      // Numbers that cannot be written down from here must not be believed after a crash. An empty file needs no room.
+      writeFileSync(this.#marker, "", { mode: 0o600 });
+      this.#fd = openSync(this.#path, "r+");
+      ftruncateSync(this.#fd, bytes);
+      this.#fileBytes = bytes;
+    }
+  }
+
+  /** As fewer entries need less room, the log is rewritten as soon as it fits. */
+  get full(): FramewireError | undefined {
+    if (this.#noSpace === undefined || (this.#liveBytes >= this.#triedBytes && this.#liveBytes > 0)) return this.#noSpace;
+    this.#triedBytes = this.#liveBytes;
+    try {
+      this.#compact();
+      this.#noSpace = undefined;
+    } catch (cause) {
+      if (!isNoSpace(cause)) this.#failed ??= this.#failure(cause);
+    }
+    return this.#noSpace;
+  }
+
+  /** There while the numbers and the session in the log may be older than what was sent. */
+  get #marker(): string {
+    return `${this.#path}.full`;
   }
 
   put(id: number, frame: OutboxFrame): void {
@@ -104,7 +164,7 @@ export class FileStorage implements OutboxStorage {
     this.#write();
     if (this.#fd !== -1) closeSync(this.#fd);
     this.#fd = -1;
-    this.#unlock();
+    this.#lock?.release();
   }
 
   #keep(id: number, frame: OutboxFrame, sequence: number): void {
@@ -135,9 +195,10 @@ export class FileStorage implements OutboxStorage {
       // Not while a sync is under way: the file under it would be another.
       const wasteful = this.#fileBytes + length > Math.max(COMPACT_BYTES, COMPACT_SHARE * this.#liveBytes);
       if (wasteful && this.#commits.running === undefined) return this.#compact();
-      if (length > 0) this.#fileBytes += writeAll(this.#fd, this.#writer.take());
+      if (length > 0) this.#fileBytes += writeAll(this.#fd, this.#writer.take(), this.#fileBytes);
     } catch (cause) {
-      this.#failed = this.#failure(cause);
+      // Without room the entries are sent all the same. After a crash they are sent again.
+      if (this.#noSpace === undefined || !isNoSpace(cause)) this.#failed ??= this.#failure(cause);
     }
   }
 
@@ -153,11 +214,14 @@ export class FileStorage implements OutboxStorage {
     const temporary = `${this.#path}.new`;
     const fd = openSync(temporary, "w", 0o600);
     try {
-      this.#fileBytes = writeAll(fd, writer.take());
+      const bytes = writeAll(fd, writer.take(), 0);
       fsyncSync(fd);
       renameSync(temporary, this.#path);
+      this.#fileBytes = bytes;
+      rmSync(this.#marker, { force: true });
       syncDirectory(dirname(this.#path));
     } catch (error) {
+      giveRoom(fd);
       closeSync(fd);
       throw error;
     }
@@ -173,27 +237,45 @@ export class FileStorage implements OutboxStorage {
   }
 }
 
-function read(path: string): OutboxContents {
+/** Everything is to be sent anew, in a new session. */
+function withoutNumbers({ session, entries, damagedBytes }: OutboxContents): OutboxContents {
+  const { callIds, attempts } = session;
+  return { session: { ...NO_SESSION, callIds, attempts }, entries: entries.map((entry) => ({ ...entry, sequence: 0 })), damagedBytes };
+}
+
+/** What the file holds, and the bytes up to the end of its last whole record. */
+function read(path: string): { readonly contents: OutboxContents; readonly bytes: number } {
   const reader = new LogReader();
   let fd: number;
   try {
     fd = openSync(path, "r");
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return reader.end();
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return { contents: reader.end(), bytes: 0 };
     throw cause;
   }
   try {
     const chunk = new Uint8Array(READ_BYTES);
     for (let count = readSync(fd, chunk); count > 0; count = readSync(fd, chunk)) reader.push(chunk.subarray(0, count));
-    return reader.end();
+    const contents = reader.end();
+    return { contents, bytes: reader.wholeBytes };
   } finally {
     closeSync(fd);
   }
 }
 
-function writeAll(fd: number, bytes: Uint8Array): number {
-  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+/** At a place in the file: what an earlier write left there by half is overwritten. */
+function writeAll(fd: number, bytes: Uint8Array, at: number): number {
+  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, at + done);
   return bytes.length;
+}
+
+/** Half a log would take the room that the whole one lacks. */
+function giveRoom(fd: number): void {
+  try {
+    ftruncateSync(fd, 0);
+  } catch {
+    // The error that stopped the rewrite is the one to report.
+  }
 }
 
 /** A new name in a directory is durable once the directory is. Windows can't open one, and does not need it. */

@@ -136,6 +136,8 @@ export class Outbox implements ClientOutbox {
   accept(frame: Outgoing, post: () => void): void {
     const { maxQueuedFrames, maxQueuedBytes } = this.#limits as OutboxClaim;
     if (this.#closed) throw new FramewireError("connection-closed", "the outbox is closed");
+    const { full } = this.#storage;
+    if (full !== undefined) throw full;
     if (this.size >= maxQueuedFrames || this.#bytes + costOf(frame) > maxQueuedBytes) {
       throw new FramewireError(
         "queue-full",

@@ -1,4 +1,5 @@
 /** What an outbox needs of the place where it keeps things. */
+import type { FramewireError } from "../errors.js";
 
 /** One send as it is kept: without what a connection adds when it goes out. Plain data. */
 export interface OutboxFrame {
@@ -42,6 +43,8 @@ export interface OutboxContents {
 export interface OutboxStorage {
   /** Reads what there is. Called once, first. Rejects with FramewireError `outbox-failed`. */
   load(): Promise<OutboxContents>;
+  /** Why no entry can be taken now, while those that are there can be sent: a disk without room. Absent or `undefined`: there is room. */
+  readonly full?: FramewireError | undefined;
   /** Ids grow. */
   put(id: number, frame: OutboxFrame): void;
   /** 0 = the entry is to be sent anew. */

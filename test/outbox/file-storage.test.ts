@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { encodeFrame } from "../../src/codec/index.js";
+import { lockFile, pidSpace } from "../../src/outbox/file-lock.js";
 import { FileStorage } from "../../src/outbox/file-storage.js";
 import type { OutboxStorage } from "../../src/outbox/storage.js";
 
@@ -20,8 +21,11 @@ function newPath(): string {
   return join(directory, String(++serial));
 }
 
+/** Locks beat fast here, so that a test need not wait long for none. */
+const PACE = { beatMs: 20, staleMs: 200 };
+
 async function load(path: string) {
-  const storage = new FileStorage(path, "process");
+  const storage = new FileStorage(path, "process", PACE);
   const contents = await storage.load();
   open.push(storage);
   return { storage, ...contents };
@@ -93,15 +97,74 @@ it("a log is rewritten when most of it is of no use, so that its size follows wh
 });
 
 describe("a disk that is full", () => {
-  it("when it is opened: it is not", async () => {
+  /** Rewrites of the log find no room from here, until what is returned is called. */
+  function fill(path: string): () => void {
+    symlinkSync("/dev/full", `${path}.new`);
+    return () => rmSync(`${path}.new`);
+  }
+
+  it("when a new one is opened: it is not", async () => {
     const path = newPath();
     symlinkSync("/dev/full", `${path}.new`);
     await expect(load(path)).rejects.toMatchObject({ code: "outbox-failed", message: expect.stringContaining("ENOSPC") });
+    expect(existsSync(`${path}.lock`)).toBe(false);
+  });
+
+  it("when one with entries is opened: they can be sent, no more are taken, and there is room again once they are gone", async () => {
+    const path = newPath();
+    const { storage: before } = await load(path);
+    before.session({ token: new Uint8Array(32).fill(7), callIds: 9, attempts: 3 });
+    for (let id = 1; id <= 3; id++) {
+      before.put(id, { cmd: 5, payload: payload(id) });
+      before.number(id, id);
+    }
+    await before.close();
+    // Torn by the crash that the full disk had caused.
+    writeFileSync(path, readFileSync(path).subarray(0, -3));
+    const empty = fill(path);
+    const { storage, entries, session } = await load(path);
+    expect(entries.map(({ id, sequence }) => [id, sequence])).toEqual([
+      [1, 1],
+      [2, 2],
+      [3, 0],
+    ]);
+    expect(session.token).toHaveLength(32);
+    expect(storage.full).toMatchObject({ code: "outbox-failed", message: expect.stringContaining("ENOSPC") });
+    storage.remove(1);
+    expect(await storage.flushed()).toBeUndefined();
+    expect(storage.full).toMatchObject({ code: "outbox-failed" });
+    empty();
+    storage.remove(2);
+    expect(storage.full).toBeUndefined();
+    storage.put(4, { cmd: 5, payload: payload(4) });
+    await storage.close();
+    expect((await load(path)).entries.map(({ id }) => id)).toEqual([3, 4]);
+  });
+
+  it("a crash while entries were sent without being numbered in the log sends all of them again, in a new session", async () => {
+    const path = newPath();
+    const { storage: before } = await load(path);
+    before.session({ token: new Uint8Array(32).fill(7), callIds: 9, attempts: 3 });
+    before.put(1, { cmd: 5, payload: payload(1) });
+    before.number(1, 1);
+    await before.close();
+    const empty = fill(path);
+    const { storage } = await load(path);
+    storage.number(1, 2);
+    storage.flushed();
+    empty();
+    // As a killed process leaves it: neither closed nor unlocked.
+    const copy = newPath();
+    for (const end of ["", ".full"]) writeFileSync(`${copy}${end}`, readFileSync(`${path}${end}`));
+    const { entries, session } = await load(copy);
+    expect(entries).toMatchObject([{ id: 1, sequence: 0 }]);
+    expect(session).toEqual({ token: new Uint8Array(0), callIds: 9, attempts: 3 });
+    expect(existsSync(`${copy}.full`)).toBe(false);
   });
 
   it.each(["power", "process"] as const)("later: nothing is confirmed any more (%s)", async (durability) => {
     const path = newPath();
-    const storage = new FileStorage(path, durability);
+    const storage = new FileStorage(path, durability, PACE);
     open.push(storage);
     await storage.load();
     storage.put(1, { cmd: 5, payload: payload(1) });
@@ -115,7 +178,7 @@ describe("a disk that is full", () => {
     }
     storage.put(6, { cmd: 5, payload: payload(6, 500_000) });
     await expect(storage.flushed()).rejects.toMatchObject({ code: "outbox-failed" });
-    unlinkSync(`${path}.new`);
+    rmSync(`${path}.new`);
     await expect(storage.flushed()).rejects.toMatchObject({ code: "outbox-failed" });
     // What it was before is still there.
     await storage.close();
@@ -130,7 +193,7 @@ describe("the lock", () => {
     const path = newPath();
     const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
     await once(child, "spawn");
-    writeFileSync(`${path}.lock`, JSON.stringify({ pid: child.pid, started: started(child.pid), id: "x" }));
+    writeFileSync(`${path}.lock`, JSON.stringify({ pid: child.pid, started: started(child.pid), id: "x", space: pidSpace() }));
     await expect(load(path)).rejects.toMatchObject({
       code: "outbox-failed",
       message: expect.stringContaining(`in use by process ${child.pid}`),
@@ -144,26 +207,61 @@ describe("the lock", () => {
     const path = newPath();
     const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
     await once(child, "spawn");
-    writeFileSync(`${path}.lock`, JSON.stringify({ pid: child.pid, started: "1", id: "x" }));
+    writeFileSync(`${path}.lock`, JSON.stringify({ pid: child.pid, started: "1", id: "x", space: pidSpace() }));
     await load(path);
     child.kill("SIGKILL");
   });
 
   it("of an earlier process with our own id, as in a container, is stale", async () => {
     const path = newPath();
-    writeFileSync(`${path}.lock`, JSON.stringify({ pid: process.pid, started: started(process.pid), id: "x" }));
+    writeFileSync(`${path}.lock`, JSON.stringify({ pid: process.pid, started: started(process.pid), id: "x", space: pidSpace() }));
     await load(path);
   });
 
-  it("that was written by half is stale", async () => {
+  it.each(['{"pid":', "null", "[]", '{"pid":"1"}', "", '{"pid":1,"started":"1","id":"x"}'])(
+    "that holds %j and is touched no more is stale",
+    async (text) => {
+      const path = newPath();
+      writeFileSync(`${path}.lock`, text);
+      await load(path);
+    },
+  );
+
+  it.each([
+    ["of a process in another container", JSON.stringify({ pid: process.pid, started: "1", id: "x", space: "another" })],
+    ["that is empty, as the disk was full", ""],
+  ])("%s keeps others out while it is touched, and not for longer", async (_what, text) => {
     const path = newPath();
-    writeFileSync(`${path}.lock`, '{"pid":');
+    writeFileSync(`${path}.lock`, text);
+    const beat = setInterval(() => utimesSync(`${path}.lock`, new Date(), new Date()), PACE.beatMs);
+    await expect(load(path)).rejects.toMatchObject({ code: "outbox-failed", message: expect.stringContaining("is in use by") });
+    clearInterval(beat);
     await load(path);
+  });
+
+  it("is touched all the time by its holder, also where that is taken for a process of another container", async () => {
+    const path = newPath();
+    await load(path);
+    const { mtimeMs } = statSync(`${path}.lock`);
+    await vi.waitFor(() => expect(statSync(`${path}.lock`).mtimeMs).toBeGreaterThan(mtimeMs));
+  });
+
+  it("that another process has taken over is lost: nothing is confirmed any more, and it is not removed", async () => {
+    const path = newPath();
+    const { storage } = await load(path);
+    rmSync(`${path}.lock`);
+    const other = await lockFile(`${path}.lock`, () => {}, PACE);
+    storage.put(1, { cmd: 5, payload: payload(1) });
+    await vi.waitFor(() => expect(storage.flushed()).rejects.toMatchObject({ message: expect.stringContaining("another process") }));
+    await storage.close();
+    expect(existsSync(`${path}.lock`)).toBe(true);
+    other.release();
+    expect(existsSync(`${path}.lock`)).toBe(false);
   });
 
   it("that is stale is taken over by one of many", async () => {
     const path = newPath();
-    writeFileSync(`${path}.lock`, JSON.stringify({ pid: 2 ** 22 + 1, started: "1", id: "x" }));
+    writeFileSync(`${path}.lock`, JSON.stringify({ pid: 2 ** 22 + 1, started: "1", id: "x", space: pidSpace() }));
     const results = await Promise.allSettled(Array.from({ length: 10 }, () => load(path)));
     expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   });
