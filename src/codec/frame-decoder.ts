@@ -8,7 +8,7 @@
 import { FramewireError } from "../errors.js";
 import { CONNECTION_DEFAULTS, type DecoderOptions, resolveOptions } from "../options.js";
 import { ByteSource } from "./byte-source.js";
-import type { Discard, DiscardReason } from "./frame.js";
+import type { Damage, Discard } from "./frame.js";
 import { type DecoderUpdate, type FrameHandler, FrameMachine, IN_PLACE } from "./frame-machine.js";
 import { RingBuffer } from "./ring-buffer.js";
 
@@ -16,7 +16,12 @@ export type { DecoderUpdate, FrameHandler } from "./frame-machine.js";
 
 /** Options of {@link FrameDecoder}. */
 export interface FrameDecoderOptions extends DecoderOptions {
-  /** Told each run of bytes that no frame was made of, when its end is known and before the frame behind it. */
+  /**
+   * Called at the byte that shows damage: the last one that a failed candidate was judged by, or the first that cannot belong to a
+   * prefix. Once for each discard, before `onDiscard` and with the same start and reason.
+   */
+  readonly onDamage?: (damage: Damage) => void;
+  /** Called once for each run of bytes that no frame was made of, when its end is known and before the frame that follows. */
   readonly onDiscard?: (discard: Discard) => void;
 }
 
@@ -49,10 +54,11 @@ export class FrameDecoder {
 
   /** @throws FramewireError `invalid-option` */
   constructor(options: FrameDecoderOptions = {}) {
-    const { onDiscard, ...given } = options;
+    const { onDamage, onDiscard, ...given } = options;
     this.#machine = new FrameMachine({
       checksumSeed: undefined,
       ...resolveOptions<typeof CONNECTION_DEFAULTS, DecoderOptions>(CONNECTION_DEFAULTS, given),
+      onDamage,
       onDiscard,
     });
   }
@@ -61,19 +67,6 @@ export class FrameDecoder {
   get stats(): DecoderStats {
     const { frames, discards, discardedBytes, offset } = this.#machine;
     return { bytes: this.#bytes, frames, discards, discardedBytes, buffered: this.#bytes - offset };
-  }
-
-  /** Why the discard that is still growing began, before `onDiscard` can tell where it ends; `undefined` if there is none. */
-  get openDiscard(): DiscardReason | undefined {
-    return this.#machine.openDiscard;
-  }
-
-  /**
-   * When a discard for `oversize` is told, or open: whether what had arrived behind its length, up to where the length is
-   * repeated, does not go with it. A length that was damaged looks so; one that was meant does not.
-   */
-  get belied(): boolean {
-    return this.#machine.belied;
   }
 
   /**

@@ -6,7 +6,7 @@ import { FramewireError } from "../errors.js";
 import type { DecoderOptions, Recovery } from "../options.js";
 import type { ByteSource } from "./byte-source.js";
 import { crcOfSeed, crcUpdate } from "./crc32.js";
-import type { Discard, DiscardReason } from "./frame.js";
+import type { Damage, Discard, DiscardReason } from "./frame.js";
 import { FAILED, type FrameLimits, FrameParser, READY, WAIT } from "./frame-parser.js";
 import { FrameCursor, type FrameView } from "./frame-view.js";
 import { crcOfRange, PrefixCrc } from "./prefix-crc.js";
@@ -50,15 +50,17 @@ export function providePlainWay(provided: PlainWay | undefined): void {
   plainWay = provided;
 }
 
-/** All of a decoder's options, with `undefined` for a seed or a discard handler that was not given. */
+/** All of a decoder's options, with `undefined` for a seed or a handler that was not given. */
 export interface MachineOptions extends Required<Omit<DecoderOptions, "checksumSeed">> {
   readonly checksumSeed: number | undefined;
+  readonly onDamage: ((damage: Damage) => void) | undefined;
   readonly onDiscard: ((discard: Discard) => void) | undefined;
 }
 
 export class FrameMachine {
   readonly #prefix: SyncPrefix;
   readonly #recovery: Recovery;
+  readonly #onDamage: ((damage: Damage) => void) | undefined;
   readonly #onDiscard: ((discard: Discard) => void) | undefined;
   readonly #frame = new FrameCursor();
   readonly #parser = new FrameParser(this.#frame);
@@ -95,6 +97,7 @@ export class FrameMachine {
   constructor(options: MachineOptions) {
     this.#prefix = prefixFor(options.magic);
     this.#recovery = options.recovery;
+    this.#onDamage = options.onDamage;
     this.#onDiscard = options.onDiscard;
     this.#parser.maxPayload = options.maxPayload;
     this.#parser.maxTrailer = options.maxTrailer;
@@ -129,16 +132,6 @@ export class FrameMachine {
 
   get discardedBytes(): number {
     return this.#discardedBytes + this.#cursor - this.#open;
-  }
-
-  /** Why the discard that is still growing began; `undefined` if there is none. */
-  get openDiscard(): DiscardReason | undefined {
-    return this.#cursor > this.#open ? this.#openReason : undefined;
-  }
-
-  /** Of a discard for `oversize`, while it is the latest: whether the rest of its head belies the length. */
-  get belied(): boolean {
-    return this.#parser.belied;
   }
 
   /** With recovery `"close"`: what ended the decoding. */
@@ -249,6 +242,7 @@ export class FrameMachine {
         if (this.#recovery === "close") this.#fail(start, start + parser.failedAt, parser.reason);
         this.#openReason = parser.reason;
         this.#cursor = start + 1;
+        this.#reportDamage(start, parser.reason);
       }
     }
   }
@@ -312,19 +306,21 @@ export class FrameMachine {
       return false;
     }
     const found = prefix.find(buffer, mask, from, end);
+    const next = found < 0 ? ~found : found;
+    this.#cursor = next;
+    // Behind a failed candidate the bytes belong to its discard.
+    if (next > from && from === this.#open) this.#reportDamage(from, "garbage");
     if (found >= 0) {
-      this.#cursor = found;
       this.#closeGap(found, "garbage");
       return true;
     }
-    this.#cursor = ~found;
-    if (this.#cursor < end) {
+    if (next < end) {
       if (final) {
-        const partial = this.#cursor;
         this.#cursor = end;
-        this.#closeGap(partial, "truncated");
+        this.#closeGap(next, "truncated");
+        this.#reportDamage(next, "truncated");
       } else {
-        this.#need = PREFIX_LENGTH;
+        this.#need = end - next + 1;
       }
     }
     return false;
@@ -337,6 +333,10 @@ export class FrameMachine {
     this.#open = end;
     this.#openReason = reason;
     if (start < end) this.#report(start, end, endedReason);
+  }
+
+  #reportDamage(start: number, reason: DiscardReason): void {
+    this.#onDamage?.({ start: this.#base + start, reason });
   }
 
   #report(start: number, end: number, reason: DiscardReason): void {
@@ -383,6 +383,7 @@ export class FrameMachine {
     this.#failure = new FramewireError(code, text, { fault: "remote" });
     this.#cursor = end;
     this.#open = end;
+    this.#reportDamage(start, reason);
     this.#report(start, end, reason);
     throw this.#failure;
   }

@@ -22,8 +22,6 @@ const TAG_PAYLOAD = 0x2a;
 const TAG_LAST_TRAILER_FIELD = 0x77;
 const TAG_CHECKSUM = 0x7d;
 const CHECKSUM_LENGTH = 5;
-/** The largest LEN there is. */
-const LARGEST = 0x7fff_ffff;
 
 /** What a frame may be, beyond the grammar. */
 export interface FrameLimits {
@@ -43,8 +41,6 @@ export class FrameParser implements FrameLimits {
   /** After FAILED: the rule that was broken, and the position behind the byte that proves it. */
   reason: DiscardReason = "garbage";
   failedAt = 0;
-  /** After FAILED for `oversize`: whether what has arrived of the head behind LEN does not go with it. */
-  belied = false;
 
   #headerDone = false;
   /** Position behind the last varint read, in the buffer's terms. */
@@ -86,7 +82,6 @@ export class FrameParser implements FrameLimits {
       if (length < 0) return length as Outcome;
       p = this.#after;
     }
-    if (length > this.maxPayload) return this.#oversize(buffer, mask, start, end, p - start);
 
     if (p >= end) return this.#wait(p + 1 - start);
     let tag = buffer[p++ & mask]!;
@@ -139,18 +134,12 @@ export class FrameParser implements FrameLimits {
       const outcome = this.#repeatedLength(buffer, mask, start, p, end, length);
       if (outcome !== READY) return outcome;
       p = this.#after;
+      // Not at LEN: a length that was damaged shows here, at N, wherever the chunk ends.
+      if (length > this.maxPayload) return this.#fail("oversize", p - start);
     }
     frame.payloadOffset = p - start;
     frame.payloadEndOffset = frame.endOffset = p - start + length;
     return READY;
-  }
-
-  #oversize(buffer: Uint8Array, mask: number, start: number, end: number, failedAt: number): typeof FAILED {
-    const { maxPayload } = this;
-    this.maxPayload = LARGEST;
-    this.belied = this.#header(buffer, mask, start, end) === FAILED;
-    this.maxPayload = maxPayload;
-    return this.#fail("oversize", failedAt);
   }
 
   /** Payload and trailer. At most nine fields: starting over after each WAIT costs a bounded number of steps. */

@@ -48,3 +48,11 @@ export interface Discard {
   readonly end: number;
   readonly reason: DiscardReason;
 }
+
+/**
+ * The start of a {@link Discard}, known before its end: `start` is where it begins in the stream. Its reason is the discard's.
+ */
+export interface Damage {
+  readonly start: number;
+  readonly reason: DiscardReason;
+}

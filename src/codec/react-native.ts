@@ -3,7 +3,7 @@ import { CONNECTION_DEFAULTS } from "../options.js";
 
 export type { DecoderOptions, FrameOptions, Recovery } from "../options.js";
 export { crc32 } from "./crc32.js";
-export type { Discard, DiscardReason, Frame, FrameInit, Trailer } from "./frame.js";
+export type { Damage, Discard, DiscardReason, Frame, FrameInit, Trailer } from "./frame.js";
 export type { DecoderStats, DecoderUpdate, FrameDecoderOptions, FrameHandler } from "./frame-decoder.js";
 export { FrameDecoder } from "./frame-decoder.js";
 export type { EncoderOptions, MessageEncoder } from "./frame-encoder.js";

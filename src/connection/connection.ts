@@ -352,10 +352,12 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     }
   }
 
-  onDamage(link: Link, discard: Discard): void {
-    if (link !== this.link) return;
-    this.events.emit("damage", discard);
-    if (this.version === 2) this.#router.damaged();
+  onDamage(link: Link): void {
+    if (link === this.link && this.version === 2) this.#router.damaged();
+  }
+
+  onDiscard(link: Link, discard: Discard): void {
+    if (link === this.link) this.events.emit("damage", discard);
   }
 
   onWritable(link: Link): void {

@@ -1,5 +1,5 @@
 /** How much damage a link has taken in the last minute, and when it is too much. */
-import type { Discard } from "../codec/index.js";
+import type { Damage } from "../codec/index.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import { SlidingMinute } from "./sliding-minute.js";
 
@@ -31,8 +31,8 @@ export class DamageMeter {
     this.#inGap = false;
   }
 
-  /** Bytes were discarded. */
-  bad({ reason }: Discard, now: number): void {
+  /** Bytes were damaged. Counted when that shows, and not again when their end is known. */
+  bad({ reason }: Damage, now: number): void {
     if (!this.#inGap) this.resync(now);
     this.#inGap = true;
     if (reason === "garbage") return;

@@ -3,7 +3,7 @@
  * It knows nothing of sessions; its owner gets the frames.
  */
 import { FrameDecoder } from "../codec/frame-decoder.js";
-import type { Discard, FrameInit, FrameView, MessageEncoder } from "../codec/index.js";
+import type { Damage, Discard, FrameInit, FrameView, MessageEncoder } from "../codec/index.js";
 import type { SharedFrame } from "../codec/shared-frame.js";
 import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
 import type { DecoderOptions, ResolvedConnectionOptions } from "../options.js";
@@ -33,12 +33,14 @@ export interface LinkEnd {
 
 /** Who gets what a link brings. */
 export interface LinkOwner {
-  /** It owns the link for its handshake: damage is told as soon as it shows, not only when the frame behind it says where it ends: there may be none. */
+  /** It owns the link for its handshake. */
   readonly handshaking?: boolean;
   /** A whole frame; the view holds during the call. */
   onFrame(link: Link, frame: FrameView): void;
-  /** Bytes were lost to damage. */
-  onDamage(link: Link, discard: Discard): void;
+  /** Bytes were damaged: reported at the byte that shows it. */
+  onDamage(link: Link, damage: Damage): void;
+  /** The same damage, when its end is known: at the next whole frame, or the next damage. */
+  onDiscard?(link: Link, discard: Discard): void;
   /** Bytes that waited have gone out; `writable` says whether there is room again. */
   onWritable(link: Link): void;
   /** The link is gone. Called once, last. */
@@ -434,10 +436,6 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
       if (this.#flushDue) this.flush();
     }
     if (!this.open) return 0;
-    const reason = decoder.openDiscard;
-    if (reason === "oversize" && this.#refused()) this.#oversize();
-    else if (reason !== undefined && this.#owner.handshaking) this.#owner.onDamage(this, { start: 0, end: this.#received, reason });
-    if (!this.open) return 0;
     this.#settle(taken);
     if (!this.open) return 0;
     this.#watchFrame(now);
@@ -511,7 +509,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     if (this.#decoder === undefined) return -1;
     const { bytes, buffered } = this.#decoder.decoder.stats;
     if (buffered > 0) return bytes - (buffered % PROGRESS_BYTES);
-    // Bytes that no longer look like a frame at all are not reported before the next frame, which may never come.
+    // Damage is reported where it begins, however many bytes of it follow: the next frame may never come.
     if (bytes - this.#frameEnd > this.#options.maxPayload + this.#options.maxTrailer) {
       this.fail("resync-budget", `no frame in the last ${bytes - this.#frameEnd} bytes`);
     }
@@ -598,29 +596,24 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     return { magic, maxPayload, maxTrailer, recovery, minVersion: this.#minVersion };
   }
 
-  /**
-   * Whether the length that was just too large was meant. Where frames have checksums, one that the rest of its head
-   * belies is damage like any other: the next connection would do better, while a frame that is too large stays so.
-   */
-  #refused(): boolean {
-    return this.#minVersion === 1 || this.#decoder?.decoder.belied !== true;
-  }
-
-  /** What a refused frame holds is never searched for frames. */
-  #oversize(): void {
-    this.fail("frame-too-large", `a frame claims more than the limit of ${this.#options.maxPayload} bytes`);
-  }
-
-  /** @internal Bytes were discarded. */
-  discarded(discard: Discard): void {
+  /** @internal The decoder met damage; where it ends is not known yet. */
+  damaged(damage: Damage): void {
     if (!this.open || this.#options.recovery === "close") return;
-    if (discard.reason === "oversize" && this.#refused()) return this.#oversize();
+    // What a refused frame holds is never searched for frames.
+    if (damage.reason === "oversize") {
+      return this.fail("frame-too-large", `a frame claims more than the limit of ${this.#options.maxPayload} bytes`);
+    }
     const now = this.#time();
-    const damage = (this.#damage ??= new DamageMeter(this.#options, this.#good));
-    damage.bad(discard, now);
-    this.#owner.onDamage(this, discard);
-    const verdict = this.open ? damage.verdict(now) : undefined;
+    const meter = (this.#damage ??= new DamageMeter(this.#options, this.#good));
+    meter.bad(damage, now);
+    this.#owner.onDamage(this, damage);
+    const verdict = this.open ? meter.verdict(now) : undefined;
     if (verdict !== undefined) this.fail(verdict.code, verdict.message);
+  }
+
+  /** @internal The same damage, with its end. */
+  discarded(discard: Discard): void {
+    if (this.open && this.#options.recovery !== "close") this.#owner.onDiscard?.(this, discard);
   }
 
   /**
@@ -694,7 +687,11 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
 /** A decoder that can go from link to link. */
 function newDecoder(options: DecoderOptions): PooledDecoder<Link> {
   const pooled: PooledDecoder<Link> = {
-    decoder: new FrameDecoder({ ...options, onDiscard: (discard) => pooled.reader?.discarded(discard) }),
+    decoder: new FrameDecoder({
+      ...options,
+      onDamage: (damage) => pooled.reader?.damaged(damage),
+      onDiscard: (discard) => pooled.reader?.discarded(discard),
+    }),
     deliver: (frame) => pooled.reader?.redeliver(frame),
     reader: undefined,
   };

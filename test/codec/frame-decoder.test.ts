@@ -144,6 +144,47 @@ describe("the view of a frame", () => {
   });
 });
 
+describe("onDamage", () => {
+  /** What is reported while `bytes` come one by one and nothing follows: when, and what. */
+  function reports(bytes: Uint8Array): string[] {
+    const told: string[] = [];
+    const decoder = new FrameDecoder({
+      onDamage: ({ start, reason }) => told.push(`${decoder.stats.bytes}: damage at ${start}, ${reason}`),
+      onDiscard: ({ start, end, reason }) => told.push(`${decoder.stats.bytes}: discard ${start} to ${end}, ${reason}`),
+    });
+    for (const byte of bytes) decoder.push(Uint8Array.of(byte), none);
+    return told;
+  }
+  const good = v2(7, "01 02 03");
+  const wrongAt = (at: number, value: number) => Uint8Array.from(good, (byte, i) => (i === at ? value : byte));
+
+  it("reports a wrong checksum at its last byte, whatever follows", () => {
+    expect(reports(wrongAt(good.length - 1, 0))).toEqual([`${good.length}: damage at 0, checksum`]);
+  });
+
+  it("reports a damaged magic at its wrong byte", () => {
+    expect(reports(wrongAt(3, 0))).toEqual(["4: damage at 0, garbage"]);
+    expect(reports(wrongAt(0, 9))).toEqual(["1: damage at 0, garbage"]);
+  });
+
+  it("reports garbage behind a frame once, at its first byte", () => {
+    expect(reports(cat(good, "AA BB CC DD EE FF 00 11 22"))).toEqual([`${good.length + 1}: damage at ${good.length}, garbage`]);
+  });
+
+  it("comes once for each discard, before it", () => {
+    const all = reports(cat(wrongAt(good.length - 1, 0), good));
+    const end = good.length;
+    expect(all).toEqual([`${end}: damage at 0, checksum`, `${end + 7}: discard 0 to ${end}, checksum`]);
+  });
+
+  it("says nothing of a candidate that may still hold", () => {
+    // 7D, the tag of the checksum, becomes 75, a field of four bytes: the next byte shows that it is none.
+    const undecided = wrongAt(good.length - 5, 0x75);
+    expect(reports(undecided)).toEqual([]);
+    expect(reports(cat(undecided, "08"))).toEqual([`${good.length + 1}: damage at 0, trailer`]);
+  });
+});
+
 describe("flush", () => {
   const inner = v2(2, "01");
   const claim = v2(1, cat(inner, fill(40, 0))).subarray(0, -3);
@@ -209,7 +250,7 @@ describe('recovery "close"', () => {
   });
 
   it("says frame-too-large for oversize", () => {
-    expect(codeOf(() => close().push(v1(1, fill(5, 0), { len: "FF FF 7F" }), none))).toBe("frame-too-large");
+    expect(codeOf(() => close().push(v1(1, fill(5, 0), { len: "FF FF 7F", n: "FF FF 7F" }), none))).toBe("frame-too-large");
   });
 
   it("blames the peer", () => {

@@ -37,7 +37,10 @@ describe.each(files)("%s", (_, { cases }) => {
     expect(whole.order, "in the stream's order").toEqual([...whole.order].sort((a, b) => a - b));
 
     expect(outcomeOfRun(asOnPages(() => runDecoder([bytes], vector.options))), "whole, on a page").toEqual(expected);
-    expect(outcomeOfRun(runDecoder(chunksOf(bytes, 1), vector.options)), "byte by byte").toEqual(expected);
+    const byByte = runDecoder(chunksOf(bytes, 1), vector.options);
+    expect(outcomeOfRun(byByte), "byte by byte").toEqual(expected);
+    const settled = vector.discards.map(({ settledAt }) => settledAt);
+    expect(byByte.reportedAt, "damage is reported at the byte that shows it").toEqual(settled);
     for (let cut = 1; cut < bytes.length; cut++) {
       expect(outcomeOfRun(runDecoder(chunksAt(bytes, [cut]), vector.options)), `cut at ${cut}`).toEqual(expected);
     }

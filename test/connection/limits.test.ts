@@ -204,43 +204,49 @@ describe("the error rate", () => {
 describe("what closes at once", () => {
   const first = (init: Partial<FrameInit>) => encodeFrame({ version: 2, cmd: 1, ...init }, { maxPayload: 2_000_000 });
 
-  it("is a frame that claims more than maxPayload, at its length", () => {
-    const link = bench({ maxPayload: 1000 });
-    link.receive(first({ payload: new Uint8Array(1001) }).subarray(0, 9));
-    expect(link.code).toBe("frame-too-large");
-    expect(link.end?.closeCode).toBe(4401);
-  });
+  const linksOfEachVersion = [
+    { what: "with checksums", linkWith: bench },
+    { what: "of version 1", linkWith: (options: ConnectionOptions) => new LinkBench(options) },
+  ];
 
-  it.each([
-    ["with checksums", bench],
-    ["of version 1", (options: ConnectionOptions) => new LinkBench(options)],
-  ])("is such a frame on a link %s, be its head whole or not", (_what, linkWith) => {
-    const large = first({ payload: new Uint8Array(1001) });
-    for (let cut = 9; cut <= 20; cut++) {
+  it.each(linksOfEachVersion)("is a frame that claims more than maxPayload, at the end of its head, on a link $what", ({ linkWith }) => {
+    const head = first({ payload: new Uint8Array(1001) }).subarray(0, 16);
+    for (let cut = 1; cut < head.length; cut++) {
       const link = linkWith({ maxPayload: 1000 });
-      link.receive(large.subarray(0, cut));
-      expect(link.code).toBe("frame-too-large");
+      link.receive(head.subarray(0, cut));
+      expect(link.code).toBeUndefined();
+      link.receive(head.subarray(cut));
+      expect([link.code, link.end?.closeCode]).toEqual(["frame-too-large", 4401]);
     }
   });
 
-  it("is not a length that the rest of its head belies, where frames have checksums: that is damage, and counted so", () => {
-    const small = first({ payload: new Uint8Array(300).fill(1) });
-    const claims = small.slice();
-    // The second byte of the length, 300 = AC 02: another value above 7 claims more than 1,000.
-    claims[8] = 0x42;
-    for (let cut = 16; cut <= claims.length; cut++) {
-      const link = bench({ maxPayload: 1000, resyncBudget: 1 });
-      link.receive(claims.subarray(0, cut));
-      link.receive(claims.subarray(cut));
-      link.receive(small);
-      expect([link.code, link.frames]).toEqual([undefined, [1]]);
-      link.receive(claims);
-      link.receive(small);
-      expect(link.code).toBe("resync-budget");
-    }
-    const one = new LinkBench({ maxPayload: 1000 });
-    one.receive(claims);
-    expect(one.code).toBe("frame-too-large");
+  it.each(linksOfEachVersion)(
+    "is not a length that the rest of its head contradicts: that is damage, and counted so, wherever a chunk ends, on a link $what",
+    ({ linkWith }) => {
+      const small = first({ payload: new Uint8Array(300).fill(1) });
+      const claims = small.slice();
+      // The second byte of the length, 300 = AC 02: another value above 7 claims more than 1,000.
+      claims[8] = 0x42;
+      for (let cut = 1; cut < claims.length; cut++) {
+        const link = linkWith({ maxPayload: 1000, resyncBudget: 1 });
+        link.receive(claims.subarray(0, cut));
+        link.receive(claims.subarray(cut));
+        link.receive(small);
+        expect([link.code, link.frames]).toEqual([undefined, [1]]);
+        link.receive(claims);
+        link.receive(small);
+        expect(link.code).toBe("resync-budget");
+      }
+    },
+  );
+
+  it("is not such a length whose rest never comes: the frame's time ends", async () => {
+    const link = bench({ maxPayload: 1000, frameTimeoutMs: 500 });
+    link.receive(first({ payload: new Uint8Array(1001) }).subarray(0, 15));
+    await link.clock.advance(499);
+    expect(link.code).toBeUndefined();
+    await link.clock.advance(1);
+    expect(link.code).toBe("frame-timeout");
   });
 
   it("is the first damaged byte with recovery close", () => {

@@ -194,7 +194,7 @@ const codesOf = (...limits: readonly Exclude<LimitCode, "resource-exhausted">[])
 const DEAF = [NO_WORD];
 
 /** One frame of one GiB begins like this. */
-const GIBIBYTE = Uint8Array.of(...PREFIX, 0x10, 0x80, 0x80, 0x80, 0x80, 0x04, 0x18, 2, 0x20, 1);
+const GIBIBYTE = Uint8Array.of(...PREFIX, 0x10, 0x80, 0x80, 0x80, 0x80, 0x04, 0x18, 2, 0x20, 1, 0x2a, 0x80, 0x80, 0x80, 0x80, 0x04);
 /** And a WebSocket message of one GiB like this. */
 const GIBIBYTE_MESSAGE = Uint8Array.of(0x82, 0xff, 0, 0, 0, 0, 0x40, 0, 0, 0, 1, 2, 3, 4);
 

@@ -21,6 +21,8 @@ export function asOnPages<T>(decode: () => T): T {
 export interface DecoderRun extends Outcome {
   /** Start offsets of frames and discards in the order in which they were told. */
   readonly order: readonly number[];
+  /** How many bytes had been pushed when each damage was reported. */
+  readonly reportedAt: readonly number[];
   /** Frames told before the flush. */
   readonly beforeFlush: number;
   readonly decoder: FrameDecoder;
@@ -53,9 +55,16 @@ export function runDecoder(
 ): DecoderRun {
   const frames: OutcomeFrame[] = [];
   const discards: { start: number; end: number; reason: string }[] = [];
+  const damages: { start: number; reason: string }[] = [];
+  const reportedAt: number[] = [];
   const order: number[] = [];
   const decoder = new FrameDecoder({
     ...options,
+    onDamage: (damage) => {
+      damages.push({ ...damage });
+      reportedAt.push(decoder.stats.bytes);
+      options.onDamage?.(damage);
+    },
     onDiscard: (discard) => {
       discards.push({ ...discard });
       order.push(discard.start);
@@ -84,11 +93,18 @@ export function runDecoder(
     if (!(thrown instanceof FramewireError)) throw thrown;
     error = thrown.code;
   }
-  return { frames, discards, ...(error === undefined ? {} : { error }), order, beforeFlush, decoder };
+  return { frames, discards, damages, ...(error === undefined ? {} : { error }), reportedAt, order, beforeFlush, decoder };
 }
 
 /** What a run has in common with the oracle's outcome. */
 export function outcomeOfRun(run: DecoderRun): Outcome {
-  const { frames, discards, error } = run;
-  return { frames, discards, ...(error === undefined ? {} : { error }) };
+  const { frames, discards, damages, error } = run;
+  return { frames, discards, damages, ...(error === undefined ? {} : { error }) };
+}
+
+/** When a decoder that gets `chunks` can know of damage that is settled behind so many bytes: at the end of a chunk. */
+export function chunkEnds(chunks: readonly Uint8Array[], settledAt: readonly number[]): number[] {
+  let end = 0;
+  const ends = chunks.map((chunk) => (end += chunk.length));
+  return settledAt.map((at) => ends.find((each) => each >= at) ?? end);
 }

@@ -80,7 +80,7 @@ class Way {
     };
     this.#decoder.push(chunk, take);
     if (this.#messages) this.#decoder.flush(take);
-    if (held === 0 && this.#decoder.stats.buffered === 0 && this.#decoder.openDiscard === undefined) {
+    if (held === 0 && this.#decoder.clean) {
       this.#base = this.#decoder.stats.bytes;
       this.#bytes = new Uint8Array(0);
     }

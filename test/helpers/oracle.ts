@@ -38,11 +38,18 @@ export interface OracleDiscard {
   readonly start: number;
   readonly end: number;
   readonly reason: OracleReason;
+  /** How many bytes of the stream show that it is damage; all of them, if only the flush does. */
+  readonly settledAt: number;
 }
+
+/** Damage that the bytes show, of which they need not show where it ends. */
+export type OracleDamage = Omit<OracleDiscard, "end">;
 
 export interface OracleResult {
   readonly frames: readonly OracleFrame[];
   readonly discards: readonly OracleDiscard[];
+  /** Each discard's start: without a flush also that of the discard whose end is not known yet. */
+  readonly damages: readonly OracleDamage[];
   /** `recovery: "close"` only: the error that damage ends the stream with. */
   readonly error?: "frame-malformed" | "frame-too-large";
 }
@@ -76,20 +83,39 @@ export function oracle(bytes: Uint8Array, options: OracleOptions = {}, run: Orac
   const prefix = prefixOf(settings.magic);
   const frames: OracleFrame[] = [];
   const discards: OracleDiscard[] = [];
+  const damages: OracleDamage[] = [];
   let gapStart = 0;
   let scan = 0;
-  /** Failed candidates of the gap that starts at `gapStart`. */
-  let failed: { at: number; reason: OracleReason }[] = [];
+  /** Damage of the gap that starts at `gapStart`. */
+  let gap: OracleDamage[] = [];
+  /** Bytes that had to be there to come this far: what is further right is not looked at before. */
+  let seen = 0;
+
+  const damaged = (start: number, reason: OracleReason, settledAt: number): void => {
+    seen = Math.max(seen, settledAt);
+    const damage = { start, reason, settledAt: seen };
+    gap.push(damage);
+    damages.push(damage);
+  };
 
   const closeGap = (end: number): number => {
-    const cuts = failed[0]?.at === gapStart ? failed : [{ at: gapStart, reason: "garbage" as const }, ...failed];
-    cuts.forEach((cut, i) => {
-      const cutEnd = cuts[i + 1]?.at ?? end;
-      if (cutEnd > cut.at) discards.push({ start: cut.at, end: cutEnd, reason: cut.reason });
+    gap.forEach((damage, i) => {
+      const { start, ...rest } = damage;
+      discards.push({ start, end: gap[i + 1]?.start ?? end, ...rest });
     });
-    const size = end - gapStart;
-    failed = [];
-    return size;
+    gap = [];
+    return end - gapStart;
+  };
+
+  /** The bytes at `gapStart` may show that no prefix begins there. */
+  const lookForGarbage = (emptyBefore: boolean): void => {
+    if (gap.length > 0 || gapStart >= bytes.length) return;
+    const wrong = prefix.findIndex((byte, i) => bytes[gapStart + i] !== byte);
+    if (wrong < 0) return;
+    const lone2A = emptyBefore && bytes[gapStart] === 0x2a;
+    const settledAt = gapStart + (lone2A ? 2 : wrong + 1);
+    if (settledAt <= bytes.length) damaged(gapStart, "garbage", settledAt);
+    else if (flush && lone2A) damaged(gapStart, "garbage", bytes.length);
   };
 
   for (;;) {
@@ -103,23 +129,26 @@ export function oracle(bytes: Uint8Array, options: OracleOptions = {}, run: Orac
         verdict = { state: "fails", reason: lone2A ? "garbage" : "truncated", at: bytes.length };
       }
       if (verdict.state === "fails") {
-        discards.push({ start, end: verdict.at, reason: verdict.reason });
-        return { frames, discards, error: verdict.reason === "oversize" ? "frame-too-large" : "frame-malformed" };
+        damaged(start, verdict.reason, verdict.at);
+        closeGap(verdict.at);
+        return { frames, discards, damages, error: verdict.reason === "oversize" ? "frame-too-large" : "frame-malformed" };
       }
     } else {
+      lookForGarbage(gapStart === scan && isEmptyV1(frames.at(-1), gapStart));
       start = find(bytes, prefix, scan);
       if (start < 0) break;
       verdict = judge(bytes, start, settings);
     }
-    if (verdict.state === "waits" && !flush) return { frames, discards };
-    if (verdict.state === "waits" && settings.recovery === "close") return { frames, discards };
+    if (verdict.state === "waits" && !flush) return { frames, discards, damages };
+    if (verdict.state === "waits" && settings.recovery === "close") return { frames, discards, damages };
     if (verdict.state === "waits") {
-      failed.push({ at: start, reason: "truncated" });
+      damaged(start, "truncated", bytes.length);
       scan = start + 1;
     } else if (verdict.state === "fails") {
-      failed.push({ at: start, reason: verdict.reason });
+      damaged(start, verdict.reason, verdict.at);
       scan = start + 1;
     } else {
+      seen = Math.max(seen, verdict.frame.end);
       const frame: OracleFrame = { ...verdict.frame, afterGap: closeGap(start) };
       frames.push(frame);
       scan = frame.end;
@@ -134,13 +163,13 @@ export function oracle(bytes: Uint8Array, options: OracleOptions = {}, run: Orac
     // Section 4.3: a proper prefix at the very end counts as a truncated candidate.
     for (let k = Math.min(6, bytes.length - scan); k >= 1; k--) {
       if (matches(bytes, prefix.subarray(0, k), bytes.length - k)) {
-        failed.push({ at: bytes.length - k, reason: "truncated" });
+        damaged(bytes.length - k, "truncated", bytes.length);
         break;
       }
     }
     closeGap(bytes.length);
   }
-  return { frames, discards };
+  return { frames, discards, damages };
 }
 
 /** Section 4.5: the next frame must start right here. */
@@ -229,7 +258,6 @@ function readFrame(bytes: Uint8Array, start: number, settings: Settings): Omit<O
 
   if (tag() !== 0x10) throw new Error("the prefix was matched before");
   const length = natural();
-  if (length > settings.maxPayload) throw new Fails("oversize", at);
 
   let version = 1;
   let next = tag();
@@ -248,6 +276,7 @@ function readFrame(bytes: Uint8Array, start: number, settings: Settings): Omit<O
   const readPayload = (): Uint8Array => {
     const n = natural();
     if (n !== length) throw new Fails("redundancy", at);
+    if (length > settings.maxPayload) throw new Fails("oversize", at);
     if (bytes.length < at + length) throw new Waits();
     at += length;
     return bytes.slice(at - length, at);

@@ -23,6 +23,8 @@ export interface OutcomeFrame {
 export interface Outcome {
   readonly frames: readonly OutcomeFrame[];
   readonly discards: readonly { readonly start: number; readonly end: number; readonly reason: string }[];
+  /** What was known of the discards before their ends. */
+  readonly damages: readonly { readonly start: number; readonly reason: string }[];
   readonly error?: string;
 }
 
@@ -60,6 +62,11 @@ export function outcomeFrame(frame: AnyFrame): OutcomeFrame {
 
 /** The oracle's answer as an outcome. */
 export function outcomeOf(result: OracleResult): Outcome {
-  const { frames, discards, error } = result;
-  return { frames: frames.map(outcomeFrame), discards, ...(error === undefined ? {} : { error }) };
+  const { frames, discards, damages, error } = result;
+  return {
+    frames: frames.map(outcomeFrame),
+    discards: discards.map(({ start, end, reason }) => ({ start, end, reason })),
+    damages: damages.map(({ start, reason }) => ({ start, reason })),
+    ...(error === undefined ? {} : { error }),
+  };
 }

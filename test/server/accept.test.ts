@@ -53,7 +53,7 @@ const CASES: readonly Case[] = [
     name: "a first frame that claims more than maxPayload",
     code: "frame-too-large",
     options: { maxPayload: 1000 },
-    sent: helloFrame({ credentials: new Uint8Array(2000) }).subarray(0, 12),
+    sent: helloFrame({ credentials: new Uint8Array(2000) }).subarray(0, 16),
   },
   {
     name: "names of the future only",

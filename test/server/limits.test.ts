@@ -14,6 +14,8 @@ const bench = new Bench();
 afterEach(() => bench.end());
 
 const UNKNOWN = 0x7777;
+/** As a varint. */
+const GIBIBYTE = [0x80, 0x80, 0x80, 0x80, 0x04];
 
 interface Scene {
   readonly server: Server;
@@ -246,7 +248,8 @@ const BREACHES: readonly Breach[] = [
     code: "frame-too-large",
     name: "a frame that claims a gibibyte",
     member: true,
-    run: (scene) => sending(scene, Uint8Array.of(0x08, 0xf5, 0xf9, 0xf7, 0xf6, 0x07, 0x10, 0x80, 0x80, 0x80, 0x80, 0x04, 0x18)),
+    run: (scene) =>
+      sending(scene, Uint8Array.of(0x08, 0xf5, 0xf9, 0xf7, 0xf6, 0x07, 0x10, ...GIBIBYTE, 0x18, 2, 0x20, 1, 0x2a, ...GIBIBYTE)),
   },
   {
     code: "resync-budget",

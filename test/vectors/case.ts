@@ -1,5 +1,5 @@
 /** How vectors are written down: a stream as a row of pieces, each with the verdict that a person gave it. */
-import type { OracleOptions, OracleReason } from "../helpers/oracle.js";
+import { type OracleDiscard, type OracleOptions, type OracleReason, oracle } from "../helpers/oracle.js";
 import { type Bytes, cat, toHex } from "../helpers/wire-builder.js";
 
 /** A delivered frame as it stands in the vector files. 64-bit fields are decimal strings, bytes are hex. */
@@ -27,7 +27,7 @@ export interface Vector {
   /** Hex strings to be put in a row. */
   readonly stream: readonly string[];
   readonly frames: readonly VectorFrame[];
-  readonly discards: readonly { readonly start: number; readonly end: number; readonly reason: OracleReason }[];
+  readonly discards: readonly OracleDiscard[];
   /** How many of the frames are delivered before the flush, if not all. */
   readonly beforeFlush?: number;
   /** `recovery: "close"`: the error that the damage ends the stream with. */
@@ -45,7 +45,7 @@ export type Piece =
       readonly payload: string;
       readonly fields: Fields;
     }
-  | { readonly as: "discard"; readonly bytes: Uint8Array; readonly reason: OracleReason }
+  | { readonly as: "discard"; readonly bytes: Uint8Array; readonly reason: OracleReason; readonly shownBy?: number }
   | { readonly as: "swallowed" | "unread"; readonly bytes: Uint8Array };
 
 export interface Extra {
@@ -64,6 +64,11 @@ export function bad(reason: OracleReason, ...bytes: Bytes[]): Piece {
   return { as: "discard", bytes: cat(...bytes), reason };
 }
 
+/** The same; that they are one shows at the byte number `shownBy` of them, counted from 1 and on beyond them. */
+export function badAt(shownBy: number, reason: OracleReason, ...bytes: Bytes[]): Piece {
+  return { as: "discard", bytes: cat(...bytes), reason, shownBy };
+}
+
 /** A `2A 00` behind an empty version 1 frame. */
 export const swallowed: Piece = { as: "swallowed", bytes: cat("2A 00") };
 
@@ -72,10 +77,14 @@ export function unread(bytes: Bytes): Piece {
   return { as: "unread", bytes: cat(bytes) };
 }
 
-/** Puts the pieces in a row and counts the offsets. */
+/**
+ * Puts the pieces in a row and counts the offsets. Where a damage shows is the oracle's word, unless the piece says it, and is
+ * checked against the decoder as all is.
+ */
 export function vector(name: string, pieces: readonly Piece[], extra: Extra = {}): Vector {
   const frames: VectorFrame[] = [];
-  const discards: { start: number; end: number; reason: OracleReason }[] = [];
+  const discards: OracleDiscard[] = [];
+  const settled = oracle(cat(...pieces.map(({ bytes }) => bytes)), extra.options).damages;
   let start = 0;
   let afterGap = 0;
   for (const piece of pieces) {
@@ -85,7 +94,8 @@ export function vector(name: string, pieces: readonly Piece[], extra: Extra = {}
       frames.push({ start, end, version, cmd, payload, ...(afterGap > 0 ? { afterGap } : {}), ...fields });
       afterGap = 0;
     } else if (piece.as === "discard") {
-      discards.push({ start, end, reason: piece.reason });
+      const settledAt = piece.shownBy === undefined ? settled[discards.length]!.settledAt : start + piece.shownBy;
+      discards.push({ start, end, reason: piece.reason, settledAt });
       afterGap += piece.bytes.length;
     }
     start = end;

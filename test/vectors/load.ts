@@ -26,7 +26,8 @@ export function vectorOutcome(vector: Vector): Outcome {
       payload: tidy(frame.payload),
       ...(frame.ext === undefined ? {} : { ext: tidy(frame.ext) }),
     })),
-    discards: vector.discards,
+    discards: vector.discards.map(({ start, end, reason }) => ({ start, end, reason })),
+    damages: vector.discards.map(({ start, reason }) => ({ start, reason })),
     ...(vector.error === undefined ? {} : { error: vector.error }),
   };
 }

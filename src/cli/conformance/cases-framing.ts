@@ -245,7 +245,7 @@ export const FRAMING: readonly Case[] = [
   },
   {
     number: 132,
-    name: "a larger payload closes the connection with frame-too-large, at its length",
+    name: "a larger payload closes the connection with frame-too-large, at its head",
     section: "5.2",
     run: async (kit) => {
       const session = await kit.session();

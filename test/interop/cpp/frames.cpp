@@ -150,10 +150,6 @@ std::optional<Frame> Decoder::next(bool last) {
 Decoder::Verdict Decoder::parse(Frame& frame) {
   Cursor cursor(buffer_, start_ + prefix_.size());
   int64_t length = cursor.int31();
-  if (cursor.ok() && length > max_payload) {
-    too_large = true;
-    return Verdict::kDamaged;
-  }
   uint8_t tag = cursor.byte();
   if (tag == 0x18) {
     frame.version = static_cast<int32_t>(cursor.int31());
@@ -164,6 +160,11 @@ Decoder::Verdict Decoder::parse(Frame& frame) {
   if (length > 0 || (frame.version >= 2 && cursor.peek() == 0x2A)) {
     cursor.require(cursor.byte() == 0x2A);
     cursor.require(cursor.int31() == length);
+    // Not before: a length that the rest of the head contradicts was damaged.
+    if (cursor.ok() && length > max_payload) {
+      too_large = true;
+      return Verdict::kDamaged;
+    }
     size_t from = cursor.at;
     cursor.skip(length);
     if (cursor.ok()) frame.payload = buffer_.substr(from, length);

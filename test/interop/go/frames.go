@@ -134,10 +134,6 @@ func (d *Decoder) discard(count int) {
 func (d *Decoder) parse() (*Frame, error) {
 	c := &cursor{data: d.buffer, at: len(d.prefix)}
 	length := c.int31()
-	if c.err == nil && length > d.MaxPayload {
-		d.TooLarge = true
-		return nil, errDamaged
-	}
 	version := int64(1)
 	tag := c.byte()
 	if tag == 0x18 {
@@ -150,6 +146,11 @@ func (d *Decoder) parse() (*Frame, error) {
 	if length > 0 || (version >= 2 && c.peek() == 0x2A) {
 		c.require(c.byte() == 0x2A)
 		c.require(c.int31() == length)
+		// Not before: a length that the rest of the head contradicts was damaged.
+		if c.err == nil && length > d.MaxPayload {
+			d.TooLarge = true
+			return nil, errDamaged
+		}
 		payload = c.bytes(int(length))
 	}
 	// An empty version 1 frame ends here; a 2A 00 behind it is skipped like any bytes that are no frame.

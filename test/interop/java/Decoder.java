@@ -82,10 +82,6 @@ final class Decoder {
   private Frame parse() throws Incomplete, Damaged {
     Cursor cursor = new Cursor(start + prefix.length);
     int length = cursor.int31();
-    if (length > maxPayload) {
-      tooLarge = true;
-      throw new Damaged();
-    }
     int version = 1;
     int tag = cursor.next();
     if (tag == 0x18) {
@@ -97,6 +93,11 @@ final class Decoder {
     byte[] payload = new byte[0];
     if (length > 0 || (version >= 2 && cursor.peek() == 0x2A)) {
       require(cursor.next() == 0x2A && cursor.int31() == length);
+      // Not before: a length that the rest of the head contradicts was damaged.
+      if (length > maxPayload) {
+        tooLarge = true;
+        throw new Damaged();
+      }
       int from = cursor.at;
       cursor.skip(length, Integer.MAX_VALUE);
       payload = Arrays.copyOfRange(buffer, from, cursor.at);

@@ -82,9 +82,6 @@ class Decoder:
         """The frame at the start of the buffer and where it ends, by the grammar of section 2."""
         head = Cursor(self._buffer, len(self.prefix))
         length = head.int31()
-        if length > self.max_payload:
-            self.too_large = True
-            raise Damaged
         version = 1
         tag = head.byte()
         if tag == 0x18:
@@ -99,6 +96,10 @@ class Decoder:
         payload = b""
         if length > 0 or head.peek() == 0x2A:
             if head.byte() != 0x2A or head.int31() != length:
+                raise Damaged
+            # Not before: a length that the rest of the head contradicts was damaged.
+            if length > self.max_payload:
+                self.too_large = True
                 raise Damaged
             payload = head.bytes(length)
         if version >= 2:

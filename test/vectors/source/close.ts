@@ -31,13 +31,21 @@ export const cases = [
   closing("08 08", [bad("garbage", "08 08"), unread("08")]),
   closing("an overlong length, told at its 00", [a, bad("varint", P, "87 00"), unread("20 01 2A 07"), more]),
   closing("a length wider than int32, told at its fifth byte", [bad("varint", P, "FF FF FF FF FF"), unread("FF FF FF FF 01 20 01")]),
-  closing("oversize, told at the last byte of length", [a, bad("oversize", P, "08"), unread("20 01 2A 08"), more], "frame-too-large", {
+  closing("oversize, told at the last byte of N", [a, bad("oversize", P, "08 20 01 2A 08"), unread("01 02"), more], "frame-too-large", {
     maxPayload: 7,
   }),
   closing(
     "a good frame in front of an oversize one in the same chunk is delivered",
-    [a, bad("oversize", P, "FF FF FF FF 07")],
+    [a, bad("oversize", P, "FF FF FF FF 07 20 01 2A FF FF FF FF 07")],
     "frame-too-large",
+  ),
+  closing(
+    "a length above maxPayload that N contradicts was damaged",
+    [a, bad("redundancy", P, "08 20 01 2A 07"), unread(HELLO), more],
+    "frame-malformed",
+    {
+      maxPayload: 7,
+    },
   ),
   closing("a wrong tag behind length", [bad("header", P, "01 2A"), unread("01 FF")]),
   closing("a wrong tag behind version", [bad("header", P, "01 18 02 18"), unread("02")]),

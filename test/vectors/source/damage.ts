@@ -159,7 +159,13 @@ const claims = [
     ],
     { beforeFlush: 0 },
   ),
-  vector("good frames and huge claims in turn", [b, bad("oversize", P, "FF FF FF FF 07"), b, bad("oversize", P, "FF FF FF FF 07"), b]),
+  vector("good frames and huge claims in turn", [
+    b,
+    bad("oversize", P, "FF FF FF FF 07 20 01 2A FF FF FF FF 07"),
+    b,
+    bad("header", P, "FF FF FF FF 07"),
+    b,
+  ]),
   vector("a prefix inside the payload of a damaged frame, and one inside a good frame", [
     bad("checksum", P, "0B 18 02 20 01 2A 0B 01 02"),
     bad("header", P, "04 03 7D 00 00 00 00"),

@@ -1,6 +1,6 @@
 /** Candidates that fail in the head, from LEN to N. Each bad frame is followed by a good one. */
 import { open, v1, v2 } from "../../helpers/wire-builder.js";
-import { bad, good, type Piece, vector } from "../case.js";
+import { bad, badAt, good, type Piece, vector } from "../case.js";
 
 const HELLO = "0A 05 68 65 6C 6C 6F";
 const A = "08 F5 F9 F7 F6 07 10 07 20 81 02 2A 07 0A 05 68 65 6C 6C 6F";
@@ -51,12 +51,23 @@ const limits = [
   vector("a payload of maxPayload + 1 in version 2", [bad("oversize", v2(1, "01 02 03 04 05 06 07 08")), next2], {
     options: { maxPayload: 7 },
   }),
-  vector("length 1048577, one above the default maxPayload, fails at once", [bad("oversize", P, "81 80 40 20 01 2A 81 80 40"), next]),
+  vector("length 1048577, one above the default maxPayload, fails at N", [badAt(16, "oversize", P, "81 80 40 20 01 2A 81 80 40"), next]),
   vector("length 2147483647, the highest int32", [bad("oversize", P, "FF FF FF FF 07 20 01 2A FF FF FF FF 07"), next]),
   vector("good frames before and behind an oversize one in one chunk", [next, bad("oversize", v1(1, "01 02 03 04 05 06 07 08")), next], {
     options: { maxPayload: 7 },
   }),
-  vector("oversize is told before a bad version", [bad("oversize", P, "08 18 00 20 01"), next], { options: { maxPayload: 7 } }),
+  vector("a bad version is told before oversize", [badAt(10, "version", P, "08 18 00 20 01"), next], { options: { maxPayload: 7 } }),
+  vector(
+    "a length above maxPayload that N contradicts was damaged",
+    [badAt(12, "redundancy", P, "08 20 01 2A 07 01 02 03 04 05 06 07"), next],
+    {
+      options: { maxPayload: 7 },
+    },
+  ),
+  vector("a length above maxPayload whose N is missing", [badAt(11, "truncated", P, "08 20 01 2A")], { options: { maxPayload: 7 } }),
+  vector("a length above maxPayload, and a wrong tag instead of N", [badAt(11, "header", P, "08 20 01 2B 08"), next], {
+    options: { maxPayload: 7 },
+  }),
   vector("a frame inside an oversize payload is delivered without a session", [bad("oversize", P, "14 20 01 2A 14"), next], {
     options: { maxPayload: 7 },
   }),
