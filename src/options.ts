@@ -104,9 +104,12 @@ export interface ServerLimits {
   readonly maxFramesPerSecond?: number;
   /** Bytes that one connection may send in a second. A burst may hold a whole second's worth, and at least 8 MiB or four of the largest frames. Default 1 GiB. */
   readonly maxBytesPerSecond?: number;
-  /** Sessions kept for clients that are away; when there is one more, the one that has been away longest is dropped. Default 10,000. */
+  /**
+   * Sessions kept for clients that are away. When there is one more, one of the address with the most is dropped: one in which nothing was
+   * ever sent if there is any, and of these the one that has been away longest. Default 10,000.
+   */
   readonly maxSessions?: number;
-  /** Bytes of frames kept for all clients that are away; beyond it the sessions of those away longest are dropped. Default 64 MiB. */
+  /** Bytes of frames kept for all clients that are away; beyond it sessions of the address with the most bytes are dropped. Default 64 MiB. */
   readonly maxSessionBytes?: number;
 }
 

@@ -3,6 +3,7 @@ import type { Connection } from "../connection/connection.js";
 import type { EventSink } from "../connection/emitter.js";
 import type { ConnectionEvents } from "../connection/events.js";
 import { randomSeed } from "../connection/handshake.js";
+import { addressKey } from "./admission.js";
 import type { SessionOwner } from "./authentication.js";
 import type { ServerConnection } from "./server-connection.js";
 import { newToken, type StoredSession } from "./sessions.js";
@@ -60,6 +61,14 @@ export class ServerSession implements StoredSession, EventSink<ConnectionEvents>
 
   get heldBytes(): number {
     return this.connection.heldBytes;
+  }
+
+  get address(): string {
+    return addressKey(this.facade.transport.remoteAddress);
+  }
+
+  get unused(): boolean {
+    return this.connection.received === 0 && this.connection.replay.acked === 0;
   }
 
   wants(event: keyof ConnectionEvents): boolean {

@@ -1,6 +1,7 @@
 /** The sessions of a server: found by the token that a reconnecting client shows, bounded while their clients are away. */
 import type { Clock, Timer } from "../connection/clock.js";
 import type { Awaitable } from "../connection/definition.js";
+import { type WaitingSession, WaitingSessions } from "./waiting-sessions.js";
 
 const ID_LENGTH = 16;
 const TOKEN_LENGTH = 32;
@@ -11,10 +12,8 @@ export function newToken(): Uint8Array {
 }
 
 /** A session as its store sees it. */
-export interface StoredSession {
+export interface StoredSession extends WaitingSession {
   readonly token: Uint8Array;
-  /** Bytes of frames that are kept for its client. */
-  readonly heldBytes: number;
 }
 
 /** How many sessions there are, and what they hold. */
@@ -60,20 +59,13 @@ export interface SessionLimits {
 /** Why a store dropped a session. */
 export type SessionDrop = "expired" | "evicted";
 
-interface Absence {
-  readonly since: number;
-  readonly bytes: number;
-}
-
 /** Sessions in the memory of this process: a restarted server has none. */
 export class MemorySessionStore<S extends StoredSession> implements SessionStore<S> {
   readonly #limits: SessionLimits;
   readonly #clock: Clock;
   readonly #drop: (session: S, why: SessionDrop) => void;
   readonly #sessions = new Map<string, S>();
-  /** Sessions whose client is away, the longest away first. */
-  readonly #absences = new Map<S, Absence>();
-  #bytes = 0;
+  readonly #waiting = new WaitingSessions<S>();
   #evicted = 0;
   #timer: Timer | undefined;
 
@@ -87,8 +79,8 @@ export class MemorySessionStore<S extends StoredSession> implements SessionStore
   get counts(): SessionCounts {
     return {
       sessions: this.#sessions.size,
-      interrupted: this.#absences.size,
-      interruptedBytes: this.#bytes,
+      interrupted: this.#waiting.size,
+      interruptedBytes: this.#waiting.bytes,
       evicted: this.#evicted,
     };
   }
@@ -109,53 +101,45 @@ export class MemorySessionStore<S extends StoredSession> implements SessionStore
   }
 
   interrupted(session: S): void {
-    this.resumed(session);
-    const bytes = session.heldBytes;
-    this.#absences.set(session, { since: this.#clock.now(), bytes });
-    this.#bytes += bytes;
+    this.#waiting.remove(session);
+    this.#waiting.add(session, this.#clock.now());
     this.#evict();
     this.#watch();
   }
 
   grown(session: S): void {
-    const absence = this.#absences.get(session);
-    if (absence === undefined) return;
-    const bytes = session.heldBytes;
-    // A Map keeps the place of a key that is set again.
-    this.#absences.set(session, { since: absence.since, bytes });
-    this.#bytes += bytes - absence.bytes;
+    this.#waiting.update(session);
     this.#evict();
   }
 
   resumed(session: S): void {
-    const absence = this.#absences.get(session);
-    if (absence === undefined) return;
-    this.#absences.delete(session);
-    this.#bytes -= absence.bytes;
+    this.#waiting.remove(session);
   }
 
   remove(session: S): void {
     this.resumed(session);
     this.#sessions.delete(idOf(session.token));
-    if (this.#absences.size > 0) return;
+    if (this.#waiting.size > 0) return;
     this.#timer?.cancel();
     this.#timer = undefined;
   }
 
   #evict(): void {
     const { maxSessions, maxSessionBytes } = this.#limits;
-    for (const session of this.#absences.keys()) {
-      if (this.#absences.size <= maxSessions && this.#bytes <= maxSessionBytes) return;
+    const waiting = this.#waiting;
+    for (;;) {
+      const session = waiting.size > maxSessions ? waiting.firstOfMany : waiting.bytes > maxSessionBytes ? waiting.firstOfBytes : undefined;
+      if (session === undefined) return;
       this.#evicted++;
       this.remove(session);
       this.#drop(session, "evicted");
     }
   }
 
-  /** One timer for all: whoever has been away longest is the first whose time is over. */
+  /** One timer for all: the time of the session that has waited longest is over first. */
   #watch(): void {
     if (this.#timer !== undefined) return;
-    const [longest] = this.#absences.values();
+    const { longest } = this.#waiting;
     if (longest === undefined) return;
     const delayMs = longest.since + this.#limits.resumeWindowMs - this.#clock.now();
     this.#timer = this.#clock.setTimer(Math.max(0, delayMs), () => {
@@ -167,10 +151,9 @@ export class MemorySessionStore<S extends StoredSession> implements SessionStore
 
   #expire(): void {
     const over = this.#clock.now() - this.#limits.resumeWindowMs;
-    for (const [session, { since }] of this.#absences) {
-      if (since > over) return;
-      this.remove(session);
-      this.#drop(session, "expired");
+    for (let next = this.#waiting.longest; next !== undefined && next.since <= over; next = this.#waiting.longest) {
+      this.remove(next.session);
+      this.#drop(next.session, "expired");
     }
   }
 }

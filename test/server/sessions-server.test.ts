@@ -170,6 +170,38 @@ describe("the sessions of clients that are away", () => {
     expect(server.sessions).toMatchObject({ sessions: 2, interrupted: 2, evicted: 1 });
   });
 
+  it("are not evicted by a crowd that says hello and leaves, from another address or from their own", async () => {
+    const { clock, serve } = open({ maxSessions: 20 });
+    const server = serve();
+    const tokens: Uint8Array[] = [];
+    for (const remoteAddress of ["192.0.2.1", "192.0.2.1", "2001:db8::1", "198.51.100.7"]) {
+      const client = new FakeClient(server, { remoteAddress });
+      client.hello();
+      client.send({ cmd: COMMAND, sequence: 1n });
+      await clock.runUntilIdle();
+      tokens.push(client.welcome!.token);
+      client.break();
+      await clock.runUntilIdle();
+    }
+    for (let i = 0; i < 100; i++) {
+      // Each address of an IPv6 network counts as that network.
+      for (const remoteAddress of ["198.51.100.7", `2001:db8:0:1::${i.toString(16)}`]) {
+        const attacker = new FakeClient(server, { remoteAddress });
+        attacker.hello();
+        await clock.runUntilIdle();
+        attacker.break();
+        await clock.runUntilIdle();
+      }
+    }
+    expect(server.sessions).toMatchObject({ interrupted: 20, evicted: 184 });
+    for (const token of tokens) {
+      const back = new FakeClient(server);
+      back.resume({ token, oldest: 2n });
+      await clock.runUntilIdle();
+      expect(back.welcome?.verdict).toBe(ResumeVerdict.RESUME_VERDICT_RESUMED);
+    }
+  });
+
   it("are bounded in bytes, with what is broadcast while they are away", async () => {
     const { clock, serve } = open({ maxSessionBytes: 20_000 });
     const server = serve();
