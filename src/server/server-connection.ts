@@ -6,6 +6,7 @@ import type { InputOf, MessageCodec, MethodDefinition, OutputOf, ServiceClient, 
 import type { ConnectionEvents } from "../connection/events.js";
 import { serviceClient } from "../connection/registration.js";
 import type { TransportInfo } from "../connection/transport.js";
+import { FramewireError } from "../errors.js";
 import type { PeerDescription } from "../options.js";
 import type { Rooms } from "./rooms.js";
 
@@ -123,8 +124,19 @@ export class ServerConnection {
     return this.#bound().events.on(event, listener);
   }
 
-  /** Ends the connection and its session. Codes 4000–4399 are yours; the client does not come back after 4000–4499. */
+  /**
+   * Ends the connection and its session. `closeCode` is 1000 or from 3000 to 4399, over every transport; clients do not come
+   * back after 4000 and above. On a WebSocket, `reason` is cut to 123 bytes of UTF-8.
+   * @throws FramewireError `invalid-option` for another code; then the connection goes on
+   */
   close(closeCode = 1000, reason = ""): void {
+    checkCloseCode(closeCode);
     this.#bound().close(closeCode, reason);
   }
+}
+
+/** The codes from 1001 to 2999 belong to WebSocket, those from 4400 on to framewire: `errors.ts` gives each its meaning. */
+function checkCloseCode(closeCode: number): void {
+  if (closeCode === 1000 || (Number.isInteger(closeCode) && closeCode >= 3000 && closeCode <= 4399)) return;
+  throw new FramewireError("invalid-option", `the close code is ${String(closeCode)}; it must be 1000, or an integer from 3000 to 4399`);
 }

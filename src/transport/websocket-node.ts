@@ -14,8 +14,11 @@ import { MessageBoundary } from "./message-boundary.js";
 import { InPlaceSocket } from "./read-in-place.js";
 import { KEEPALIVE_MS } from "./tcp.js";
 
-/** Codes that no close frame may carry, RFC 6455 section 7.4.1. */
-const UNSENDABLE = new Set([1004, 1005, 1006, 1015]);
+/** Whether a close frame may carry the code, RFC 6455 section 7.4. The library throws for all others. */
+function sendable(closeCode: number): boolean {
+  if (closeCode >= 3000) return closeCode <= 4999;
+  return closeCode >= 1000 && closeCode <= 1014 && (closeCode < 1004 || closeCode > 1006);
+}
 
 /** Where a socket keeps its transport, so that one set of listeners serves all of them. */
 const kTransport = Symbol("transport");
@@ -149,7 +152,7 @@ export class NodeWebSocketTransport implements Transport {
   }
 
   close(closeCode: number, reason: string): void {
-    if (UNSENDABLE.has(closeCode)) return this.destroy();
+    if (!sendable(closeCode)) return this.destroy();
     this.#socket.close(closeCode, reason);
     this.#lingerOn();
   }

@@ -172,7 +172,7 @@ test("a page that is online again tries at once", async () => {
   const current = await start();
   await current.evaluate(() => page.open(undefined, { baseMs: 60_000 }));
   await context.setOffline(true);
-  for (const connection of server.connections) connection.close(1012, "away");
+  for (const connection of server.connections) connection.close(3000, "away");
   const last = () => current.evaluate(() => page.states.at(-1));
   await expect.poll(last, { timeout: 30_000 }).toBe("retry-pending");
   await context.setOffline(false);

@@ -1,12 +1,14 @@
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { type AddressInfo, connect, createServer, Socket } from "node:net";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import WebSocket, { WebSocketServer } from "ws";
 import { createClient } from "../../src/client/index.js";
+import type { Transport } from "../../src/connection/transport.js";
 import { FramewireError } from "../../src/errors.js";
 import { DEFAULTS } from "../../src/options.js";
 import { createChaosProxy } from "../../src/testing/index.js";
+import { Doorstep } from "../../src/transport/doorstep.js";
 import { NodeWebSocketTransport } from "../../src/transport/websocket-node.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { HandClock } from "../helpers/hand-clock.js";
@@ -205,13 +207,16 @@ describe("WebSocket", () => {
     peer.destroy();
   });
 
-  it("a close code that no close frame may carry drops the socket", async () => {
-    const server = bench.server();
-    const { ws } = await server.listen({ ws: {} });
-    const peer = await RawPeer.connect(ws!.url);
-    await peer.greet();
-    server.connections[0]!.close(1006, "never on the wire");
-    expect((await peer.ended).code).toBe(1006);
+  it.each([0, 401, 1004, 1006, 1015, 2999, 5000])("a close code that no close frame may carry, %d, drops the socket", async (code) => {
+    const doorstep = new Doorstep("ws", 1024);
+    const { port } = await doorstep.listen("127.0.0.1", 0);
+    onTestFinished(() => doorstep.close());
+    const peer = await Promise.all([RawPeer.connect(`ws://127.0.0.1:${port}`), doorstep.next(2, 5000)]);
+    const transport = peer[1] as Transport;
+    const closed = new Promise((resolve) => transport.open({ onData: () => {}, onAlive: () => {}, onDrain: () => {}, onClose: resolve }));
+    transport.close(code, "never on the wire");
+    expect((await peer[0].ended).code).toBe(1006);
+    expect(await closed).toBe(1006);
   });
 
   it("a server of the future that closes in the middle of a message is noticed by the client", async () => {
