@@ -1,16 +1,25 @@
 /** A listener that hands its sockets out one at a time, to who asks for the next one: for tools that speak the wire by hand. */
-import { createServer as createHttpServer, type IncomingMessage } from "node:http";
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
+import { systemClock } from "../connection/clock.js";
 import { protocolNames } from "../connection/handshake.js";
 import type { Transport } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
+import { refuseUpgrade } from "./refuse-upgrade.js";
 import { TcpTransport } from "./tcp.js";
 import { NodeWebSocketTransport, socketSettings } from "./websocket-node.js";
 
+/** A socket is dropped when it has waited this long, in milliseconds: longer than a case takes, so that a peer that connects early is served. */
+const MAX_WAIT_MS = 60_000;
+
+/** A peer that does not take part in a refusal loses its socket after this time, in milliseconds. */
+const CLOSE_TIMEOUT_MS = 3_000;
+
 /** A socket that has come and waits. */
 interface Visitor {
+  readonly socket: Socket;
   readonly gone: () => boolean;
   /** Opens its transport; `undefined` if it offers only other versions. */
   readonly enter: (version: 1 | 2) => Promise<Transport | undefined>;
@@ -18,12 +27,13 @@ interface Visitor {
 
 export class Doorstep {
   readonly #server: Server;
-  readonly #waiting: Visitor[] = [];
+  /** In the order in which they came, with their deadlines. */
+  readonly #waiting = new Map<Visitor, NodeJS.Timeout>();
   readonly #sockets = new Set<Socket>();
   #arrived: (() => void) | undefined;
 
   constructor(kind: "tcp" | "ws", maxMessage: number) {
-    this.#server = kind === "tcp" ? createServer({ pauseOnConnect: true }, (socket) => this.#tcp(socket)) : createHttpServer();
+    this.#server = kind === "tcp" ? createServer({ pauseOnConnect: true }, (socket) => this.#tcp(socket)) : createHttpServer(refuse);
     this.#server.on("connection", (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
@@ -52,7 +62,7 @@ export class Doorstep {
   async next(version: 1 | 2, timeoutMs: number): Promise<Transport | "other" | undefined> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
-      const visitor = this.#waiting.shift();
+      const visitor = this.#next();
       if (visitor !== undefined && !visitor.gone()) return (await visitor.enter(version)) ?? "other";
       if (visitor !== undefined) continue;
       const left = deadline - performance.now();
@@ -75,14 +85,30 @@ export class Doorstep {
     });
   }
 
+  #next(): Visitor | undefined {
+    const [visitor] = this.#waiting.keys();
+    if (visitor !== undefined) this.#remove(visitor);
+    return visitor;
+  }
+
   #add(visitor: Visitor): void {
-    this.#waiting.push(visitor);
+    this.#waiting.set(
+      visitor,
+      setTimeout(() => visitor.socket.destroy(), MAX_WAIT_MS),
+    );
+    visitor.socket.once("close", () => this.#remove(visitor));
     this.#arrived?.();
+  }
+
+  #remove(visitor: Visitor): void {
+    clearTimeout(this.#waiting.get(visitor));
+    this.#waiting.delete(visitor);
   }
 
   #tcp(socket: Socket): void {
     socket.on("error", () => {});
     this.#add({
+      socket,
       gone: () => socket.destroyed,
       enter: async () => new TcpTransport(socket),
     });
@@ -92,11 +118,12 @@ export class Doorstep {
     socket.on("error", () => {});
     const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
     this.#add({
+      socket,
       gone: () => socket.destroyed || socket.readableEnded,
       enter: (version) => {
         const [name = ""] = protocolNames("ws", [version]);
         if (!offered.includes(name) && offered[0] !== "") {
-          socket.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+          refuseUpgrade(socket, 503, systemClock, CLOSE_TIMEOUT_MS);
           return Promise.resolve(undefined);
         }
         // The library asks its `handleProtocols`, which cannot know the version: the header says only what is wanted.
@@ -112,4 +139,8 @@ export class Doorstep {
       },
     });
   }
+}
+
+function refuse(_request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(426, { Upgrade: "websocket", Connection: "close" }).end();
 }
