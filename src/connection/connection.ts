@@ -367,7 +367,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   onPing(link: Link): void {
     // Nothing came for a whole interval: what was only needed while something did goes.
     this.#sender.shrink();
-    if (this.#served?.size === 0) {
+    if (this.#served?.idle === true) {
       this.#served.close();
       this.#served = undefined;
     }
@@ -411,7 +411,8 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
    */
   #overloaded(share: number): boolean {
     const { maxCalls, maxQueuedBytes } = this.options;
-    if ((this.#served?.messages ?? 0) + (this.#v1?.size ?? 0) >= maxCalls * share) return true;
+    const v1 = this.#v1 === undefined ? 0 : this.#v1.size + this.#v1.late;
+    if ((this.#served?.messages ?? 0) + v1 >= maxCalls * share) return true;
     return this.#side === "server" && this.#sender.blocked && this.#sender.waitingBytes >= (maxQueuedBytes / 2) * share;
   }
 

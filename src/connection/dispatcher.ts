@@ -14,6 +14,8 @@ export class Dispatcher {
   readonly registry = new CommandRegistry();
   /** Decides, before all middleware, whether a call may be made: returning false or throwing refuses it. */
   authorize: ((context: CallContext) => unknown) | undefined;
+  /** Handlers, of all connections, that still run though their call has ended. */
+  lateHandlers = 0;
   readonly #middleware: Middleware<never>[] = [];
 
   use(middleware: Middleware<never>): void {

@@ -9,6 +9,8 @@ export interface PumpTarget<T> {
   whenWritable(): Promise<void> | undefined;
   /** Encodes and sends one item; gives the length of its payload. */
   send(message: T): number;
+  /** The source has done all that it does, its clean-up included: that may be long after `done`, and never. */
+  sourceEnded?(): void;
 }
 
 /** A running pump. */
@@ -24,6 +26,8 @@ export function pump<T>(source: MessageSource<T>, target: PumpTarget<T>): Pump {
   let stopped = false;
   /** Ends the wait for the source's next message. */
   let leave: (() => void) | undefined;
+  /** What the source was asked for last. */
+  let asked: Promise<unknown> | undefined;
 
   function stop(): void {
     stopped = true;
@@ -38,13 +42,21 @@ export function pump<T>(source: MessageSource<T>, target: PumpTarget<T>): Pump {
   function next(iterator: Iterator<T> | AsyncIterator<T>): Promise<IteratorResult<T> | undefined> {
     return new Promise((resolve, reject) => {
       leave = () => resolve(undefined);
-      Promise.resolve(iterator.next()).then(resolve, reject);
+      const result = Promise.resolve(iterator.next());
+      asked = result;
+      result.then(resolve, reject);
     });
   }
 
+  async function cleanUp(iterator: Iterator<T> | AsyncIterator<T>): Promise<void> {
+    await Promise.allSettled([asked, (async () => iterator.return?.())()]);
+    target.sourceEnded?.();
+  }
+
   async function run(): Promise<void> {
-    const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+    let iterator: Iterator<T> | AsyncIterator<T> | undefined;
     try {
+      iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
       while (!stopped) {
         const result = await next(iterator);
         if (result === undefined || result.done === true) return;
@@ -54,7 +66,8 @@ export function pump<T>(source: MessageSource<T>, target: PumpTarget<T>): Pump {
       }
     } finally {
       // Not awaited: a source that hangs in its own clean-up must not hold the call.
-      if (stopped) void Promise.resolve(iterator.return?.()).catch(() => {});
+      if (stopped && iterator !== undefined) void cleanUp(iterator);
+      else target.sourceEnded?.();
     }
   }
 

@@ -33,6 +33,8 @@ interface ServedCall {
   readonly receiveCredit: ReceiveCredit | undefined;
   readonly sendCredit: SendCredit | undefined;
   pump: Pump | undefined;
+  /** Its handler has not returned, or the stream that it returned has not ended. */
+  running: boolean;
 }
 
 const NO_FACTS: CallFacts = { metadata: Object.create(null) as CallFacts["metadata"], trace: undefined, timeoutMs: 0 };
@@ -46,6 +48,8 @@ export class ServedCalls implements DeadlineOwner {
   #deadlines: Deadlines | undefined;
   /** Handlers of one-way messages that have not returned. */
   #messages = 0;
+  /** Handlers that still run though their call has ended. */
+  #late = 0;
 
   /** `facade` is what handlers see as `context.connection`. */
   constructor(host: CallHost, dispatcher: Dispatcher, facade: unknown) {
@@ -54,9 +58,14 @@ export class ServedCalls implements DeadlineOwner {
     this.#facade = facade;
   }
 
-  /** Handlers that have not returned. */
+  /** Calls that are served, and handlers of one-way messages that have not returned. */
   get size(): number {
     return this.#calls.size + this.#messages;
+  }
+
+  /** Whether no handler runs, those whose call has ended included. */
+  get idle(): boolean {
+    return this.size === 0 && this.#late === 0;
   }
 
   /** Those of them that serve one-way messages. */
@@ -123,8 +132,12 @@ export class ServedCalls implements DeadlineOwner {
   #refusal(): FramewireError | undefined {
     const { draining, options } = this.#host;
     if (draining) return new FramewireError("unavailable", "the server is closing; nothing of the call was done");
-    if (this.#calls.size < options.maxCalls) return undefined;
-    const error = peersError("resource-exhausted", `more than ${options.maxCalls} calls are in flight on this connection`);
+    if (this.#calls.size + this.#late < options.maxCalls) return undefined;
+    const message =
+      this.#late === 0
+        ? `more than ${options.maxCalls} calls are in flight on this connection`
+        : `${this.#calls.size} calls are in flight on this connection, and the handlers of ${this.#late} that have ended still run; the limit is ${options.maxCalls}`;
+    const error = peersError("resource-exhausted", message);
     this.#host.limited(error);
     return error;
   }
@@ -202,6 +215,7 @@ export class ServedCalls implements DeadlineOwner {
       receiveCredit: command.requestStream ? new ReceiveCredit(this.#host.options.initialCredit) : undefined,
       sendCredit: command.responseStream ? new SendCredit(this.#host.peerCredit) : undefined,
       pump: undefined,
+      running: true,
     };
     this.#calls.set(id, call);
     this.#deadlines ??= new Deadlines(this.#host.clock, this);
@@ -211,21 +225,38 @@ export class ServedCalls implements DeadlineOwner {
       if (result instanceof Promise) {
         result.then(
           (reply) => this.#returned(call, reply),
-          (error) => this.#fail(call, error),
+          (error) => this.#threw(call, error),
         );
       } else {
         this.#returned(call, result);
       }
     } catch (error) {
-      this.#fail(call, error);
+      this.#threw(call, error);
     }
   }
 
+  /** The handler of a call, or the stream that it returned, runs no more. */
+  #handled(call: ServedCall): void {
+    if (!call.running) return;
+    call.running = false;
+    if (this.#isOpen(call)) return;
+    this.#late--;
+    this.#dispatcher.lateHandlers--;
+  }
+
+  #threw(call: ServedCall, error: unknown): void {
+    this.#handled(call);
+    this.#fail(call, error);
+  }
+
   #returned(call: ServedCall, result: unknown): void {
+    this.#handled(call);
     if (!this.#isOpen(call)) return;
     const { command } = call;
     if (!command.responseStream) return this.#respond(call, command.response, result);
+    call.running = true;
     call.pump = pump(result as AsyncIterable<unknown>, {
+      sourceEnded: () => this.#handled(call),
       credit: call.sendCredit as SendCredit,
       whenWritable: () => this.#host.whenWritable(),
       send: (message) => {
@@ -307,6 +338,10 @@ export class ServedCalls implements DeadlineOwner {
 
   #forget(call: ServedCall): void {
     this.#calls.delete(call.id);
+    if (call.running) {
+      this.#late++;
+      this.#dispatcher.lateHandlers++;
+    }
     call.requests?.fail(new FramewireError("cancelled", "the call is over"));
     call.pump?.stop();
     this.#host.callSettled();

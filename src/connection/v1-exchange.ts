@@ -18,6 +18,8 @@ interface ReplySlot {
   state: "running" | "ready" | "nothing";
   payload: Uint8Array | undefined;
   readonly cmd: number;
+  /** The link has gone before the handler was done. */
+  late: boolean;
 }
 
 /** A call that waits for the peer's reply. One that was given up keeps its place, so that its late reply is not taken for the next one's. */
@@ -34,6 +36,7 @@ export class V1Exchange {
   readonly #facade: unknown;
   readonly #slots = new Deque<ReplySlot>();
   readonly #pending = new Map<number, Deque<AwaitsReply>>();
+  #late = 0;
 
   constructor(host: CallHost, dispatcher: Dispatcher, facade: unknown) {
     this.#host = host;
@@ -44,6 +47,11 @@ export class V1Exchange {
   /** Handlers that have not returned. */
   get size(): number {
     return this.#slots.length;
+  }
+
+  /** Handlers that still run though their link has gone. */
+  get late(): number {
+    return this.#late;
   }
 
   onFrame(frame: FrameView): void {
@@ -60,9 +68,10 @@ export class V1Exchange {
     if (command.requestStream || command.responseStream) {
       return failed(new FramewireError("unimplemented", `${command.name} streams, which version 1 peers cannot`));
     }
-    const slot: ReplySlot = { state: "running", payload: undefined, cmd: command.cmd };
+    const slot: ReplySlot = { state: "running", payload: undefined, cmd: command.cmd, late: false };
     this.#slots.push(slot);
     const returned = (reply: unknown) => {
+      this.#handled(slot);
       if (reply === undefined || command.oneWay) {
         slot.state = "nothing";
       } else {
@@ -72,6 +81,7 @@ export class V1Exchange {
       this.#reply();
     };
     const threw = (error: unknown) => {
+      this.#handled(slot);
       if (isPeersFault(error)) this.#host.useless();
       failed(error);
       slot.state = "nothing";
@@ -97,8 +107,23 @@ export class V1Exchange {
 
   /** The link is gone and with it every request under way. */
   end(): void {
+    for (const slot of this.#slots) {
+      if (slot.state !== "running") continue;
+      slot.late = true;
+      this.#late++;
+      this.#dispatcher.lateHandlers++;
+    }
     this.#slots.clear();
     this.#pending.clear();
+  }
+
+  /** A handler has returned. */
+  #handled(slot: ReplySlot): void {
+    if (!slot.late) return;
+    slot.late = false;
+    this.#late--;
+    this.#dispatcher.lateHandlers--;
+    this.#host.callSettled();
   }
 
   #reply(): void {

@@ -38,6 +38,8 @@ export interface ServerStats {
   readonly handshakes: number;
   /** Sessions, those that wait to be resumed included. */
   readonly sessions: number;
+  /** Handlers that still run though their call has ended: those that do not heed `context.signal`. */
+  readonly lateHandlers: number;
   /** Sockets accepted since the start. */
   readonly accepted: number;
   /** How often each limit was reached since the start. */

@@ -165,6 +165,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
       sockets: this.#admission.open,
       handshakes: this.#room.size,
       sessions: this.#live.size,
+      lateHandlers: this.#dispatcher.lateHandlers,
       accepted,
       limits: { ...limits },
       dropped,
