@@ -125,6 +125,8 @@ export interface ReconnectOptions {
   readonly retries?: number;
   /** Time connected after which the count of retries starts anew. Default 60 s. */
   readonly resetAfterMs?: number;
+  /** Longest time over which a server that goes away may spread its clients' reconnects; a longer one counts as this. Default 300 s. */
+  readonly maxSpreadMs?: number;
 }
 
 /** The defaults of both ends of a connection. */
@@ -174,6 +176,7 @@ const RECONNECT_DEFAULTS = {
   jitter: "added",
   retries: 5,
   resetAfterMs: 60_000,
+  maxSpreadMs: 300_000,
 } as const;
 
 /** Every default value, written once. docs/options.md is held to this object by a test. */

@@ -63,12 +63,12 @@ export class Backoff {
    * has lasted is one that fails in another way.
    */
   afterGoaway(spreadMs: number): number | undefined {
-    const { retries } = this.#options;
+    const { retries, maxSpreadMs } = this.#options;
     if (this.#goawayForgiven ? this.#retries >= retries : retries === 0) return undefined;
     if (this.#goawayForgiven) this.#count();
     else this.#counted = false;
     this.#goawayForgiven = true;
-    return spreadMs * this.#random();
+    return Math.min(spreadMs, maxSpreadMs) * this.#random();
   }
 
   /** The wait was cut short from outside: the attempt that follows was nobody's guess and counts as none. */

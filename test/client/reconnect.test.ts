@@ -62,6 +62,13 @@ describe("the delay after a failure", () => {
 });
 
 describe("the delay after a goaway", () => {
+  it("is at most maxSpreadMs, by default 300 s, whatever the server says", () => {
+    expect(backoff({}, () => 1).afterGoaway(2 ** 32 - 1)).toBe(300_000);
+    expect(backoff({}, () => 0.5).afterGoaway(200_000)).toBe(100_000);
+    expect(backoff({ maxSpreadMs: 10_000 }, () => 0.5).afterGoaway(20_000)).toBe(5000);
+    expect(backoff({ maxSpreadMs: 0 }, () => 0.5).afterGoaway(20_000)).toBe(0);
+  });
+
   it("is chosen evenly from the server's spread and uses up no retry", () => {
     const subject = backoff({}, () => 0.25);
     expect(subject.afterGoaway(20_000)).toBe(5000);
