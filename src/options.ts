@@ -8,7 +8,7 @@ export type Recovery = "resync" | "close";
 export interface FrameOptions {
   /** First field of every frame and the sync word; 2^28 to 2^31-1. Default 0x7EDDFCF5. */
   readonly magic?: number;
-  /** Largest payload of one frame, in bytes, 0 to 2^31-1. Default 1 MiB. */
+  /** Largest payload of one frame, in bytes, 0 to 2^31-1; on servers and clients at least 1,024. Default 1 MiB. */
   readonly maxPayload?: number;
 }
 
@@ -24,7 +24,7 @@ export interface DecoderOptions extends FrameOptions {
   readonly checksumSeed?: number | undefined;
 }
 
-/** Who this side is, told to the peer in the handshake. */
+/** Who this side is, told to the peer in the handshake: at most 256 bytes of each. */
 export interface PeerDescription {
   /** Application name. */
   readonly name?: string;
@@ -36,7 +36,7 @@ export interface PeerDescription {
 
 /** Options of a connection, the same on both ends. */
 export interface ConnectionOptions extends FrameOptions {
-  /** Largest trailer of a version 2 frame, in bytes. Default 1 KiB. */
+  /** Largest trailer of a version 2 frame, in bytes, at least 256. Told to the peer. Default 1 KiB. */
   readonly maxTrailer?: number;
   /** What happens after a damaged byte: look for the next frame (`"resync"`, default) or close the connection. */
   readonly recovery?: Recovery;
@@ -203,12 +203,12 @@ export type ResolvedReconnectOptions = DefaultsOf<Required<ReconnectOptions>>;
 
 /** Connection options from what was given and the defaults. @throws FramewireError `invalid-option`. */
 export function resolveConnectionOptions<O extends ConnectionOptions>(given: O): O & ResolvedConnectionOptions {
-  return resolveOptions(CONNECTION_DEFAULTS, given);
+  return resolveOptions(CONNECTION_DEFAULTS, given, CONNECTION_RANGES);
 }
 
 /** A server's options from what was given and the defaults. @throws FramewireError `invalid-option`. */
 export function resolveServerOptions<O extends ConnectionOptions & ServerLimits>(given: O): O & ResolvedServerOptions {
-  return resolveOptions({ ...CONNECTION_DEFAULTS, ...SERVER_DEFAULTS }, given, { ...RANGES, ...SERVER_RANGES });
+  return resolveOptions({ ...CONNECTION_DEFAULTS, ...SERVER_DEFAULTS }, given, { ...CONNECTION_RANGES, ...SERVER_RANGES });
 }
 
 /** Reconnect options from what was given and the defaults. @throws FramewireError `invalid-option`. */
@@ -235,6 +235,12 @@ const RANGES: Ranges = {
   retries: [0, ANY_NUMBER],
   replayMs: [0, ANY_NUMBER],
 };
+
+/** Every peer takes this much (docs/wire.md section 5.2), so that what a connection has to say for itself always fits. */
+export const LEAST_MAX_PAYLOAD = 1024;
+export const LEAST_MAX_TRAILER = 256;
+
+const CONNECTION_RANGES: Ranges = { ...RANGES, maxPayload: [LEAST_MAX_PAYLOAD], maxTrailer: [LEAST_MAX_TRAILER] };
 
 const SERVER_RANGES: Ranges = {
   maxConnections: [1, ANY_NUMBER],

@@ -7,6 +7,8 @@ import { KIND_GOAWAY, KIND_WELCOME } from "../connection/frame-kind.js";
 import {
   agreedLimits,
   HANDSHAKE_DEFAULTS,
+  isOverlong,
+  OVERLONG,
   ownLimits,
   readHandshake,
   sayClosing,
@@ -67,6 +69,7 @@ class Handshake implements LinkOwner {
     let welcome: Welcome;
     let agreement: Agreement;
     try {
+      if (isOverlong(frame)) return link.fail("protocol-violation", OVERLONG);
       if (frame.kindNumber === KIND_GOAWAY) {
         const { closeCode, reason } = readHandshake(frame, Goaway, "goaway");
         return link.endedByPeer(closeCode === 0 ? 4509 : closeCode, reason);

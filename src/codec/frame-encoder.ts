@@ -83,7 +83,7 @@ function encoderWithoutOptions(): FrameEncoder {
 export class FrameEncoder {
   readonly #prefix: Uint8Array;
   #maxPayload: number;
-  readonly #maxTrailer: number;
+  #maxTrailer: number;
   #seed: number | undefined;
   #seedCrc: number;
   #block: WriteBlock | undefined;
@@ -130,10 +130,11 @@ export class FrameEncoder {
   }
 
   /** Goes on for another receiver, once all is taken. The values have been checked. */
-  turnTo(checksumSeed: number | undefined, maxPayload: number): void {
+  turnTo(checksumSeed: number | undefined, maxPayload: number, maxTrailer: number): void {
     this.#seed = checksumSeed;
     this.#seedCrc = crcOfSeed(checksumSeed);
     this.#maxPayload = maxPayload;
+    this.#maxTrailer = maxTrailer;
   }
 
   /** Bytes of the last message. */

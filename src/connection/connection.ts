@@ -11,14 +11,13 @@ import type { Caller } from "./caller.js";
 import { type CallOptions, CallTable } from "./calls.js";
 import type { Clock } from "./clock.js";
 import { type Command, cmdName } from "./commands.js";
-import { Goaway } from "./control-messages.js";
 import { ReceivedSequence, type ReplayBuffer, type SequenceRange } from "./delivery.js";
 import type { Dispatcher } from "./dispatcher.js";
 import { Emitter } from "./emitter.js";
 import type { ConnectionEvents, GapEvent } from "./events.js";
 import { KIND_GOAWAY, KIND_PING, KIND_RESPONSE } from "./frame-kind.js";
 import { FrameSender } from "./frame-sender.js";
-import { sayClosing } from "./handshake.js";
+import { goawayPayload, sayClosing, versionOneAgreement } from "./handshake.js";
 import type { CallHost } from "./host.js";
 import type { Journal } from "./journal.js";
 import type { Link, LinkEnd, LinkOwner } from "./link.js";
@@ -33,6 +32,8 @@ export interface Agreement {
   readonly version: 1 | 2;
   /** Largest payload that the peer takes. */
   readonly maxPayload: number;
+  /** Largest trailer that the peer takes, its checksum included. */
+  readonly maxTrailer: number;
   /** Credit that the peer gives each stream to start with. */
   readonly initialCredit: number;
   /** The session can be resumed on another link. */
@@ -94,7 +95,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     this.#side = side;
     this.options = options;
     this.clock = clock;
-    this.#agreement = { version, maxPayload: options.maxPayload, initialCredit: options.initialCredit, resumable: false };
+    this.#agreement = { ...versionOneAgreement(options), version };
     this.#dispatcher = dispatcher;
     this.#facade = facade;
     this.#journal = journal;
@@ -218,7 +219,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     this.#paused = false;
     link.handTo(this);
     this.#router.detach();
-    this.#sender.attach(link, agreement.version, agreement.maxPayload);
+    this.#sender.attach(link, agreement);
     old?.fail("session-replaced", "a newer link took over this session");
     if (resumed === undefined) {
       this.#startAfresh("the peer has no session of this connection");
@@ -279,7 +280,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   goaway(reason: string, reconnectSpreadMs: number): void {
     if (this.version === 1) return;
     this.#draining = true;
-    this.#sender.control(KIND_GOAWAY, Goaway.encode({ reason, reconnectSpreadMs, closeCode: 0 }));
+    this.#sender.control(KIND_GOAWAY, goawayPayload(reason, reconnectSpreadMs, 0));
   }
 
   // CallHost

@@ -4,13 +4,13 @@ import type * as frame from "../gen/framewire/v1/data_frame.js";
 import type * as session from "../gen/framewire/v1/session.js";
 import { BOOL, BYTES, ControlCodec, FIXED32, INT32, STRING, STRING_MAP, UINT32, UINT64 } from "./control-codec.js";
 
-export type { Gap, Limits } from "../gen/framewire/v1/session.js";
+export type { Gap, Limits, PeerInfo } from "../gen/framewire/v1/session.js";
 
 /** Verdicts of a welcome with which a session goes on. */
 export const VERDICT_RESUMED = 1 satisfies session.ResumeVerdict;
 export const VERDICT_GAP = 2 satisfies session.ResumeVerdict;
 
-const Limits = new ControlCodec<session.Limits>({ maxPayload: UINT32, maxCalls: UINT32, initialCredit: UINT32 });
+const Limits = new ControlCodec<session.Limits>({ maxPayload: UINT32, maxCalls: UINT32, initialCredit: UINT32, maxTrailer: UINT32 });
 const Capabilities = new ControlCodec<session.Capabilities>({ batching: BOOL });
 const PeerInfo = new ControlCodec<session.PeerInfo>({ name: STRING, version: STRING, platform: STRING });
 const ResumeRequest = new ControlCodec<session.ResumeRequest>({

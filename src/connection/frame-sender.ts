@@ -4,6 +4,7 @@ import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import { AckWatch, type AckWatched } from "./ack-watch.js";
 import type { Clock } from "./clock.js";
+import type { Agreement } from "./connection.js";
 import { type ReceivedSequence, ReplayBuffer, type SequenceRange } from "./delivery.js";
 import type { Emitter } from "./emitter.js";
 import type { ConnectionEvents, DropEvent } from "./events.js";
@@ -145,14 +146,14 @@ export class FrameSender implements AckWatched {
   }
 
   /** Goes on over another link. What the peer lacks of the replay is sent by `resend`, then what waits by `flush`. */
-  attach(link: Link, version: 1 | 2, maxPayload: number): void {
+  attach(link: Link, { version, maxPayload, maxTrailer }: Pick<Agreement, "version" | "maxPayload" | "maxTrailer">): void {
     this.#watch?.stop();
     this.#unacknowledging = false;
     this.#window = undefined;
     this.#link = link;
     this.#version = version;
     this.#maxPayload = maxPayload;
-    link.maxPayload = maxPayload;
+    link.limitTo(maxPayload, maxTrailer);
   }
 
   /** The peer is about to close the link and takes no new calls: from here they wait for the next one. */

@@ -2,7 +2,7 @@
 import { type ByteSink, FrameEncoder, HEADROOM, type MessageEncoder } from "../codec/frame-encoder.js";
 import type { FrameInit } from "../codec/index.js";
 import type { SharedFrame } from "../codec/shared-frame.js";
-import type { ResolvedConnectionOptions } from "../options.js";
+import { CONNECTION_DEFAULTS, type ResolvedConnectionOptions } from "../options.js";
 import type { LargeFrame } from "./large-frame.js";
 import type { Transport } from "./transport.js";
 
@@ -49,6 +49,7 @@ export class LinkWriter {
   #frameLengths: number[] | undefined;
   #seed: number | undefined;
   #maxPayload: number;
+  #maxTrailer: number = CONNECTION_DEFAULTS.maxTrailer;
   /** What bytes lie in that the network has not taken all of. */
   #lent: { leave(): void }[] | undefined;
   /** Bytes of the last message: the guess for the next one. */
@@ -101,16 +102,17 @@ export class LinkWriter {
     return this.#forcedBytes > this.#options.maxQueuedBytes;
   }
 
-  /** What the peer takes: larger payloads are refused when they are written. */
-  set maxPayload(bytes: number) {
-    this.#maxPayload = bytes;
-    this.#encoder?.turnTo(this.#seed, bytes);
+  /** What the peer takes: larger payloads and trailers are refused when they are written. */
+  limitTo(maxPayload: number, maxTrailer: number): void {
+    this.#maxPayload = maxPayload;
+    this.#maxTrailer = maxTrailer;
+    this.#encoder?.turnTo(this.#seed, maxPayload, maxTrailer);
   }
 
   /** What further frames are sealed with. */
   set checksumSeed(seed: number) {
     this.#seed = seed;
-    this.#encoder?.turnTo(seed, this.#maxPayload);
+    this.#encoder?.turnTo(seed, this.#maxPayload, this.#maxTrailer);
   }
 
   /** Writes one frame. `keep` is shown its bytes. */
@@ -274,7 +276,7 @@ export class LinkWriter {
 
   #newEncoder(): FrameEncoder {
     const encoder = this.#pool?.encoders.pop() ?? new FrameEncoder({ magic: this.#options.magic });
-    encoder.turnTo(this.#seed, this.#maxPayload);
+    encoder.turnTo(this.#seed, this.#maxPayload, this.#maxTrailer);
     return encoder;
   }
 

@@ -9,6 +9,7 @@ import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
 import type { DecoderOptions, ResolvedConnectionOptions } from "../options.js";
 import type { Clock, Timer } from "./clock.js";
 import type { CodecPool, PooledDecoder } from "./codec-pool.js";
+import { cutText } from "./cut-text.js";
 import { DamageMeter } from "./damage-meter.js";
 import type { Entrance } from "./entrance.js";
 import type { HeldFrames } from "./held-frames.js";
@@ -101,6 +102,8 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   /** Bytes received. */
   #received = 0;
   #minVersion: number;
+  /** Largest payload that is taken now. */
+  #maxPayload: number;
   #owner: LinkOwner;
   /** Told before the owner. */
   observer: LinkObserver | undefined;
@@ -155,6 +158,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     this.#timers = shared.timers;
     this.#turns = shared.turns;
     this.#minVersion = transport.info.protocol === 2 ? 2 : 1;
+    this.#maxPayload = options.maxPayload;
     this.#writer = new LinkWriter(transport, options, shared.pool);
     this.#liveness = new Liveness(heartbeat, this.#time());
     this.#rate = rate;
@@ -204,9 +208,9 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     this.#writer.batching = batching;
   }
 
-  /** What the peer takes: larger payloads are refused when they are written. */
-  set maxPayload(bytes: number) {
-    this.#writer.maxPayload = bytes;
+  /** What the peer takes: larger payloads and trailers are refused when they are written. */
+  limitTo(maxPayload: number, maxTrailer: number): void {
+    this.#writer.limitTo(maxPayload, maxTrailer);
   }
 
   /** Starts the link. The first call. */
@@ -224,6 +228,19 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   /** Hands the link to another owner: from the handshake to the connection. */
   handTo(owner: LinkOwner): void {
     this.#owner = owner;
+  }
+
+  /** The first frame may be a hello, which may be longer than what follows it. Before `start`. */
+  set firstPayload(bytes: number) {
+    this.#maxPayload = Math.max(bytes, this.#options.maxPayload);
+  }
+
+  /** The first frame is here: those after it are as long as the options say. */
+  firstTaken(): void {
+    const { maxPayload } = this.#options;
+    if (this.#maxPayload === maxPayload) return;
+    this.#maxPayload = maxPayload;
+    this.#decoder?.decoder.update({ maxPayload });
   }
 
   /** The peer's hello or welcome: what its further frames are checked with. */
@@ -348,35 +365,52 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     );
   }
 
-  /** Ends the link: what is written still goes out. */
+  /** Ends the link: what is written still goes out. Whatever throws meanwhile, the transport is closed. */
   close(closeCode: number, reason: string, error?: Error): void {
     if (!this.open) return;
     this.#state = "closing";
-    this.#owner.onClosing(this, closeCode, reason);
-    this.flush();
-    // The owner hears of it at once: a peer that never answers the close must not hold up anybody.
-    this.#end(error === undefined ? { closeCode, reason } : { closeCode, reason, error });
-    this.#closeTransport(closeCode, reason);
+    try {
+      this.#owner.onClosing(this, closeCode, reason);
+      this.flush();
+    } catch {
+      // The last word cannot be written. The peer learns from the end of the socket.
+    }
+    try {
+      // The owner hears of it at once: a peer that never answers the close must not hold up anybody.
+      this.#end(error === undefined ? { closeCode, reason } : { closeCode, reason, error });
+    } finally {
+      this.#closeTransport(closeCode, reason);
+    }
   }
 
   /** The peer said, in a frame, that it closes: its last word on a transport without close codes. */
   endedByPeer(closeCode: number, reason: string): void {
     if (!this.open) return;
-    this.#end({ closeCode, reason, announced: true });
-    this.#closeTransport(1000, "");
+    try {
+      this.#end({ closeCode, reason, announced: true });
+    } finally {
+      this.#closeTransport(1000, "");
+    }
   }
 
   /** Drops the link without a word. */
   destroy(reason: string): void {
     if (this.#state === "ended") return;
-    this.#end({ closeCode: 1006, reason });
-    this.#transport.destroy();
+    try {
+      this.#end({ closeCode: 1006, reason });
+    } finally {
+      this.#transport.destroy();
+    }
   }
 
   /** Closes the socket in the way of its transport. A peer that does not play along cannot keep it open. */
   #closeTransport(closeCode: number, reason: string): void {
     this.#timer = this.#clock.setTimer(this.#options.closeTimeoutMs, () => this.#transport.destroy());
-    this.#transport.close(closeCode, shorten(reason));
+    try {
+      this.#transport.close(closeCode, cutText(reason, MAX_REASON));
+    } catch {
+      this.#transport.destroy();
+    }
   }
 
   #end(end: LinkEnd): void {
@@ -439,7 +473,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     this.#settle(taken);
     if (!this.open) return 0;
     this.#watchFrame(now);
-    if (this.#pool !== undefined && decoder.clean) {
+    if (this.#pool !== undefined && decoder.clean && this.#maxPayload === this.#options.maxPayload) {
       this.#decoder = undefined;
       this.#pool.giveDecoder(pooled);
     }
@@ -587,6 +621,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     const pooled = this.#pool?.decoders.pop() ?? newDecoder(this.#decoderOptions());
     pooled.reader = this;
     pooled.decoder.turnTo(this.#received - length, this.#incomingSeed, this.#minVersion);
+    if (this.#maxPayload !== this.#options.maxPayload) pooled.decoder.update({ maxPayload: this.#maxPayload });
     this.#decoder = pooled;
     return pooled;
   }
@@ -601,7 +636,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     if (!this.open || this.#options.recovery === "close") return;
     // What a refused frame holds is never searched for frames.
     if (damage.reason === "oversize") {
-      return this.fail("frame-too-large", `a frame claims more than the limit of ${this.#options.maxPayload} bytes`);
+      return this.fail("frame-too-large", `a frame claims more than the limit of ${this.#maxPayload} bytes`);
     }
     const now = this.#time();
     const meter = (this.#damage ??= new DamageMeter(this.#options, this.#good));
@@ -700,10 +735,3 @@ function newDecoder(options: DecoderOptions): PooledDecoder<Link> {
 
 /** Longest reason that fits into a WebSocket close frame, in bytes of UTF-8. */
 const MAX_REASON = 123;
-
-/** `reason`, cut between two characters to what a close frame holds. */
-function shorten(reason: string): string {
-  if (reason.length * 3 <= MAX_REASON) return reason;
-  const { read } = new TextEncoder().encodeInto(reason, new Uint8Array(MAX_REASON));
-  return reason.slice(0, read);
-}

@@ -24,6 +24,7 @@ import {
   KIND_WELCOME,
 } from "./frame-kind.js";
 import type { FrameSender } from "./frame-sender.js";
+import { isOverlong, OVERLONG } from "./handshake.js";
 import type { Link } from "./link.js";
 import { USELESS_FRAME_WEIGHT } from "./rate-limit.js";
 import type { ServedCalls } from "./served-calls.js";
@@ -115,13 +116,16 @@ export class SessionRouter {
         if (frame.payloadEnd - frame.payloadStart > PING_PAYLOAD) return link.fail("protocol-violation", "a ping with too large a payload");
         return sender.control(KIND_PONG, frame.payload.slice());
       case KIND_PONG:
+        if (isOverlong(frame)) return link.fail("protocol-violation", OVERLONG);
         // As a sign of life it was counted when its bytes came.
         return sender.ponged(frame.payloadEnd - frame.payloadStart);
       case KIND_ACK:
+        if (isOverlong(frame)) return link.fail("protocol-violation", OVERLONG);
         if (frame.status !== DATA_LOSS) return;
         link.charge(USELESS_FRAME_WEIGHT);
         return this.#resend(link, frame.ackNumber);
       case KIND_GOAWAY: {
+        if (isOverlong(frame)) return link.fail("protocol-violation", OVERLONG);
         const goaway = this.#read(link, frame, Goaway);
         if (goaway === undefined) return;
         if (goaway.closeCode !== 0) link.endedByPeer(goaway.closeCode, goaway.reason);

@@ -2,10 +2,10 @@
 
 import type { FrameView } from "../codec/index.js";
 import type { Clock, Timer } from "../connection/clock.js";
-import { Hello } from "../connection/control-messages.js";
+import type { Hello } from "../connection/control-messages.js";
 import type { Entrance } from "../connection/entrance.js";
 import { KIND_HELLO } from "../connection/frame-kind.js";
-import { HANDSHAKE_DEFAULTS, readHandshake, sayClosing, WIRE_VERSION } from "../connection/handshake.js";
+import { HANDSHAKE_DEFAULTS, MAX_HELLO, readHello, sayClosing, WIRE_VERSION } from "../connection/handshake.js";
 import { HeldFrames } from "../connection/held-frames.js";
 import { Link, type LinkEnd, type LinkOwner, type SharedByLinks } from "../connection/link.js";
 import type { Heartbeat } from "../connection/liveness.js";
@@ -57,6 +57,7 @@ export interface LinkSettings {
 
 /** Codes that a link may be refused with; what else an `authenticate` hook throws is not for the peer. */
 const TOLD: ReadonlySet<string> = new Set<CloseErrorCode>([
+  "frame-too-large",
   "going-away",
   "origin-refused",
   "protocol-violation",
@@ -76,6 +77,7 @@ export class Acceptance implements LinkOwner, Newcomer {
   readonly #target: AcceptTarget;
   readonly #arrival: Arrival;
   readonly #timer: Timer;
+  readonly #maxPayload: number;
   #idle = true;
 
   /** `share`: what the address of the peer sends over all its sockets. */
@@ -90,6 +92,8 @@ export class Acceptance implements LinkOwner, Newcomer {
     this.#arrival = arrival;
     this.link = new Link(transport, this, options, clock, heartbeat, new RateMeter(rates, share), shared);
     this.link.entrance = entrance;
+    this.link.firstPayload = MAX_HELLO;
+    this.#maxPayload = options.maxPayload;
     const left = options.handshakeTimeoutMs - (clock.now() - (arrival.since ?? clock.now()));
     this.#timer = clock.setTimer(Math.max(0, left), () =>
       this.link.fail("handshake-timeout", `no handshake within ${options.handshakeTimeoutMs} ms`),
@@ -123,7 +127,11 @@ export class Acceptance implements LinkOwner, Newcomer {
   }
 
   onFrame(link: Link, frame: FrameView): void {
+    link.firstTaken();
     if (frame.version === 1) {
+      const length = frame.payloadEnd - frame.payloadStart;
+      if (length > this.#maxPayload)
+        return link.fail("frame-too-large", `a payload of ${length} bytes; at most ${this.#maxPayload} are taken`);
       this.#decide(() => this.#target.acceptV1(link, this.#arrival.upgrade));
       return link.redeliver(frame);
     }
@@ -131,7 +139,7 @@ export class Acceptance implements LinkOwner, Newcomer {
       if (frame.kindNumber !== KIND_HELLO) {
         throw new FramewireError("protocol-violation", "the first frame of a version 2 connection must be a hello", { fault: "remote" });
       }
-      const hello = readHandshake(frame, Hello, "hello");
+      const hello = readHello(frame);
       if (hello.minVersion > WIRE_VERSION || hello.maxVersion < WIRE_VERSION) {
         const spoken = `${hello.minVersion} to ${hello.maxVersion}`;
         throw new FramewireError("version-unsupported", `the peer speaks versions ${spoken}; this server speaks up to ${WIRE_VERSION}`, {

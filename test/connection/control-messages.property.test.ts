@@ -24,7 +24,7 @@ const text = fc.string({ unit: "binary", maxLength: 200 });
 const bytes = fc.uint8Array({ maxLength: 200 });
 const maybe = <T>(message: fc.Arbitrary<T>) => fc.option(message, { nil: undefined });
 
-const limits = maybe(fc.record({ maxPayload: uint32, maxCalls: uint32, initialCredit: uint32 }));
+const limits = maybe(fc.record({ maxPayload: uint32, maxCalls: uint32, initialCredit: uint32, maxTrailer: uint32 }));
 const capabilities = maybe(fc.record({ batching: fc.boolean() }));
 const peer = maybe(fc.record({ name: text, version: text, platform: text }));
 const resume = maybe(fc.record({ token: bytes, received: uint64, oldest: uint64, restarted: fc.boolean(), attempt: uint32 }));

@@ -296,7 +296,13 @@ function joined(options: ConnectionOptions) {
   link.start();
   link.secureIncoming(SEED);
   link.secureOutgoing(7);
-  connection.attach(link, { version: 2, maxPayload: resolved.maxPayload, initialCredit: 1, resumable: true });
+  connection.attach(link, {
+    version: 2,
+    maxPayload: resolved.maxPayload,
+    maxTrailer: resolved.maxTrailer,
+    initialCredit: 1,
+    resumable: true,
+  });
   const acknowledge = (sequence: number) => peer.send({ cmd: 0, kind: FrameKind.FRAME_KIND_ACK, ack: sequence });
   return { clock, connection, peer, acknowledge };
 }

@@ -83,7 +83,7 @@ describe("the rate of frames", () => {
 
 describe("the rate of an address", () => {
   it("is that of two connections, however many there are, and whoever brings it over goes", () => {
-    const limits = rateLimits({ maxFramesPerSecond: 10_000, maxBytesPerSecond: 1e9, maxPayload: 1000 });
+    const limits = rateLimits({ maxFramesPerSecond: 10_000, maxBytesPerSecond: 1e9, maxPayload: 1024 });
     const share = { framesSpentUntil: 0 };
     const meters = Array.from({ length: 10 }, () => new RateMeter(limits, share));
     let refused = 0;
@@ -161,9 +161,9 @@ describe("the resync budget", () => {
   });
 
   it("ends a stream in which no frame ever comes", () => {
-    const link = bench({ maxPayload: 1000, maxTrailer: 100 });
+    const link = bench({ maxPayload: 1024, maxTrailer: 256 });
     link.receive(good);
-    for (let i = 0; i < 55; i++) link.receive(garbage);
+    for (let i = 0; i < 64; i++) link.receive(garbage);
     expect(link.end).toBeUndefined();
     link.receive(garbage);
     expect(link.code).toBe("resync-budget");
@@ -210,9 +210,9 @@ describe("what closes at once", () => {
   ];
 
   it.each(linksOfEachVersion)("is a frame that claims more than maxPayload, at the end of its head, on a link $what", ({ linkWith }) => {
-    const head = first({ payload: new Uint8Array(1001) }).subarray(0, 16);
+    const head = first({ payload: new Uint8Array(1025) }).subarray(0, 16);
     for (let cut = 1; cut < head.length; cut++) {
-      const link = linkWith({ maxPayload: 1000 });
+      const link = linkWith({ maxPayload: 1024 });
       link.receive(head.subarray(0, cut));
       expect(link.code).toBeUndefined();
       link.receive(head.subarray(cut));
@@ -225,10 +225,10 @@ describe("what closes at once", () => {
     ({ linkWith }) => {
       const small = first({ payload: new Uint8Array(300).fill(1) });
       const claims = small.slice();
-      // The second byte of the length, 300 = AC 02: another value above 7 claims more than 1,000.
+      // The second byte of the length, 300 = AC 02: another value above 7 claims more than 1,024.
       claims[8] = 0x42;
       for (let cut = 1; cut < claims.length; cut++) {
-        const link = linkWith({ maxPayload: 1000, resyncBudget: 1 });
+        const link = linkWith({ maxPayload: 1024, resyncBudget: 1 });
         link.receive(claims.subarray(0, cut));
         link.receive(claims.subarray(cut));
         link.receive(small);
@@ -241,8 +241,8 @@ describe("what closes at once", () => {
   );
 
   it("is not such a length whose rest never comes: the frame's time ends", async () => {
-    const link = bench({ maxPayload: 1000, frameTimeoutMs: 500 });
-    link.receive(first({ payload: new Uint8Array(1001) }).subarray(0, 15));
+    const link = bench({ maxPayload: 1024, frameTimeoutMs: 500 });
+    link.receive(first({ payload: new Uint8Array(1025) }).subarray(0, 15));
     await link.clock.advance(499);
     expect(link.code).toBeUndefined();
     await link.clock.advance(1);

@@ -299,12 +299,12 @@ it("a large upload over a slow line is no sign of death (rsocket-java#712)", asy
 });
 
 it("damage anywhere in a frame ends no session, not even where it makes the length too large", async () => {
-  const limits = { maxPayload: 400 };
+  const limits = { maxPayload: 1024 };
   const options = { server: limits, client: limits };
   const { bytesUp } = (await connected(1, "clean", options)).network.stats;
   await act.end();
   const codes = new Set<string>();
-  const data = new Uint8Array(300);
+  const data = new Uint8Array(900);
   for (let at = 0; at < 60; at++) {
     const { clock, client, server, sessions, network } = await connected(
       at,

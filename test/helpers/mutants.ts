@@ -193,6 +193,30 @@ const servers: readonly Omit<Mutant, "peer">[] = [
     make: () => ({ hello: (hello) => ({ ...hello, minVersion: 1, maxVersion: 2 }) }),
   },
   {
+    does: "takes a max_payload of 1 at its word and sends no pong",
+    caughtBy: [214],
+    make: () => {
+      let least = 0;
+      return {
+        hello: (hello) => {
+          least = hello.limits?.maxPayload ?? 0;
+          return hello;
+        },
+        fromPeer: (frame) => (kindOf(frame) === PONG && least === 1 ? [] : undefined),
+      };
+    },
+  },
+  {
+    does: "takes a hello of any length",
+    caughtBy: [215],
+    make: () => ({ hello: (hello) => ({ ...hello, credentials: hello.credentials.slice(0, 100) }) }),
+  },
+  {
+    does: "sends a welcome of more than 1,024 bytes",
+    caughtBy: [201],
+    make: () => ({ welcome: (welcome) => ({ ...welcome, peer: { name: "x".repeat(1024), version: "", platform: "" } }) }),
+  },
+  {
     does: "chooses the highest version of the client",
     caughtBy: [205],
     make: () => {

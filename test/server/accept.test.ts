@@ -50,10 +50,15 @@ const CASES: readonly Case[] = [
   { name: "a hello from the future", code: "version-unsupported", sent: helloFrame({ minVersion: 3, maxVersion: 9 }) },
   { name: "a hello from the past", code: "version-unsupported", sent: helloFrame({ minVersion: 1, maxVersion: 1 }) },
   {
-    name: "a first frame that claims more than maxPayload",
+    name: "a first frame that claims more than a hello may have",
     code: "frame-too-large",
-    options: { maxPayload: 1000 },
-    sent: helloFrame({ credentials: new Uint8Array(2000) }).subarray(0, 16),
+    options: { maxPayload: 1024 },
+    sent: helloFrame({ credentials: new Uint8Array(70_000) }).subarray(0, 16),
+  },
+  {
+    name: "a hello above 64 KiB, credentials included",
+    code: "frame-too-large",
+    sent: helloFrame({ credentials: new Uint8Array(65_536) }),
   },
   {
     name: "names of the future only",

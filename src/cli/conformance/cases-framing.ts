@@ -261,7 +261,7 @@ export const FRAMING: readonly Case[] = [
     name: "no payload above the kit's own limit is sent",
     section: "5.2",
     run: async (kit) => {
-      const session = await kit.session({ limits: { maxPayload: 1000 } });
+      const session = await kit.session({ limits: { maxPayload: 1500 } });
       const request = echoRequest(data(2000));
       // The reply cannot be sent; the call must end all the same, and the session goes on.
       const response = await session.response(session.request(ECHO, request), "a response with a status, as the reply is too large");

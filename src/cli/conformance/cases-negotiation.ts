@@ -5,9 +5,16 @@ import { FrameKind } from "../../gen/framewire/v1/data_frame.js";
 import { Hello } from "../../gen/framewire/v1/session.js";
 import type { Case } from "./case.js";
 import { randomSeed } from "./kit.js";
-import { ECHO, echo, echoRequest } from "./service.js";
+import { data, ECHO, echo, echoRequest } from "./service.js";
 import { KitSession } from "./session.js";
 import { expectSame, expectThat } from "./verdict.js";
+import type { Wire } from "./wire.js";
+
+/** Whether a hello was read: it is answered with a welcome, or its credentials are refused. */
+function taken({ frames, ended }: Wire): true | undefined {
+  const refused = closeCodeOf("unauthenticated");
+  return frames.some(({ kind }) => kind === FrameKind.FRAME_KIND_WELCOME) || ended?.code === refused || undefined;
+}
 
 export const NEGOTIATION: readonly Case[] = [
   {
@@ -167,6 +174,41 @@ export const NEGOTIATION: readonly Case[] = [
       session.send({ cmd: 77, kind: 98, payload: new Uint8Array(5) });
       await echo(session);
       await session.wire.wait("an ack of 2", () => session.acked === session.sent || undefined);
+    },
+  },
+  {
+    number: 214,
+    name: "a max_payload below 1,024 counts as 1,024, so that pongs and the reason of a close fit",
+    section: "5.2",
+    run: async (kit) => {
+      const session = await kit.session({ limits: { maxPayload: 1, maxTrailer: 1 } });
+      await echo(session, data(200));
+      const payload = data(125);
+      session.ping(payload);
+      await session.wire.wait("a pong with the ping's 125 bytes", () =>
+        session.inbox.find((frame) => frame.kind === FrameKind.FRAME_KIND_PONG && frame.payload?.length === payload.length),
+      );
+      const kind = kit.role === "client" ? FrameKind.FRAME_KIND_HELLO : FrameKind.FRAME_KIND_WELCOME;
+      session.write({ cmd: 0, kind, payload: Uint8Array.of(0x08, 2, 0x10, 2) });
+      await session.wire.waitForEnd(closeCodeOf("protocol-violation"));
+    },
+  },
+  {
+    number: 215,
+    name: "a hello of 65,536 bytes is taken; a longer one closes with frame-too-large",
+    section: "5.2",
+    peer: "server",
+    run: async (kit) => {
+      const hello = { minVersion: 2, maxVersion: 2, checksumSeed: randomSeed() };
+      const around = Hello.encode(Hello.fromPartial({ ...hello, credentials: new Uint8Array(65_000) })).finish().length - 65_000;
+      for (const length of [65_536, 65_537]) {
+        const wire = await kit.link(2);
+        const payload = Hello.encode(Hello.fromPartial({ ...hello, credentials: new Uint8Array(length - around) })).finish();
+        expectSame("the kit's payload", length, payload.length);
+        wire.send(encodeFrame({ version: 2, cmd: 0, kind: FrameKind.FRAME_KIND_HELLO, payload }));
+        if (length > 65_536) await wire.waitForEnd(closeCodeOf("frame-too-large"));
+        else await wire.wait("a welcome, or a refusal of the credentials", () => taken(wire), { anyEnd: true });
+      }
     },
   },
 ];

@@ -13,6 +13,8 @@ export const ITEM_COST = 64;
 /** What limits mean that are 0. */
 export const DEFAULT_CREDIT = 262_144;
 const DEFAULT_PAYLOAD = 1_048_576;
+/** What a told `max_payload` is at least. */
+const LEAST_PAYLOAD = 1024;
 
 export const DATA_LOSS = 15;
 export const UNIMPLEMENTED = 12;
@@ -82,14 +84,14 @@ export class KitSession {
 
   /** What the kit says of itself in hello or welcome. */
   get ownLimits(): Limits {
-    return { maxPayload: DEFAULT_PAYLOAD, maxCalls: 1000, initialCredit: DEFAULT_CREDIT, ...this.settings.limits };
+    return { maxPayload: DEFAULT_PAYLOAD, maxCalls: 1000, initialCredit: DEFAULT_CREDIT, maxTrailer: 1024, ...this.settings.limits };
   }
 
   /** What the peer said. */
   get peerLimits(): { maxPayload: number; maxCalls: number; initialCredit: number } {
     const said = (this.role === "client" ? this.welcome?.limits : this.hello?.limits) ?? undefined;
     return {
-      maxPayload: said?.maxPayload || DEFAULT_PAYLOAD,
+      maxPayload: Math.max(said?.maxPayload || DEFAULT_PAYLOAD, LEAST_PAYLOAD),
       maxCalls: said?.maxCalls ?? 0,
       initialCredit: said?.initialCredit || DEFAULT_CREDIT,
     };
@@ -228,8 +230,8 @@ export class KitSession {
     if (control && cmd !== 0) wire.violate(`${tellFrame(frame)} has the cmd ${cmd}, not 0`);
     if (control && sequence !== 0) wire.violate(`${tellFrame(frame)} has a sequence`);
     if (!control && sequence === 0) wire.violate(`${tellFrame(frame)} has no sequence`);
-    if ((payload?.length ?? 0) > this.ownLimits.maxPayload)
-      wire.violate(`a payload of ${payload?.length} bytes; ${this.ownLimits.maxPayload} are allowed`);
+    const allowed = Math.max(this.ownLimits.maxPayload || DEFAULT_PAYLOAD, LEAST_PAYLOAD);
+    if ((payload?.length ?? 0) > allowed) wire.violate(`a payload of ${payload?.length} bytes; ${allowed} are allowed`);
     if (sequence > 0 && !this.#inOrder(frame, sequence)) return;
     this.inbox.push(frame);
     this.#route(frame, kind);

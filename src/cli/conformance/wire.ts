@@ -9,6 +9,9 @@ import { Mismatch, tellFrames } from "./verdict.js";
 /** The largest payload that the kit reads: above what it allows its peer, so that it sees who does not keep to that. */
 const READS_AT_MOST = 64 * 1024 * 1024;
 
+/** The largest payload of a frame of the kinds 8 to 12. */
+const MAX_CONTROL_PAYLOAD = 1024;
+
 /** How a link ended. `code`: of WebSocket's close frame, elsewhere of the goaway before it. */
 export interface WireEnd {
   readonly code: number | undefined;
@@ -159,6 +162,7 @@ export class Wire {
 
   #take(frame: Frame): void {
     this.frames.push(frame);
+    this.#checkControl(frame);
     if (frame.kind === FrameKind.FRAME_KIND_GOAWAY && (frame.version ?? 1) > 1) {
       try {
         this.#goaway = Goaway.decode(frame.payload as Uint8Array);
@@ -168,6 +172,13 @@ export class Wire {
     }
     this.onFrame(frame);
     this.#changed();
+  }
+
+  #checkControl({ version = 1, kind = 0, payload }: Frame): void {
+    const length = payload?.length ?? 0;
+    const control = version > 1 && kind >= FrameKind.FRAME_KIND_WELCOME && kind <= FrameKind.FRAME_KIND_GOAWAY;
+    if (control && length > MAX_CONTROL_PAYLOAD)
+      this.violate(`a frame of kind ${kind} with ${length} bytes of payload; ${MAX_CONTROL_PAYLOAD} are allowed`);
   }
 
   #changed(): void {

@@ -16,6 +16,8 @@ import (
 const (
 	defaultMagic      = 0x7EDDFCF5
 	defaultMaxPayload = 1 << 20
+	leastMaxPayload   = 1 << 10 // what a told max_payload is at least (5.2)
+	maxHello          = 1 << 16
 	defaultMaxTrailer = 1024
 	checksumTag       = 0x7D
 )

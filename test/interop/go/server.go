@@ -120,6 +120,8 @@ func (s *server) serveLink(link Link) {
 	case frame.Version == 1, err != nil, fields.GetKind() != fw.FrameKind_FRAME_KIND_HELLO, decoder.Discarded > 0,
 		proto.Unmarshal(frame.Payload, hello) != nil:
 		refuse(link, closeViolation, "the first frame is no hello")
+	case len(frame.Payload) > maxHello:
+		refuse(link, closeTooLarge, "the hello is longer than 65,536 bytes")
 	case hello.MinVersion > 2 || hello.MaxVersion < 2:
 		refuse(link, closeVersion, "this peer speaks version 2")
 	default:

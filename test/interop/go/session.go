@@ -146,6 +146,9 @@ func (s *Session) attach(link Link, peerReceived uint64, limits *fw.Limits) {
 	if limit := limits.GetMaxPayload(); limit > 0 {
 		s.peerLimit = int(limit)
 	}
+	if s.peerLimit < leastMaxPayload {
+		s.peerLimit = leastMaxPayload
+	}
 	s.acknowledged(peerReceived)
 	for _, frame := range s.kept {
 		s.write(frame)

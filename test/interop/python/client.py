@@ -8,7 +8,7 @@ import websockets
 from framewire.v1.data_frame_pb2 import FrameKind
 from framewire.v1.session_pb2 import Goaway, Hello, PeerInfo, ResumeRequest, ResumeVerdict, Welcome
 from frames import Decoder, encode
-from session import DEFAULT_CREDIT, MAX_MESSAGE, MAX_PAYLOAD, Session, TcpLink, WebSocketLink, first_frame
+from session import DEFAULT_CREDIT, LEAST_MAX_PAYLOAD, MAX_MESSAGE, MAX_PAYLOAD, Session, TcpLink, WebSocketLink, first_frame
 
 FIRST_RETRY, LAST_RETRY = 0.05, 5  # seconds; an app would start at 1 s and add jitter
 
@@ -81,7 +81,7 @@ class Client:
         elif welcome.verdict != ResumeVerdict.RESUME_VERDICT_RESUMED:
             session.start_afresh()
         session.peer_credit = welcome.limits.initial_credit or DEFAULT_CREDIT
-        session.peer_max_payload = welcome.limits.max_payload or MAX_PAYLOAD
+        session.peer_max_payload = max(welcome.limits.max_payload or MAX_PAYLOAD, LEAST_MAX_PAYLOAD)
         session.attach(link, welcome.received)
         return link, decoder
 

@@ -11,7 +11,7 @@ import conformance
 from framewire.v1.data_frame_pb2 import FrameKind
 from framewire.v1.session_pb2 import Goaway, Hello, PeerInfo, ResumeVerdict, Welcome
 from frames import Decoder, encode
-from session import DAMAGED, DEFAULT_CREDIT, MAX_MESSAGE, MAX_PAYLOAD, PROTOCOL_VIOLATION, REPLACED, Refused, Session, TcpLink, WebSocketLink, first_frame
+from session import DAMAGED, DEFAULT_CREDIT, LEAST_MAX_PAYLOAD, MAX_HELLO, MAX_MESSAGE, MAX_PAYLOAD, PROTOCOL_VIOLATION, REPLACED, TOO_LARGE, Refused, Session, TcpLink, WebSocketLink, first_frame
 from test.v1.test_service_pb2 import CountRequest, CountResponse, EchoRequest, EchoResponse, NoteRequest, SumRequest, SumResponse
 
 ECHO, COUNT, SUM, NOTE = 257, 258, 259, 261
@@ -88,7 +88,7 @@ class Server:
         if link.version == 1 or (frame.version == 1 and link.version is None):
             await self._serve_plain(link, decoder, frame)
         elif frame.version > 1 and frame.fields().kind == FrameKind.FRAME_KIND_HELLO and decoder.discarded == 0:
-            await self._serve_session(link, decoder, Hello.FromString(frame.payload))
+            await self._serve_session(link, decoder, Hello.FromString(frame.payload), len(frame.payload))
         else:
             await self._refuse(link, PROTOCOL_VIOLATION, "the first frame is no hello")
 
@@ -123,7 +123,10 @@ class Server:
         link.send(encode(2, cmd=0, payload=goaway, kind=FrameKind.FRAME_KIND_GOAWAY))
         await link.close(code, reason)
 
-    async def _serve_session(self, link, decoder, hello):
+    async def _serve_session(self, link, decoder, hello, length):
+        if length > MAX_HELLO:
+            await self._refuse(link, TOO_LARGE, "the hello is longer than 65,536 bytes")
+            return
         if hello.min_version > 2 or hello.max_version < 2:
             await self._refuse(link, VERSION_UNSUPPORTED, "this peer speaks version 2")
             return
@@ -152,7 +155,7 @@ class Server:
         say(f"session {ResumeVerdict.Name(verdict)[len('RESUME_VERDICT_'):].lower()}")
         decoder.seed, decoder.min_version = hello.checksum_seed, 2
         session.peer_credit = hello.limits.initial_credit or DEFAULT_CREDIT
-        session.peer_max_payload = hello.limits.max_payload or MAX_PAYLOAD
+        session.peer_max_payload = max(hello.limits.max_payload or MAX_PAYLOAD, LEAST_MAX_PAYLOAD)
         session.attach(link, hello.resume.received)
         heartbeat = asyncio.ensure_future(self._heartbeat(session))
         await session.run(link, decoder)

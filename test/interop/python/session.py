@@ -14,6 +14,8 @@ from frames import encode
 VERSION = 2
 MAX_SEQUENCE = 2**53 - 1
 MAX_PAYLOAD = 1 << 20  # what `max_payload` means when it is 0, and what we take
+LEAST_MAX_PAYLOAD = 1 << 10  # what a told `max_payload` is at least (5.2)
+MAX_HELLO = 1 << 16
 MAX_MESSAGE = 2 * MAX_PAYLOAD  # of the WebSocket library: what is above MAX_PAYLOAD is ours to refuse
 MAX_CALLS = 64
 DEFAULT_CREDIT = 262_144  # what `initial_credit` means when it is 0 (5.2)

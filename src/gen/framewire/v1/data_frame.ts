@@ -16,7 +16,7 @@ export const protobufFileName = "framewire/v1/data_frame.proto";
  * The byte-level rules (order, minimal varints, the checksum) are in docs/wire.md.
  */
 
-/** What a frame is to the connection. */
+/** What a frame is to the connection. The payloads of kinds 8 to 12 have at most 1,024 bytes. */
 export const FrameKind = {
   /**
    * FRAME_KIND_MESSAGE - A one-way message for a handler. Absent means the same.

@@ -38,12 +38,14 @@ export namespace ResumeVerdict {
 
 /** What a sender may send, as its receiver advertises it. */
 export interface Limits {
-  /** Largest payload of one frame, in bytes. */
+  /** Largest payload of one frame, in bytes. 0 = 1,048,576; a value below 1,024 counts as 1,024. */
   maxPayload: number;
   /** Calls the peer may have in flight at once. */
   maxCalls: number;
   /** Stream credit that every call starts with, in bytes. */
   initialCredit: number;
+  /** Largest trailer of one frame, in bytes, its checksum included. 0 = 1,024; a value below 256 counts as 256. */
+  maxTrailer: number;
 }
 
 /** What a peer can do beyond the basic protocol. Only what both sides say is used. */
@@ -54,7 +56,7 @@ export interface Capabilities {
 
 /** Who the peer is, for logs and gray upgrades. */
 export interface PeerInfo {
-  /** Application name. */
+  /** Application name. Receivers cut each of the three at 256 bytes. */
   name: string;
   /** Application version. */
   version: string;
@@ -86,7 +88,7 @@ export interface Gap {
   reason: string;
 }
 
-/** First frame of a client. */
+/** First frame of a client; at most 65,536 bytes, credentials included. */
 export interface Hello {
   /** Lowest wire version the client speaks. */
   minVersion: number;
@@ -106,7 +108,7 @@ export interface Hello {
   peer:
     | PeerInfo
     | undefined;
-  /** Fingerprint of the client's schema. */
+  /** Fingerprint of the client's schema, 64 hex digits. Anything else counts as none. */
   schemaFingerprint: string;
   /** Credentials for the server's authenticate hook. */
   credentials: Uint8Array;
@@ -114,7 +116,7 @@ export interface Hello {
   resume: ResumeRequest | undefined;
 }
 
-/** First frame of a server: the answer to a Hello. */
+/** First frame of a server: the answer to a Hello. At most 1,024 bytes. */
 export interface Welcome {
   /** The wire version of this connection. */
   version: number;
@@ -132,7 +134,7 @@ export interface Welcome {
   peer:
     | PeerInfo
     | undefined;
-  /** Fingerprint of the server's schema. */
+  /** Fingerprint of the server's schema, 64 hex digits. Anything else counts as none. */
   schemaFingerprint: string;
   /** Secret that a ResumeRequest shows to go on with this session; empty if the server keeps none. */
   token: Uint8Array;
@@ -167,7 +169,7 @@ export interface Credit {
  * otherwise the sender closes at once, and this is its last frame.
  */
 export interface Goaway {
-  /** Why, for people. */
+  /** Why, for people. Cut so that the whole payload has at most 1,024 bytes. */
   reason: string;
   /** The client waits a time chosen evenly from 0 to this before it connects again, in milliseconds. */
   reconnectSpreadMs: number;
@@ -176,7 +178,7 @@ export interface Goaway {
 }
 
 function createBaseLimits(): Limits {
-  return { maxPayload: 0, maxCalls: 0, initialCredit: 0 };
+  return { maxPayload: 0, maxCalls: 0, initialCredit: 0, maxTrailer: 0 };
 }
 
 export const Limits: MessageFns<Limits> = {
@@ -189,6 +191,9 @@ export const Limits: MessageFns<Limits> = {
     }
     if (message.initialCredit !== 0) {
       writer.uint32(24).uint32(message.initialCredit);
+    }
+    if (message.maxTrailer !== 0) {
+      writer.uint32(32).uint32(message.maxTrailer);
     }
     return writer;
   },
@@ -230,6 +235,14 @@ export const Limits: MessageFns<Limits> = {
             message.initialCredit = reader.uint32();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.maxTrailer = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -250,6 +263,7 @@ export const Limits: MessageFns<Limits> = {
     message.maxPayload = object.maxPayload ?? 0;
     message.maxCalls = object.maxCalls ?? 0;
     message.initialCredit = object.initialCredit ?? 0;
+    message.maxTrailer = object.maxTrailer ?? 0;
     return message;
   },
 };
