@@ -69,7 +69,7 @@ describe.each(KINDS)("over %s", (kind) => {
   it("a hello that is longer than the server's maxPayload is taken, up to 64 KiB; no later frame is", async () => {
     const credentials = new Uint8Array(65_536 - 40).fill(9);
     const seen: number[] = [];
-    const server = bench.server({ maxPayload: 1024, authenticate: (request) => void seen.push(request.credentials.length) });
+    const server = bench.server({ maxPayload: 1024, authenticate: ({ credentials: { length } }) => ({ identity: seen.push(length) }) });
     const { url } = await open(kind, server);
     const peer = await RawPeer.connect(url);
     await peer.greet({ credentials });
@@ -114,7 +114,7 @@ describe("a client", () => {
   });
 
   it("of small limits of its own has credentials as long as any", async () => {
-    const { url } = await open("WebSocket", bench.server({ authenticate: ({ credentials }) => credentials.length }));
+    const { url } = await open("WebSocket", bench.server({ authenticate: ({ credentials }) => ({ identity: credentials.length }) }));
     const client = await bench.client((options) => createClient(url, options), { maxPayload: 1024, credentials: "x".repeat(9000) });
     expect(client.state).toBe("connected");
   });

@@ -2,7 +2,7 @@
 import { encodeFrame } from "../../codec/index.js";
 import { closeCodeOf } from "../../errors.js";
 import { FrameKind } from "../../gen/framewire/v1/data_frame.js";
-import { Hello } from "../../gen/framewire/v1/session.js";
+import { Hello, Welcome } from "../../gen/framewire/v1/session.js";
 import type { Case } from "./case.js";
 import { randomSeed } from "./kit.js";
 import { data, ECHO, echo, echoRequest } from "./service.js";
@@ -203,6 +203,9 @@ export const NEGOTIATION: readonly Case[] = [
       const around = Hello.encode(Hello.fromPartial({ ...hello, credentials: new Uint8Array(65_000) })).finish().length - 65_000;
       for (const length of [65_536, 65_537]) {
         const wire = await kit.link(2);
+        wire.onFrame = ({ kind, payload: bytes }) => {
+          if (kind === FrameKind.FRAME_KIND_WELCOME) wire.expectSeed(Welcome.decode(bytes as Uint8Array).checksumSeed);
+        };
         const payload = Hello.encode(Hello.fromPartial({ ...hello, credentials: new Uint8Array(length - around) })).finish();
         expectSame("the kit's payload", length, payload.length);
         wire.send(encodeFrame({ version: 2, cmd: 0, kind: FrameKind.FRAME_KIND_HELLO, payload }));
