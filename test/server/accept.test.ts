@@ -53,7 +53,7 @@ const CASES: readonly Case[] = [
     name: "a first frame that claims more than a hello may have",
     code: "frame-too-large",
     options: { maxPayload: 1024 },
-    sent: helloFrame({ credentials: new Uint8Array(70_000) }).subarray(0, 16),
+    sent: helloFrame({ credentials: new Uint8Array(70_000) }).subarray(0, 18),
   },
   {
     name: "a hello above 64 KiB, credentials included",
