@@ -41,12 +41,12 @@ const MOST_OVERHEAD = 7 + 5 + 6 + 11 + 6;
 const LEAST_ROOM = 512;
 const MOST_ROOM = 64 * 1024;
 
-/** Messages are written one at a time, whoever's encoder it is. Absent on pages, which save its size. */
-let writer: MessageWriter | undefined;
+/** The writer of all encoders; a message that is encoded while another one is gets a writer of its own. Absent on pages, which save its size. */
+let sharedWriter: MessageWriter | undefined;
 
 /** Makes `appendMessage` write messages with `provided`, straight into their place. */
 export function provideMessageWriter(provided: MessageWriter): void {
-  writer = provided;
+  sharedWriter = provided;
 }
 
 const EMPTY = new Uint8Array(0);
@@ -73,8 +73,9 @@ export function encodeFrame(frame: FrameInit, options?: EncoderOptions): Uint8Ar
 
 let withoutOptions: FrameEncoder | undefined;
 
-/** The encoder of all single frames without options: making one takes longer than a frame. */
+/** The encoder of all single frames without options: making one takes longer than a frame. A getter of a frame may encode another frame. */
 function encoderWithoutOptions(): FrameEncoder {
+  if (withoutOptions?.busy === true) return new FrameEncoder();
   withoutOptions ??= new FrameEncoder();
   return withoutOptions;
 }
@@ -95,6 +96,8 @@ export class FrameEncoder {
   #start = 0;
   #end = 0;
   #limit = 0;
+  /** A frame is being written. */
+  #busy = false;
   /** The bytes last taken, and where they lie. */
   #taken: Uint8Array = EMPTY;
   #takenFrom: WriteBlock | undefined;
@@ -137,6 +140,11 @@ export class FrameEncoder {
     this.#maxTrailer = maxTrailer;
   }
 
+  /** Whether a frame is being written: only its own getters and codec can see that. Until then this encoder takes no other frame. */
+  get busy(): boolean {
+    return this.#busy;
+  }
+
   /** Bytes of the last message. */
   get lastMessage(): number {
     return this.#lastMessage;
@@ -158,7 +166,7 @@ export class FrameEncoder {
 
   /**
    * Writes `frame` behind those before it. Its bytes are copied. After an error nothing of it is written.
-   * @throws FramewireError as {@link encodeFrame}
+   * @throws FramewireError as {@link encodeFrame}; `failed-precondition` from inside a getter of a frame that is being written
    */
   append(frame: FrameInit): void {
     const { payload, cmd, version } = frame;
@@ -167,16 +175,25 @@ export class FrameEncoder {
     if (version !== undefined) checkRange("version", version, 1, INT32_MAX);
     checkRange("cmd", cmd, INT32_MIN, INT32_MAX);
     const trailer = version === undefined || version === 1 ? refuseTrailer(frame) : this.#trailerSize(frame);
-    this.#reserve(MOST_OVERHEAD + length + trailer);
-
-    const start = this.#end;
-    this.#writeHead(version, cmd, payload);
-    if (trailer > 0) this.#seal(frame, crcUpdate(this.#bytes, start, this.#end, this.#seedCrc));
+    this.#begin();
+    const before = this.length;
+    try {
+      this.#reserve(MOST_OVERHEAD + length + trailer);
+      const start = this.#end;
+      this.#writeHead(version, cmd, payload);
+      if (trailer > 0) this.#seal(frame, crcUpdate(this.#bytes, start, this.#end, this.#seedCrc));
+    } catch (error) {
+      this.#end = this.#start + before;
+      throw error;
+    } finally {
+      this.#busy = false;
+    }
   }
 
   /** Writes a shared frame of version 2 and above with the trailer fields of `trailer`. Its bytes are copied. @throws FramewireError as {@link encodeFrame} */
   appendShared(shared: SharedFrame, trailer: FrameInit): void {
     const size = this.#trailerSize(trailer);
+    this.#refuseBusy();
     this.#reserve(shared.bytes.length + size);
     copyInto(shared.bytes, this.#bytes, this.#end);
     this.#end += shared.bytes.length;
@@ -222,10 +239,26 @@ export class FrameEncoder {
 
   /**
    * Writes a frame whose payload is `message`, encoded straight into its place on Node. After an error nothing of it is written.
-   * @throws FramewireError as {@link encodeFrame}; whatever `codec` throws
+   * @throws FramewireError as {@link encodeFrame}; whatever `codec` throws; `failed-precondition` from inside a getter of a message that
+   *   this encoder is writing
    */
   appendMessage<T>(frame: FrameInit, codec: MessageEncoder<T>, message: T): void {
-    if (writer === undefined) return this.append({ ...frame, payload: codec.encode(message).finish() });
+    if (sharedWriter === undefined) return this.append({ ...frame, payload: codec.encode(message).finish() });
+    this.#begin();
+    const before = this.length;
+    const writer = sharedWriter.acquire();
+    try {
+      this.#appendMessage(frame, codec, message, writer);
+    } catch (error) {
+      this.#end = this.#start + before;
+      throw error;
+    } finally {
+      writer.busy = false;
+      this.#busy = false;
+    }
+  }
+
+  #appendMessage<T>(frame: FrameInit, codec: MessageEncoder<T>, message: T, writer: MessageWriter): void {
     const { cmd, version } = frame;
     if (version !== undefined) checkRange("version", version, 1, INT32_MAX);
     checkRange("cmd", cmd, INT32_MIN, INT32_MAX);
@@ -256,6 +289,7 @@ export class FrameEncoder {
 
   /** Writes a frame that is encoded already. Its bytes are copied. */
   appendEncoded(frame: Uint8Array): void {
+    this.#refuseBusy();
     this.#reserve(frame.length);
     copyInto(frame, this.#bytes, this.#end);
     this.#end += frame.length;
@@ -268,6 +302,7 @@ export class FrameEncoder {
 
   /** The bytes appended since the last time. They are the caller's: nobody writes there again, unless `recycle` is called. */
   take(): Uint8Array {
+    this.#refuseBusy();
     const bytes = this.#bytes.subarray(this.#start, this.#end);
     this.#block?.shorten(this.#limit, this.#end);
     this.#taken = bytes;
@@ -290,6 +325,15 @@ export class FrameEncoder {
     this.#taken = EMPTY;
     this.#takenFrom = undefined;
     return block;
+  }
+
+  #begin(): void {
+    this.#refuseBusy();
+    this.#busy = true;
+  }
+
+  #refuseBusy(): void {
+    if (this.#busy) throw new FramewireError("failed-precondition", "a frame that is being written called back into its encoder");
   }
 
   /** Makes room for `count` more bytes, moving those not yet taken if need be. */

@@ -36,6 +36,15 @@ export class MessageWriter {
   /** Where the lengths of the messages that are open will stand: the first `depth` of them. */
   private readonly forks: number[] = [];
   private depth = 0;
+  /** A message is being written. Its getters may encode other messages meanwhile: those need a writer of their own. */
+  busy = false;
+
+  /** This writer, or a new one while this one is busy. The caller sets `busy` to false once its message is written. */
+  acquire(): MessageWriter {
+    const writer = this.busy ? new MessageWriter() : this;
+    writer.busy = true;
+    return writer;
+  }
 
   /** Starts at `position` of `buffer`, which may be written up to `limit`. */
   begin(buffer: Uint8Array, position: number, limit = buffer.length): void {

@@ -57,6 +57,8 @@ export class FrameSender implements AckWatched {
   #window: number | undefined;
   #writable: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
   readonly #journal: Journal | undefined;
+  /** A frame is being written. What the getters of its message send has the sequences after it, and so waits. */
+  #writing = false;
 
   /** `received` is acknowledged by every frame that goes out. */
   constructor(
@@ -122,7 +124,7 @@ export class FrameSender implements AckWatched {
 
   /** Whether a frame would go out at once. */
   get passable(): boolean {
-    return this.#ready() === 0 && this.#open() && !this.#behind();
+    return !this.#writing && this.#ready() === 0 && this.#open() && !this.#behind();
   }
 
   /** Whether somebody waits for frames to pass. */
@@ -183,7 +185,14 @@ export class FrameSender implements AckWatched {
   }
 
   #post(frame: Outgoing): void {
-    if (this.passable && this.#waiting?.isLater(frame) !== true) return this.#transmit(this.#link as Link, frame);
+    if (this.passable && this.#waiting?.isLater(frame) !== true) {
+      try {
+        return this.#transmit(this.#link as Link, frame);
+      } finally {
+        // What the frame's own message sent.
+        if (this.#ready() > 0) this.flush();
+      }
+    }
     if (!frame.reliable && this.#link === undefined) {
       if (frame.callId === undefined) return frame.owner?.frameSettled();
       throw noConnection();
@@ -217,6 +226,7 @@ export class FrameSender implements AckWatched {
 
   /** Sends what waits, as far as there is room: first what is to be sent again, then what is new. */
   flush(): void {
+    if (this.#writing) return;
     while (this.#behind() && this.#link?.writable === true && this.#inWindow(this.replay)) {
       this.#link.writeEncoded(this.replay.again() as Uint8Array);
     }
@@ -352,8 +362,13 @@ export class FrameSender implements AckWatched {
     const observed = this.#events.has("frame");
     if (observed) frame.settleForGood();
     const before = link.writtenBytes;
-    if (this.#version === 1) this.#writeV1(link, frame);
-    else this.#writeSealed(link, frame);
+    this.#writing = true;
+    try {
+      if (this.#version === 1) this.#writeV1(link, frame);
+      else this.#writeSealed(link, frame);
+    } finally {
+      this.#writing = false;
+    }
     frame.left();
     if (observed) {
       const { cmd, kind = 0, callId = 0, payload = EMPTY } = frame;

@@ -7,7 +7,7 @@ import { MessageWriter } from "../codec/message-writer.js";
 import type { MessageCodec } from "./definition.js";
 import { encodeApart, LEAST_APART, MOST_APART } from "./large-frame.js";
 import { provideApart } from "./link-writer.js";
-import { readerOver } from "./message-reader.js";
+import { acquireReader } from "./message-reader.js";
 import { provideInPlace, type TsProtoCodec } from "./messages.js";
 import { giveSpare, LEAST_SPARE, takeSpare } from "./spare-memory.js";
 
@@ -17,7 +17,7 @@ const verdicts = new WeakMap<object, boolean>();
 const UNKNOWN_FIELD = Uint8Array.of(0xf8, 0xff, 0xff, 0xff, 0x0f, 0);
 
 /** Writes messages that get bytes of their own. */
-const writer = new MessageWriter();
+const sharedWriter = new MessageWriter();
 
 /**
  * Whether `codec` is one of ts-proto 2, and so reads with the reader it is given. Others look alike (ts-proto 1, cosmos
@@ -31,9 +31,13 @@ export function isTsProto(codec: MessageCodec): codec is TsProtoCodec {
 
 function readsWithOurs(codec: MessageCodec): boolean {
   try {
-    const reader = readerOver(UNKNOWN_FIELD, 0, UNKNOWN_FIELD.length);
-    (codec as TsProtoCodec).decode(reader);
-    return reader.pos === UNKNOWN_FIELD.length;
+    const reader = acquireReader(UNKNOWN_FIELD, 0, UNKNOWN_FIELD.length);
+    try {
+      (codec as TsProtoCodec).decode(reader);
+      return reader.pos === UNKNOWN_FIELD.length;
+    } finally {
+      reader.busy = false;
+    }
   } catch {
     return false;
   }
@@ -46,21 +50,38 @@ export function useInPlace(): void {
   provideInPlace({
     suits: isTsProto,
     encode(codec, message) {
-      writer.begin(writer.buffer, 0);
-      codec.encode(message, writer);
-      return writer.finish();
+      const writer = sharedWriter.acquire();
+      try {
+        writer.begin(writer.buffer, 0);
+        codec.encode(message, writer);
+        return writer.finish();
+      } finally {
+        writer.busy = false;
+      }
     },
     park(codec, message) {
-      writer.begin(writer.buffer, 0);
-      codec.encode(message, writer);
-      const length = writer.position;
-      if (length < LEAST_SPARE) return { bytes: writer.finish() };
-      const memory = takeSpare(length);
-      const bytes = memory.subarray(0, length);
-      bytes.set(writer.buffer.subarray(0, length));
-      return { bytes, memory };
+      const writer = sharedWriter.acquire();
+      try {
+        writer.begin(writer.buffer, 0);
+        codec.encode(message, writer);
+        const length = writer.position;
+        if (length < LEAST_SPARE) return { bytes: writer.finish() };
+        const memory = takeSpare(length);
+        const bytes = memory.subarray(0, length);
+        bytes.set(writer.buffer.subarray(0, length));
+        return { bytes, memory };
+      } finally {
+        writer.busy = false;
+      }
     },
     giveBack: giveSpare,
-    decode: (codec, { buffer, payloadStart, payloadEnd }) => codec.decode(readerOver(buffer, payloadStart, payloadEnd)),
+    decode(codec, { buffer, payloadStart, payloadEnd }) {
+      const reader = acquireReader(buffer, payloadStart, payloadEnd);
+      try {
+        return codec.decode(reader);
+      } finally {
+        reader.busy = false;
+      }
+    },
   });
 }

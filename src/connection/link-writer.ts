@@ -62,6 +62,9 @@ export class LinkWriter {
   #stalledSince = 0;
   /** Bytes written on top of a full socket: pongs, resends and whatever else does not wait for room. */
   #forcedBytes = 0;
+  /** A message is being encoded. What its getters write or close on this link is done once the frame is whole. */
+  #encoding = false;
+  #postponed: (() => void)[] | undefined;
   /** Several frames may share a WebSocket message: both ends said so. */
   batching = false;
 
@@ -92,9 +95,20 @@ export class LinkWriter {
     return this.#pending() + this.#transport.bufferedBytes;
   }
 
+  /** Whether a message is being encoded: nothing can be written or handed over before its frame is whole. */
+  get encoding(): boolean {
+    return this.#encoding;
+  }
+
+  /** Does `task` once the frame that is being encoded is whole. */
+  postpone(task: () => void): void {
+    this.#postponed ??= [];
+    this.#postponed.push(task);
+  }
+
   /** Whether enough was written to hand it over at once, or has been handed over: `flush` is to be called. */
   get due(): boolean {
-    return this.#pending() >= FLUSH_BYTES || (apart !== undefined && this.#handed);
+    return !this.#encoding && (this.#pending() >= FLUSH_BYTES || (apart !== undefined && this.#handed));
   }
 
   /** Whether the peer has been answered more than it takes: what does not wait for room is more than may wait. */
@@ -117,6 +131,7 @@ export class LinkWriter {
 
   /** Writes one frame. `keep` is shown its bytes. */
   write(frame: FrameInit, keep: Keeper | undefined): void {
+    if (this.#encoding) return this.postpone(() => this.write(frame, keep));
     if (apart !== undefined && frame.payload !== undefined && this.#isLarge(apart, frame.payload.length)) {
       return this.#writeApart(apart, frame.payload.length, keep, (encoder) => encoder.append(frame));
     }
@@ -128,6 +143,22 @@ export class LinkWriter {
 
   /** Writes a frame whose payload is encoded straight into its place. */
   writeMessage(frame: FrameInit, codec: MessageEncoder<unknown>, message: unknown, keep: Keeper | undefined): void {
+    if (this.#encoding) return this.postpone(() => this.writeMessage(frame, codec, message, keep));
+    this.#encoding = true;
+    try {
+      this.#writeMessage(frame, codec, message, keep);
+    } finally {
+      this.#encoding = false;
+      if (this.#postponed !== undefined) this.#doPostponed(this.#postponed);
+    }
+  }
+
+  #doPostponed(tasks: (() => void)[]): void {
+    this.#postponed = undefined;
+    for (const task of tasks) task();
+  }
+
+  #writeMessage(frame: FrameInit, codec: MessageEncoder<unknown>, message: unknown, keep: Keeper | undefined): void {
     const last = this.#lastMessage;
     if (apart !== undefined && this.#isLarge(apart, last)) {
       return this.#writeApart(apart, last, keep, (encoder) => {
@@ -144,6 +175,7 @@ export class LinkWriter {
 
   /** Writes a frame that goes to many, with a trailer of its own. */
   writeShared(shared: SharedFrame, trailer: FrameInit, keep: Keeper | undefined): void {
+    if (this.#encoding) return this.postpone(() => this.writeShared(shared, trailer, keep));
     if (apart !== undefined && this.#isLarge(apart, shared.bytes.length)) {
       return this.#writeApart(apart, shared.bytes.length, keep, (encoder) => encoder.appendShared(shared, trailer));
     }
@@ -155,10 +187,16 @@ export class LinkWriter {
 
   /** Writes a frame that is encoded already, as a resend or a broadcast. */
   writeEncoded(bytes: Uint8Array): void {
+    if (this.#encoding) return this.#postponeEncoded(bytes);
     const encoder = this.#encoder ?? this.#takeEncoder();
     const before = encoder.length;
     encoder.appendEncoded(bytes);
     this.#written(encoder, before, undefined);
+  }
+
+  #postponeEncoded(bytes: Uint8Array): void {
+    const own = bytes.slice();
+    this.postpone(() => this.writeEncoded(own));
   }
 
   /** Hands all written frames to the transport. */

@@ -302,6 +302,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   flush(): void {
     this.#flushDue = false;
     if (this.#state === "ended") return;
+    if (this.#writer.encoding) return this.#flushSoon();
     const now = this.#time();
     this.#sentAt = now;
     this.#writer.flush(now);
@@ -368,6 +369,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   /** Ends the link: what is written still goes out. Whatever throws meanwhile, the transport is closed. */
   close(closeCode: number, reason: string, error?: Error): void {
     if (!this.open) return;
+    if (this.#writer.encoding) return this.#writer.postpone(() => this.close(closeCode, reason, error));
     this.#state = "closing";
     try {
       this.#owner.onClosing(this, closeCode, reason);

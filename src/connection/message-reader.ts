@@ -28,6 +28,8 @@ class FrameMessageReader {
   pos = 0;
   len = 0;
   __tsProtoDecodeDepth = 0;
+  /** A message is being read. A codec of the application may have others read meanwhile: those need a reader of their own. */
+  busy = false;
   private buf: Uint8Array = EMPTY;
   private view: DataView = new DataView(EMPTY.buffer);
   private viewOf: Uint8Array = EMPTY;
@@ -38,6 +40,7 @@ class FrameMessageReader {
   open(buffer: Uint8Array, start: number, end: number): void {
     this.pos = start;
     this.len = end;
+    this.__tsProtoDecodeDepth = 0;
     this.buf = buffer;
   }
 
@@ -286,10 +289,21 @@ class FrameMessageReader {
 // Not by `extends`: the base class's constructor would make `uint32` a property of the instance, which hides the method.
 Object.setPrototypeOf(FrameMessageReader.prototype, BinaryReader.prototype);
 
-const reader = new FrameMessageReader();
+/** What generated code takes for a reader of @bufbuild/protobuf. */
+export type MessageReader = BinaryReader & { busy: boolean };
 
-/** The reader, opened on part of a buffer. It serves one message at a time: use it at once, keep it never. */
-export function readerOver(buffer: Uint8Array, start: number, end: number): BinaryReader {
+const shared = new FrameMessageReader();
+
+/** A reader, opened on part of a buffer: the shared one, or a new one while that is busy. The caller sets `busy` to false once its message is read. */
+export function acquireReader(buffer: Uint8Array, start: number, end: number): MessageReader {
+  const reader = readerOver(buffer, start, end);
+  reader.busy = true;
+  return reader;
+}
+
+/** The same for a message that no code of an application reads: it is not marked as busy. */
+export function readerOver(buffer: Uint8Array, start: number, end: number): MessageReader {
+  const reader = shared.busy ? new FrameMessageReader() : shared;
   reader.open(buffer, start, end);
-  return reader as unknown as BinaryReader;
+  return reader as unknown as MessageReader;
 }
