@@ -16,7 +16,12 @@ const DECLARED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     EncoderOptions: "src/codec/frame-encoder.ts",
   },
   "Both ends of a connection": { ConnectionOptions: "src/options.ts" },
-  Servers: { ServerLimits: "src/options.ts", ServerOptions: "src/server/server-options.ts", ListenOptions: "src/server/listen.ts" },
+  Servers: {
+    ServerLimits: "src/options.ts",
+    ServerOptions: "src/server/server-options.ts",
+    PageOptions: "src/server/origin.ts",
+    ListenOptions: "src/server/listen.ts",
+  },
   Clients: { ReconnectOptions: "src/options.ts", ClientOptions: "src/client/client-options.ts" },
   Outbox: { OutboxOptions: "src/outbox/open.ts" },
 };

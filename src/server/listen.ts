@@ -14,7 +14,7 @@ import { refuseUpgrade } from "../transport/refuse-upgrade.js";
 import { TcpTransport } from "../transport/tcp.js";
 import { NodeWebSocketTransport, socketSettings } from "../transport/websocket-node.js";
 import type { Arrival, UpgradeRequest } from "./accept.js";
-import { type AllowedOrigins, originAllowed } from "./origin.js";
+import { isLoopback, type PageOptions, PageRules } from "./origin.js";
 import { PendingSockets, type PendingSocketsHost } from "./pending-sockets.js";
 import { TlsListeners, type TlsReload } from "./tls.js";
 import { routeUpgrades } from "./upgrades.js";
@@ -66,11 +66,11 @@ export function maxMessage(options: ResolvedConnectionOptions): number {
 }
 
 /** The server's options that matter here. */
-export type ListenSettings = ResolvedConnectionOptions & {
-  readonly allowedOrigins?: AllowedOrigins;
-  readonly minVersion?: 1 | 2;
-  readonly clientAddress?: (upgrade: UpgradeRequest) => string | undefined;
-};
+export type ListenSettings = ResolvedConnectionOptions &
+  PageOptions & {
+    readonly minVersion?: 1 | 2;
+    readonly clientAddress?: (upgrade: UpgradeRequest) => string | undefined;
+  };
 
 const ignore = () => {};
 
@@ -83,6 +83,7 @@ export interface ListenTarget extends PendingSocketsHost {
 export class Listeners {
   readonly #target: ListenTarget;
   readonly #options: ListenSettings;
+  readonly #pages: PageRules;
   readonly #versions: readonly (1 | 2)[];
   readonly #pending: PendingSockets;
   readonly #tls = new TlsListeners();
@@ -91,6 +92,7 @@ export class Listeners {
   constructor(target: ListenTarget, options: ListenSettings) {
     this.#target = target;
     this.#options = options;
+    this.#pages = new PageRules(options);
     this.#versions = options.minVersion === 2 ? [2] : [2, 1];
     this.#pending = new PendingSockets(target);
   }
@@ -145,7 +147,7 @@ export class Listeners {
       raw.on("error", ignore);
       void this.#target.entrance.enter(() => {
         raw.off("error", ignore);
-        upgrades.handleUpgrade(request, raw, head, (webSocket) => this.#upgraded(request, webSocket, raw));
+        upgrades.handleUpgrade(request, raw, head, (webSocket) => this.#upgraded(request, webSocket, raw, isLoopback(http.address())));
       });
     };
     const leave = routeUpgrades(http, { path: options.path, clock, handshakeTimeoutMs, closeTimeoutMs, take });
@@ -170,7 +172,7 @@ export class Listeners {
     return server as unknown as HttpServer;
   }
 
-  #upgraded(request: IncomingMessage, webSocket: WebSocket, socket: Socket): void {
+  #upgraded(request: IncomingMessage, webSocket: WebSocket, socket: Socket, loopback: boolean): void {
     const { origin, host } = request.headers;
     const upgrade: UpgradeRequest = { url: request.url ?? "/", headers: request.headers };
     // What arrives before the link listens would be lost.
@@ -180,9 +182,7 @@ export class Listeners {
       upgrade,
       since: this.#pending.completed(socket),
       // Browsers hide the status of a refused upgrade: a close code is the only word that reaches the page.
-      refusal: originAllowed(origin, host, this.#options.allowedOrigins)
-        ? this.#unknown("ws", webSocket.protocol)
-        : new FramewireError("origin-refused", "this origin may not connect", { fault: "remote" }),
+      refusal: this.#pages.refusal(origin, host, loopback) ?? this.#unknown("ws", webSocket.protocol),
     });
   }
 

@@ -7,7 +7,7 @@ import type { TransportInfo } from "../connection/transport.js";
 import type { ConnectionOptions, PeerDescription, ServerLimits } from "../options.js";
 import type { UpgradeRequest } from "./accept.js";
 import type { Authentication, SameIdentity } from "./authentication.js";
-import type { AllowedOrigins } from "./origin.js";
+import type { PageOptions } from "./origin.js";
 import type { ServerConnection } from "./server-connection.js";
 
 /** The context of a server's handlers. */
@@ -26,7 +26,7 @@ export interface AuthenticationRequest {
 }
 
 /** Options of a server. */
-export interface ServerOptions extends ConnectionOptions, ServerLimits {
+export interface ServerOptions extends ConnectionOptions, ServerLimits, PageOptions {
   /**
    * Decides who may connect, and says who it is: returns `{ identity, subject }` or throws. Asked once for each socket,
    * when all there is to know is there: on the WebSocket upgrade of a version 1 peer, on the hello of a version 2 one.
@@ -46,8 +46,6 @@ export interface ServerOptions extends ConnectionOptions, ServerLimits {
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: a hook without a return statement
   readonly authorize?: (context: ServerContext) => Awaitable<boolean | void>;
-  /** Origins whose pages may connect, such as `https://app.example`; `"any"` for all. Default: the server's own. Checked before anything else. */
-  readonly allowedOrigins?: AllowedOrigins;
   /**
    * The address of a WebSocket client behind a proxy, from what the proxy wrote into the upgrade's headers; `undefined`
    * = the socket's. Headers can be forged where there is no proxy that overwrites them.

@@ -27,7 +27,6 @@ import { Admission } from "./admission.js";
 import { type Authentication, checkAuthentication, ResumeRule } from "./authentication.js";
 import { Counters, type ServerStats } from "./counters.js";
 import { type ListenAddresses, Listeners, type ListenOptions, type ListenTarget } from "./listen.js";
-import { checkOrigins } from "./origin.js";
 import { newSession, type Resumption, resume } from "./resume.js";
 import { Rooms } from "./rooms.js";
 import { ServerConnection } from "./server-connection.js";
@@ -87,7 +86,6 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   /** @throws FramewireError `invalid-option` */
   constructor(options: ServerOptions = {}) {
     const resolved = resolveServerOptions(options);
-    checkOrigins(options.allowedOrigins);
     const timers = options.clock === undefined ? new TimerQueue(systemClock) : undefined;
     const clock = options.clock ?? (timers as Clock);
     this.#options = resolved;

@@ -126,6 +126,19 @@ test("nginx with buffering on delays no item of a stream", async () => {
   expect(Math.min(...gaps)).toBeGreaterThan(10);
 });
 
+test("a page at the public host may connect where allowedHosts has that host, and is told of the option where it has not", async () => {
+  const page = { reconnect: { retries: 0 }, headers: { Host: "example.com", Origin: "https://example.com" } };
+  for (const allowed of [true, false]) {
+    const { ports } = await serve(allowed ? { allowedHosts: ["example.com"] } : {});
+    for (const proxy of [await startNginx(ports.ws), await startHaproxy(ports)]) {
+      ends.push(proxy.close);
+      const joined = join(proxy.ws, page);
+      if (allowed) await joined;
+      else await expect(joined).rejects.toMatchObject({ code: "origin-refused", message: expect.stringContaining("allowedHosts") });
+    }
+  }
+});
+
 test("the server counts connections by the address that the proxy tells", async () => {
   const { server, ports } = await serve({ clientAddress: ({ headers }) => `told ${headers["x-forwarded-for"]}` });
   for (const proxy of [await startNginx(ports.ws), await startHaproxy(ports)]) {

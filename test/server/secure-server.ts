@@ -15,15 +15,22 @@ const tls = (folder: string) => ({
   ca: readFileSync(`${folder}/ca.pem`),
 });
 
-export function secureServer(folder: string, userOf: (token: string) => Promise<User | undefined>) {
+/** `proxied`: a proxy in front overwrites X-Forwarded-For. Without one, clients could write the header themselves. */
+export function secureServer(folder: string, userOf: (token: string) => Promise<User | undefined>, proxied = false) {
   const server = createServer({
     minVersion: 2,
     allowedOrigins: ["https://app.example"],
+    allowedHosts: ["api.example"],
+    // The header may be absent; then the address is the socket's.
+    clientAddress: ({ headers }) => (proxied ? headers["x-forwarded-for"]?.toString() : undefined),
     async authenticate({ credentials }) {
       const user = await userOf(new TextDecoder().decode(credentials));
       if (user === undefined) throw new FramewireError("unauthenticated", "sign in again");
       return { identity: user, subject: user.name };
     },
+    // A session may move to another address or transport, but not to another user or device. A renewed certificate may have another subject.
+    sameIdentity: (previous, current) =>
+      previous.subject === current.subject && previous.transport.certificate?.spiffeId === current.transport.certificate?.spiffeId,
     authorize: ({ connection, command }) => (connection.identity as User).commands.includes(command.cmd),
   });
   return {

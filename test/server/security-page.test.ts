@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, expect, it } from "vitest";
 import { createClient } from "../../src/client/index.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
-import { Hello, Welcome } from "../../src/gen/framewire/v1/session.js";
+import { Hello, ResumeVerdict, Welcome } from "../../src/gen/framewire/v1/session.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { codeBlocks } from "../helpers/markdown.js";
 import { RawPeer } from "../helpers/raw-peer.js";
@@ -53,8 +53,19 @@ it("the page's server asks for origin, token and certificate, and decides over e
     reload();
     expect((await service.echo({ text: "still there" })).text).toBe("still there");
     await enter("ada", {}, ws!.url);
-    const page = await RawPeer.connect(ws!.url, { headers: { Origin: "https://evil.example" } });
-    expect((await page.ended).code).toBe(4404);
+    for (const [Origin, Host] of [
+      ["https://evil.example", "api.example"],
+      ["https://app.example", "evil.example"],
+    ] as const) {
+      expect((await (await RawPeer.connect(ws!.url, { headers: { Origin, Host } })).ended).code).toBe(4404);
+    }
+    const hello = { credentials: Buffer.from("ada"), limits: undefined };
+    const page = await RawPeer.connect(ws!.url, { headers: { Origin: "https://app.example", Host: "api.example" } });
+    const { token } = await page.greet(hello);
+    const resume = { token, received: 0n, oldest: 1n, restarted: false, attempt: 1 };
+    const device = await RawPeer.connect(tcp!.url, { tls: own });
+    expect((await device.greet({ ...hello, resume })).verdict).toBe(ResumeVerdict.RESUME_VERDICT_REJECTED);
+    expect((await (await RawPeer.connect(ws!.url)).greet({ ...hello, resume })).verdict).toBe(ResumeVerdict.RESUME_VERDICT_RESUMED);
   } finally {
     await server.close();
   }
