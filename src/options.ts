@@ -111,6 +111,14 @@ export interface ServerLimits {
   readonly maxSessions?: number;
   /** Bytes of frames kept for all clients that are away; beyond it sessions of the address with the most bytes are dropped. Default 64 MiB. */
   readonly maxSessionBytes?: number;
+  /**
+   * Bytes of memory held for one connection: everything that waits, in either direction. When the application has not taken half as much
+   * of what the peer has sent, the connection is not read. Where it is not given it is at least `maxQueuedBytes` + `replayBytes` + 4 × `maxPayload`.
+   * Default 16 MiB.
+   */
+  readonly maxConnectionBytes?: number;
+  /** The same for all connections together; beyond it connections of the address that holds the most are closed until three quarters are left. Default 128 MiB. */
+  readonly maxServerBytes?: number;
 }
 
 /** Options of a client's reconnects. */
@@ -168,6 +176,8 @@ const SERVER_DEFAULTS = {
   maxBytesPerSecond: 1024 * 1024 * 1024,
   maxSessions: 10_000,
   maxSessionBytes: 64 * 1024 * 1024,
+  maxConnectionBytes: 16 * 1024 * 1024,
+  maxServerBytes: 128 * 1024 * 1024,
 } as const;
 
 const RECONNECT_DEFAULTS = {
@@ -208,7 +218,12 @@ export function resolveConnectionOptions<O extends ConnectionOptions>(given: O):
 
 /** A server's options from what was given and the defaults. @throws FramewireError `invalid-option`. */
 export function resolveServerOptions<O extends ConnectionOptions & ServerLimits>(given: O): O & ResolvedServerOptions {
-  return resolveOptions({ ...CONNECTION_DEFAULTS, ...SERVER_DEFAULTS }, given, { ...CONNECTION_RANGES, ...SERVER_RANGES });
+  const resolved = resolveOptions({ ...CONNECTION_DEFAULTS, ...SERVER_DEFAULTS }, given, { ...CONNECTION_RANGES, ...SERVER_RANGES });
+  if (given.maxConnectionBytes !== undefined) return resolved;
+  const { maxQueuedBytes, replayBytes, maxPayload } = resolved as unknown as ResolvedServerOptions;
+  // What the other options let wait must have room.
+  const least = maxQueuedBytes + replayBytes + 4 * maxPayload;
+  return Object.assign(resolved, { maxConnectionBytes: Math.max(SERVER_DEFAULTS.maxConnectionBytes, least) });
 }
 
 /** Reconnect options from what was given and the defaults. @throws FramewireError `invalid-option`. */
@@ -250,6 +265,8 @@ const SERVER_RANGES: Ranges = {
   maxBytesPerSecond: [1, ANY_NUMBER],
   maxSessions: [0, ANY_NUMBER],
   maxSessionBytes: [0, ANY_NUMBER],
+  maxConnectionBytes: [1, ANY_NUMBER],
+  maxServerBytes: [1, ANY_NUMBER],
 };
 
 /**

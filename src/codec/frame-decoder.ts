@@ -142,6 +142,11 @@ export class FrameDecoder {
     this.#ended = true;
   }
 
+  /** Memory that holds what is undecided, in bytes: up to twice as many as are `buffered`, once these are some. */
+  get memory(): number {
+    return this.#ring.memory;
+  }
+
   /** Whether nothing of the stream is held, undecided or open, so that another stream may have its turn. */
   get clean(): boolean {
     return !this.#busy && this.#ring.length === 0 && this.#machine.clean;

@@ -48,6 +48,11 @@ export class RingBuffer {
    */
   #parked: string | undefined;
 
+  /** Bytes of its storage. */
+  get memory(): number {
+    return this.mask >= 0 ? this.mask + 1 : this.length;
+  }
+
   /** Appends those of `from` from position `start` up to `end`, for a longer time: a few bytes are parked. */
   hold(from: ByteSource, start: number, end: number): void {
     if (this.length > 0 || end - start > PARKED) {

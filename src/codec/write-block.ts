@@ -17,11 +17,20 @@ let current: WriteBlock | undefined;
 const spares: WriteBlock[] = [];
 const MOST_SPARES = 8;
 
+/** Bytes of the blocks that a socket has not taken all of. */
+let pinned = 0;
+
+/** Memory of all blocks that lie in a socket's queue, of this process. A small write pins a whole one. */
+export function pinnedBytes(): number {
+  return pinned;
+}
+
 export class WriteBlock {
   readonly bytes: Uint8Array;
   #used = 0;
   /** Parts that are in use. */
   #parts = 0;
+  #pins = 0;
   /** Whether its memory is somebody else's. */
   readonly #foreign: boolean;
 
@@ -61,6 +70,15 @@ export class WriteBlock {
   /** Gives back what a part did not need behind `to`, if it is the last one. */
   shorten(from: number, to: number): void {
     if (this.#used === from) this.#used = to;
+  }
+
+  /** A part of it waits in the queue of a socket. */
+  pin(): void {
+    if (this.#pins++ === 0) pinned += this.bytes.length;
+  }
+
+  unpin(): void {
+    if (--this.#pins === 0) pinned -= this.bytes.length;
   }
 
   /** Ends a part. Behind the last one the block is as new. */

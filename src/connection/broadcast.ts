@@ -1,5 +1,6 @@
 /** A message on its way to many: serialised once, framed once for each wire version. */
 import { SharedFrame } from "../codec/shared-frame.js";
+import { type AccountKeeper, CHUNK_MEMORY } from "./account.js";
 import type { Command } from "./commands.js";
 import { encodeMessage } from "./messages.js";
 import { Outgoing } from "./outgoing.js";
@@ -9,8 +10,13 @@ export class Broadcast {
   readonly payload: Uint8Array;
   readonly #magic: number;
   readonly #frames: [SharedFrame?, SharedFrame?] = [];
+  readonly #account: AccountKeeper | undefined;
+  /** Queues that it waits in. */
+  #queues = 0;
 
-  constructor(command: Command, message: unknown, magic: number) {
+  /** `account` counts it once, however many queues it waits in. */
+  constructor(command: Command, message: unknown, magic: number, account?: AccountKeeper) {
+    this.#account = account;
     this.command = command;
     this.payload = encodeMessage(command.request, message);
     this.#magic = magic;
@@ -24,6 +30,21 @@ export class Broadcast {
     frame.broadcast = this;
     frame.slowConsumer = slowConsumer;
     return frame;
+  }
+
+  /** It waits in one more queue. */
+  retain(): void {
+    if (this.#queues++ === 0) this.#account?.sharedChanged(this.#memory());
+  }
+
+  /** It has left a queue. */
+  release(): void {
+    if (--this.#queues === 0) this.#account?.sharedChanged(-this.#memory());
+  }
+
+  /** The payload, and the frame that it is copied into when the first receiver gets it. */
+  #memory(): number {
+    return 2 * this.payload.length + CHUNK_MEMORY;
   }
 
   /** The frame for receivers of one wire version: whole for version 1, without its trailer for version 2. */

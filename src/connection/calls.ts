@@ -114,6 +114,7 @@ class StreamCall extends OpenCall {
     super(table, command, options);
     this.items = new ItemQueue({
       consumed: (cost) => table.consumed(this, cost),
+      held: (bytes) => table.held(bytes),
       abandoned: () => table.cancel(this, new FramewireError("cancelled", "the reader left the stream")),
     });
   }
@@ -347,6 +348,11 @@ export class CallTable implements DeadlineOwner {
     const frame = new Outgoing(call.command.cmd, kind, call.id, call.command.reliable);
     frame.payload = payload;
     this.#host.post(frame);
+  }
+
+  /** @internal As of {@link CallHost}. */
+  held(bytes: number): void {
+    this.#host.held(bytes);
   }
 
   /** @internal The reader took items that had cost this much credit. */

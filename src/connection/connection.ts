@@ -7,6 +7,7 @@ import type { Discard, FrameView } from "../codec/index.js";
 import { type CallErrorCode, closeCodeOf, FramewireError, statusOf } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
+import type { AccountKeeper } from "./account.js";
 import type { Caller } from "./caller.js";
 import { type CallOptions, CallTable } from "./calls.js";
 import type { Clock } from "./clock.js";
@@ -54,6 +55,8 @@ export interface ConnectionStart {
   readonly version?: 1 | 2 | undefined;
   /** Keeps what is sent beyond this process. */
   readonly journal?: Journal | undefined;
+  /** Counts what it holds. */
+  readonly account?: AccountKeeper | undefined;
 }
 
 type State =
@@ -76,6 +79,11 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   #served: ServedCalls | undefined;
   #v1: V1Exchange | undefined;
   readonly #journal: Journal | undefined;
+  readonly #account: AccountKeeper | undefined;
+  /** Memory of what the peer has sent and the application has not taken. */
+  #receivedMemory = 0;
+  /** @internal Bytes that its account has counted for it, without those that it shares with others. */
+  counted = 0;
   #state: State = { tag: "detached" };
   #agreement: Agreement;
   #paused = false;
@@ -90,7 +98,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     facade: unknown,
     options: ResolvedConnectionOptions,
     clock: Clock,
-    { version = 2, journal }: ConnectionStart = {},
+    { version = 2, journal, account }: ConnectionStart = {},
   ) {
     this.#side = side;
     this.options = options;
@@ -99,6 +107,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     this.#dispatcher = dispatcher;
     this.#facade = facade;
     this.#journal = journal;
+    this.#account = account;
     this.#sender = new FrameSender(options, clock, this.events, this.#received, this, journal);
     this.#router = new SessionRouter(side, this, this.#sender, this.#received);
   }
@@ -169,6 +178,21 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   /** Bytes kept for this connection: waiting to be sent, or for an acknowledgement. */
   get heldBytes(): number {
     return this.#sender.heldBytes;
+  }
+
+  /** Memory of what the peer has sent and the application has not taken: items that nobody has read, requests whose handlers run. */
+  get receivedMemory(): number {
+    return this.#receivedMemory;
+  }
+
+  /** Memory of what waits to be sent, or for an acknowledgement. */
+  get unsentMemory(): number {
+    return this.#sender.memory;
+  }
+
+  /** Bytes of it that other connections hold too. */
+  get sharedBytes(): number {
+    return this.#sender.sharedBytes;
   }
 
   // Calls and messages
@@ -258,6 +282,8 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     this.#v1?.end();
     this.#calls?.close();
     this.#served?.close();
+    this.#receivedMemory = 0;
+    this.memoryChanged();
     this.#idled();
     this.events.emit("close", error);
   }
@@ -311,6 +337,17 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
 
   whenWritable(): Promise<void> | undefined {
     return this.closed ? undefined : this.#sender.whenWritable();
+  }
+
+  held(bytes: number): void {
+    if (this.closed) return;
+    this.#receivedMemory += bytes;
+    if (bytes < 0) this.#unpause();
+    this.memoryChanged();
+  }
+
+  memoryChanged(): void {
+    this.#account?.connectionChanged(this);
   }
 
   callSettled(): void {
@@ -408,10 +445,11 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
    * Whether reading should stop, at `share` of the limits. Calls do not count, they have a limit of their own: one
    * may need what the peer sends next. Frames that wait for room in the socket count on servers only: if both ends
    * stopped reading until the other reads, neither ever would again. Frames that wait for an acknowledgement do not
-   * count: it has to be read.
+   * count: it has to be read. Nor does what this side sends: only what the peer has sent and the application has not taken.
    */
   #overloaded(share: number): boolean {
     const { maxCalls, maxQueuedBytes } = this.options;
+    if (this.#account !== undefined && this.#receivedMemory >= this.#account.pauseBytes * share) return true;
     const v1 = this.#v1 === undefined ? 0 : this.#v1.size + this.#v1.late;
     if ((this.#served?.messages ?? 0) + v1 >= maxCalls * share) return true;
     return this.#side === "server" && this.#sender.blocked && this.#sender.waitingBytes >= (maxQueuedBytes / 2) * share;
@@ -461,11 +499,16 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
 
   #tooSlow(): void {
     const { maxQueuedBytes, maxQueuedFrames } = this.options;
-    const message = `more than ${maxQueuedBytes} bytes or ${maxQueuedFrames} frames wait for a peer that does not take them`;
-    const error = new FramewireError("slow-consumer", message, { fault: "remote" });
+    this.exceed("slow-consumer", `more than ${maxQueuedBytes} bytes or ${maxQueuedFrames} frames wait for a peer that does not take them`);
+  }
+
+  /** Ends the connection because of a limit. */
+  exceed(code: "slow-consumer" | "rate-exceeded", message: string): void {
+    if (this.closed) return;
+    const error = new FramewireError(code, message, { fault: "remote" });
     // The end of a link tells of its limit itself; a client that is away has none.
     if (this.link === undefined) this.limited(error);
-    this.close(closeCodeOf("slow-consumer"), message, error);
+    this.close(closeCodeOf(code), message, error);
   }
 
   /** The part of a loss that was not told here before: a welcome may get lost with its link, and the next one says it again. */

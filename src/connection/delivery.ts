@@ -68,6 +68,11 @@ export class ReplayBuffer implements Keeper {
     return this.#frames.bytes;
   }
 
+  /** Memory that holds them. */
+  get memory(): number {
+    return this.#frames.memory;
+  }
+
   /** Bytes of them that are on their way: all, unless frames are being sent again. */
   get inFlight(): number {
     return this.#inFlight;

@@ -55,6 +55,10 @@ export class FrameRing implements FrameStore {
     return this.#tail - this.#head + this.#largeBytes;
   }
 
+  get memory(): number {
+    return this.#ring.length + this.#lengths.length * 4 + this.#largeBytes;
+  }
+
   keep(frame: LargeFrame): void {
     frame.enter();
     this.#number(0);

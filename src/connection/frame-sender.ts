@@ -2,6 +2,7 @@
 import { FramewireError } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
+import { QUEUED_MEMORY } from "./account.js";
 import { AckWatch, type AckWatched } from "./ack-watch.js";
 import type { Clock } from "./clock.js";
 import type { Agreement } from "./connection.js";
@@ -36,6 +37,8 @@ const NOTHING_SENT = { acked: 0, next: 1 };
 /** Who hears of frames that turn out not to be sendable after a wait. */
 export interface SendHost {
   unsendable(frame: Outgoing, error: unknown): void;
+  /** What is kept has changed, and no link's flush follows. */
+  memoryChanged(): void;
 }
 
 export class FrameSender implements AckWatched {
@@ -122,6 +125,17 @@ export class FrameSender implements AckWatched {
     return this.waitingBytes + (this.#replay?.bytes ?? 0);
   }
 
+  /** Memory of what is kept. */
+  get memory(): number {
+    const waiting = this.#waiting === undefined ? 0 : this.#waiting.bytes + this.#waiting.length * QUEUED_MEMORY;
+    return waiting + (this.#replay === undefined ? 0 : this.#replay.memory);
+  }
+
+  /** Bytes of what is kept that other connections keep too. */
+  get sharedBytes(): number {
+    return this.#waiting === undefined ? 0 : this.#waiting.sharedBytes;
+  }
+
   /** Whether a frame would go out at once. */
   get passable(): boolean {
     return !this.#writing && this.#ready() === 0 && this.#open() && !this.#behind();
@@ -200,6 +214,7 @@ export class FrameSender implements AckWatched {
     frame.park();
     this.#checkSize(frame);
     this.#queue().push(frame);
+    this.#host.memoryChanged();
     if (this.#link === undefined) this.#events.emit("queued");
   }
 
@@ -347,6 +362,7 @@ export class FrameSender implements AckWatched {
   withdraw(match: (frame: Outgoing) => boolean): void {
     if (this.waiting === 0) return;
     for (const frame of this.#waiting?.remove(match) ?? []) if (frame.kept) this.#journal?.withdrawn(frame);
+    this.#host.memoryChanged();
   }
 
   /** Ends everything that waits with `error`. */
@@ -355,6 +371,7 @@ export class FrameSender implements AckWatched {
     this.#watch?.stop();
     for (const frame of this.#waiting?.close() ?? []) frame.owner?.frameSettled(error);
     this.#replay = undefined;
+    this.#waiting = undefined;
     this.#releaseWritable();
   }
 

@@ -1,10 +1,13 @@
 /** Encoded frames in a row. A list of them does; on Node frame-ring.ts costs no object for each, and its entries put that in place. */
+import { CHUNK_MEMORY } from "./account.js";
 import { Deque } from "./deque.js";
 import type { LargeFrame } from "./large-frame.js";
 
 export interface FrameStore {
   /** Bytes of all frames. */
   readonly bytes: number;
+  /** Memory that holds them. */
+  readonly memory: number;
   /** Adds a copy of a frame: the bytes of `buffer` from `start` to `end`. */
   push(buffer: Uint8Array, start: number, end: number): void;
   /** Adds a large frame, as it is, as one of its users, or as a copy. */
@@ -24,6 +27,10 @@ class FrameList implements FrameStore {
   push(buffer: Uint8Array, start: number, end: number): void {
     this.#frames.push(new Uint8Array(buffer.subarray(start, end)));
     this.bytes += end - start;
+  }
+
+  get memory(): number {
+    return this.bytes + this.#frames.length * CHUNK_MEMORY;
   }
 
   keep({ bytes }: LargeFrame): void {

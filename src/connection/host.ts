@@ -25,6 +25,8 @@ export interface CallHost {
   withdraw(match: (frame: Outgoing) => boolean): void;
   /** Resolves when the link takes bulk data; `undefined` = now. */
   whenWritable(): Promise<void> | undefined;
+  /** So many more bytes of memory hold what the peer has sent and the application has not taken; fewer, if negative. */
+  held(bytes: number): void;
   /** A call of either direction has settled. */
   callSettled(): void;
   /** The frame at hand was of no use here: it weighs more against the peer's rate. */

@@ -1,9 +1,15 @@
 /** The receiving end of a stream: items wait here until their one reader takes them. */
+import { messageMemory } from "./account.js";
+import { ITEM_OVERHEAD } from "./credit.js";
 import { Deque } from "./deque.js";
 
 interface Waiter<T> {
   resolve(result: IteratorResult<T>): void;
   reject(error: unknown): void;
+}
+
+function memoryOf(cost: number): number {
+  return messageMemory(cost - ITEM_OVERHEAD);
 }
 
 type Ending = { readonly tag: "open" } | { readonly tag: "ended" } | { readonly tag: "failed"; readonly error: unknown };
@@ -12,6 +18,8 @@ type Ending = { readonly tag: "open" } | { readonly tag: "ended" } | { readonly 
 export interface ItemQueueHooks {
   /** The reader took an item that had cost this much credit. */
   consumed(cost: number): void;
+  /** So many more bytes of memory hold items that wait; fewer, if negative. */
+  held(bytes: number): void;
   /** The reader went away before the end. */
   abandoned(): void;
 }
@@ -22,6 +30,8 @@ export class ItemQueue<T> implements AsyncIterableIterator<T> {
   readonly #waiters = new Deque<Waiter<T>>();
   readonly #hooks: ItemQueueHooks;
   #ending: Ending = { tag: "open" };
+  /** Of the items that wait. */
+  #memory = 0;
 
   constructor(hooks: ItemQueueHooks) {
     this.#hooks = hooks;
@@ -32,6 +42,8 @@ export class ItemQueue<T> implements AsyncIterableIterator<T> {
     const waiter = this.#waiters.shift();
     if (waiter === undefined) {
       this.#items.push({ value, cost });
+      this.#memory += memoryOf(cost);
+      this.#hooks.held(memoryOf(cost));
     } else {
       waiter.resolve({ done: false, value });
       this.#hooks.consumed(cost);
@@ -48,9 +60,18 @@ export class ItemQueue<T> implements AsyncIterableIterator<T> {
     this.#close({ tag: "failed", error });
   }
 
+  /** The stream is over: items that wait are dropped, and a reader that comes for more gets the error. */
+  abort(error: unknown): void {
+    if (this.#items.length === 0) return this.fail(error);
+    this.#drop();
+    this.#ending = { tag: "failed", error };
+  }
+
   next(): Promise<IteratorResult<T>> {
     const item = this.#items.shift();
     if (item !== undefined) {
+      this.#memory -= memoryOf(item.cost);
+      this.#hooks.held(-memoryOf(item.cost));
       this.#hooks.consumed(item.cost);
       return Promise.resolve({ done: false, value: item.value });
     }
@@ -63,7 +84,7 @@ export class ItemQueue<T> implements AsyncIterableIterator<T> {
 
   return(): Promise<IteratorResult<T>> {
     const unread = this.#ending.tag === "open";
-    this.#items.clear();
+    this.#drop();
     this.#close({ tag: "ended" });
     this.#ending = { tag: "ended" };
     if (unread) this.#hooks.abandoned();
@@ -72,6 +93,12 @@ export class ItemQueue<T> implements AsyncIterableIterator<T> {
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  #drop(): void {
+    this.#items.clear();
+    if (this.#memory > 0) this.#hooks.held(-this.#memory);
+    this.#memory = 0;
   }
 
   #close(ending: Ending): void {

@@ -3,6 +3,8 @@ import { type ByteSink, FrameEncoder, HEADROOM, type MessageEncoder } from "../c
 import type { FrameInit } from "../codec/index.js";
 import type { SharedFrame } from "../codec/shared-frame.js";
 import { CONNECTION_DEFAULTS, type ResolvedConnectionOptions } from "../options.js";
+import { WRITE_MEMORY } from "./account.js";
+import { Deque } from "./deque.js";
 import type { LargeFrame } from "./large-frame.js";
 import type { Transport } from "./transport.js";
 
@@ -39,6 +41,12 @@ export interface EncoderPool {
  */
 const FLUSH_BYTES = 8 * 1024;
 
+/** What the bytes of a write lie in, and the number of bytes handed over up to its end. */
+interface Lent {
+  readonly memory: { leave(): void; pin?(): void; unpin?(): void };
+  readonly end: number;
+}
+
 export class LinkWriter {
   readonly #transport: Transport;
   readonly #options: ResolvedConnectionOptions;
@@ -50,8 +58,8 @@ export class LinkWriter {
   #seed: number | undefined;
   #maxPayload: number;
   #maxTrailer: number = CONNECTION_DEFAULTS.maxTrailer;
-  /** What bytes lie in that the network has not taken all of. */
-  #lent: { leave(): void }[] | undefined;
+  /** The writes that the network has not taken all of. */
+  #lent: Deque<Lent> | undefined;
   /** Bytes of the last message: the guess for the next one. */
   #lastMessage = 0;
   /** A large frame was handed over since the last flush; nothing waited in front of it. */
@@ -93,6 +101,11 @@ export class LinkWriter {
   /** Bytes on their way out that the network has not taken. */
   get bufferedBytes(): number {
     return this.#pending() + this.#transport.bufferedBytes;
+  }
+
+  /** Memory of what the network has not taken. */
+  get memory(): number {
+    return this.bufferedBytes + (this.#lent === undefined ? 0 : this.#lent.length * WRITE_MEMORY);
   }
 
   /** Whether a message is being encoded: nothing can be written or handed over before its frame is whole. */
@@ -206,7 +219,7 @@ export class LinkWriter {
       this.#handed = this.#handedFirst = false;
     }
     if (this.#pending() === 0) return;
-    if (this.#transport.bufferedBytes === 0) this.noteProgress(now);
+    this.noteProgress(now);
     this.#handOver();
   }
 
@@ -227,9 +240,9 @@ export class LinkWriter {
     if (start === 0) transport.write(bytes, HEADROOM);
     else if (start < bytes.length) transport.write(bytes.subarray(start));
     if (lengths !== undefined) transport.uncork?.();
+    this.#handedOverTo(backlog, bytes.length);
     if (transport.copies === true) this.#lend(encoder.lend(bytes));
     this.#pool?.giveEncoder(encoder);
-    this.#handedOverTo(backlog, bytes.length);
   }
 
   /** So many bytes were handed over, behind `backlog` others. */
@@ -239,9 +252,12 @@ export class LinkWriter {
   }
 
   /** The network needs what its bytes lie in until it has taken them all. */
-  #lend(memory: { leave(): void } | undefined): void {
+  #lend(memory: Lent["memory"] | undefined): void {
     if (this.#transport.bufferedBytes === 0) memory?.leave();
-    else if (memory !== undefined) (this.#lent ??= []).push(memory);
+    else if (memory !== undefined) {
+      memory.pin?.();
+      (this.#lent ??= new Deque()).push({ memory, end: this.#handedOver });
+    }
   }
 
   /** Whether a payload of that size gets memory of its own: the transport must give that back, and as it was. */
@@ -271,7 +287,7 @@ export class LinkWriter {
     if (!this.#handed) this.#handedFirst = transport.bufferedBytes === 0;
     this.#handed = true;
     if (transport.bufferedBytes === 0) {
-      this.#leaveLent();
+      this.release();
       this.#flushedBytes = this.#handedOver;
     }
     if (pending) {
@@ -281,15 +297,15 @@ export class LinkWriter {
     const backlog = transport.bufferedBytes;
     transport.write(bytes, HEADROOM);
     if (pending) transport.uncork?.();
-    this.#lend(frame);
     this.#handedOverTo(backlog, bytes.length);
+    this.#lend(frame);
   }
 
   /** Looks how much the network has taken. */
   noteProgress(now: number): void {
     const waiting = this.#transport.bufferedBytes;
     const flushed = this.#handedOver - waiting;
-    if (waiting === 0) this.#leaveLent();
+    if (this.#lent !== undefined) this.#leaveLent(flushed);
     if (flushed <= this.#flushedBytes && waiting > 0) return;
     this.#flushedBytes = flushed;
     this.#stalledSince = now;
@@ -300,11 +316,27 @@ export class LinkWriter {
     return now - this.#stalledSince;
   }
 
-  #leaveLent(): void {
-    const lent = this.#lent;
-    if (lent === undefined) return;
-    this.#lent = undefined;
-    for (const memory of lent) memory.leave();
+  /** The socket is gone: nothing that was written is needed any more. */
+  close(): void {
+    this.release();
+    const encoder = this.#encoder;
+    if (encoder !== undefined && !this.#encoding) encoder.recycle(encoder.take());
+  }
+
+  /** The network has taken everything. */
+  release(): void {
+    if (this.#lent !== undefined) this.#leaveLent(Number.POSITIVE_INFINITY);
+  }
+
+  /** Gives the memory of the first `taken` bytes back. One write after the other: a peer that reads slowly may never let all of them leave. */
+  #leaveLent(taken: number): void {
+    const lent = this.#lent as Deque<Lent>;
+    for (let first = lent.peek(); first !== undefined && first.end <= taken; first = lent.peek()) {
+      lent.shift();
+      first.memory.unpin?.();
+      first.memory.leave();
+    }
+    if (lent.length === 0) this.#lent = undefined;
   }
 
   #takeEncoder(): FrameEncoder {

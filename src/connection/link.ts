@@ -7,12 +7,12 @@ import type { Damage, Discard, FrameInit, FrameView, MessageEncoder } from "../c
 import type { SharedFrame } from "../codec/shared-frame.js";
 import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
 import type { DecoderOptions, ResolvedConnectionOptions } from "../options.js";
+import { type AccountKeeper, DECODER_MEMORY } from "./account.js";
 import type { Clock, Timer } from "./clock.js";
 import type { CodecPool, PooledDecoder } from "./codec-pool.js";
 import { cutText } from "./cut-text.js";
 import { DamageMeter } from "./damage-meter.js";
 import type { Entrance } from "./entrance.js";
-import type { HeldFrames } from "./held-frames.js";
 import { type Keeper, LinkWriter } from "./link-writer.js";
 import { type Heartbeat, Liveness } from "./liveness.js";
 import { type RateMeter, USELESS_FRAME_WEIGHT } from "./rate-limit.js";
@@ -36,6 +36,8 @@ export interface LinkEnd {
 export interface LinkOwner {
   /** It owns the link for its handshake. */
   readonly handshaking?: boolean;
+  /** Memory that it holds for the link's handshake. */
+  readonly heldMemory?: number;
   /** A whole frame; the view holds during the call. */
   onFrame(link: Link, frame: FrameView): void;
   /** Bytes were damaged: reported at the byte that shows it. */
@@ -65,6 +67,8 @@ export interface SharedByLinks {
   readonly timers?: TimerQueue | undefined;
   /** The turns of those whose peers send a lot. */
   readonly turns?: Turns | undefined;
+  /** Counts what they hold. */
+  readonly account?: AccountKeeper | undefined;
 }
 
 /** What a peer may have of every millisecond and not count as one that sends a lot, in microseconds. */
@@ -124,7 +128,6 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   #timer: Timer | undefined;
   #graceGiven = false;
   #incomingSeed: number | undefined;
-  #held: HeldFrames | undefined;
   #paused = 0;
   /** When bytes of ours last left. */
   #sentAt = 0;
@@ -134,8 +137,11 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   #spentUs = 0;
   /** Frames until that is looked at. */
   #untilLook = 1;
-  /** There while it waits for its next turn. */
+  /** There while something that was received waits: for the next turn, or for the owner's decision. */
   #waiting: Waiting | undefined;
+  readonly #account: AccountKeeper | undefined;
+  /** @internal Bytes that its account has counted for it; -1 when its socket is gone. */
+  counted = 0;
 
   /** Where what the link brings waits until there is time for it; gone with the first frame behind the handshake. */
   entrance: Entrance | undefined = undefined;
@@ -157,6 +163,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     this.#pool = shared.pool;
     this.#timers = shared.timers;
     this.#turns = shared.turns;
+    this.#account = shared.account;
     this.#minVersion = transport.info.protocol === 2 ? 2 : 1;
     this.#maxPayload = options.maxPayload;
     this.#writer = new LinkWriter(transport, options, shared.pool);
@@ -196,6 +203,17 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   /** Bytes of all frames written so far. */
   get writtenBytes(): number {
     return this.#writer.writtenBytes;
+  }
+
+  /** Memory of what the peer has sent and its owner has not been given. */
+  get receivedMemory(): number {
+    const decoder = this.#decoder === undefined ? 0 : DECODER_MEMORY + this.#decoder.decoder.memory;
+    return decoder + (this.#waiting?.memory ?? 0) + (this.#transport.incomingMemory ?? 0);
+  }
+
+  /** Memory of what the network has not taken. */
+  get unsentMemory(): number {
+    return this.#writer.memory;
   }
 
   /** Whether bulk data should still be written. */
@@ -250,18 +268,31 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     this.#decoder?.decoder.update({ checksumSeed, minVersion: 2 });
   }
 
-  /** Stops reading and keeps the frames that are here already in `frames`, until the owner can say what becomes of them. */
-  hold(frames: HeldFrames): void {
-    this.#held = frames;
+  /**
+   * Stops reading and keeps what has arrived after the frame at hand as it is, until the owner can say what becomes of it. `again`: the
+   * frame at hand is delivered once more then.
+   */
+  hold(again?: FrameView): void {
     this.#pauseFor(PAUSED_HOLDING);
+    this.#decoder?.decoder.stop();
+    if (again !== undefined && this.open) this.#toWait().repeat(again.bytes());
   }
 
-  /** Gives the frames kept by `hold` to the owner there is now, and reads on. */
+  /** Gives what `hold` has kept to the owner there is now, a turn at a time, and reads on. */
   release(): void {
-    const held = this.#held;
-    this.#held = undefined;
-    held?.replay({ ...this.#decoderOptions(), checksumSeed: this.#incomingSeed }, (frame) => this.#deliver(frame));
+    if (this.#waiting !== undefined) this.#pauseFor(PAUSED_FOR_OTHERS);
     this.#resumeFrom(PAUSED_HOLDING);
+    this.#waiting?.queue();
+  }
+
+  /** @internal Whether the owner is still to say what becomes of what arrives. */
+  get holding(): boolean {
+    return (this.#paused & PAUSED_HOLDING) !== 0;
+  }
+
+  #toWait(): Waiting {
+    this.#waiting ??= (this.#turns as Turns).outside(this);
+    return this.#waiting;
   }
 
   /** Gives a frame to the owner there is now. */
@@ -306,6 +337,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     const now = this.#time();
     this.#sentAt = now;
     this.#writer.flush(now);
+    this.#account?.linkChanged(this);
     if (this.#transport.bufferedBytes > 0) this.#wakeIn(this.#options.writeTimeoutMs);
     if (this.#writer.overfull) {
       this.fail("slow-consumer", `more than ${this.#options.maxQueuedBytes} bytes of answers wait for a peer that does not take them`);
@@ -405,6 +437,12 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     }
   }
 
+  /** Drops the socket of a link that has ended, with what it has not taken. */
+  drop(): void {
+    this.#transport.destroy();
+    this.#account?.linkGone(this);
+  }
+
   /** Closes the socket in the way of its transport. A peer that does not play along cannot keep it open. */
   #closeTransport(closeCode: number, reason: string): void {
     this.#timer = this.#clock.setTimer(this.#options.closeTimeoutMs, () => this.#transport.destroy());
@@ -419,6 +457,8 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     if (this.#state === "ended") return;
     this.#state = "ended";
     this.#waiting?.leave();
+    this.#waiting = undefined;
+    if (!this.#reading) this.#decoder = undefined;
     this.#cancelTimer();
     this.observer?.linkEnded(this, end);
     this.#owner.onEnd(this, end);
@@ -430,21 +470,29 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   onData(chunk: Uint8Array): void {
     if (!this.open) return;
     const { entrance } = this;
-    if (entrance === undefined || this.#waiting !== undefined) return this.#takeOrWait(chunk);
+    if (entrance === undefined || this.#waiting !== undefined || this.holding) return this.#takeOrWait(chunk);
     if (entrance.free) return void entrance.enter(() => this.#takeOrWait(chunk));
     this.#pauseFor(PAUSED_FOR_OTHERS);
-    const waiting = (this.#waiting = (this.#turns as Turns).outside(this));
+    const waiting = this.#toWait();
     waiting.add(chunk);
+    this.#account?.linkChanged(this);
     void entrance.enter(() => waiting.goOn());
   }
 
   #takeOrWait(chunk: Uint8Array): void {
-    const taken = this.#waiting === undefined ? this.take(chunk) : 0;
-    if (taken < chunk.length) this.#waiting?.add(chunk.subarray(taken));
+    const taken = this.#waiting === undefined && !this.holding ? this.#take(chunk) : 0;
+    if (taken < chunk.length && this.open) this.#toWait().add(chunk.subarray(taken));
+    this.#account?.linkChanged(this);
   }
 
-  /** @internal Of a chunk, or of what is left of it: as much as there is time for. */
+  /** @internal Of what waits: as much as there is time for. */
   take(chunk: Uint8Array): number {
+    const taken = this.#take(chunk);
+    this.#account?.linkChanged(this);
+    return taken;
+  }
+
+  #take(chunk: Uint8Array): number {
     const started = this.#clock.now();
     const now = Math.floor(started);
     this.#beganAt(now);
@@ -470,6 +518,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     } finally {
       this.#reading = false;
       if (this.#flushDue) this.flush();
+      if (!this.open) this.#decoder = undefined;
     }
     if (!this.open) return 0;
     this.#settle(taken);
@@ -496,6 +545,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     this.#liveness.received(now);
     if (weight > 0) this.#chargeBelow(weight, now);
     if (this.open) this.#watchFrame(now);
+    this.#account?.linkChanged(this);
   }
 
   /** What came below our frames. One by one, as frames of ours: only the one that exceeds a rate does not count for its address. */
@@ -509,20 +559,23 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   onDrain(): void {
     if (!this.open) return;
     this.#writer.noteProgress(this.#time());
+    this.#account?.linkChanged(this);
     if (this.bufferedBytes <= this.#options.highWaterMark / 2) this.#owner.onWritable(this);
   }
 
   /** @internal */
   onViolation(message: string): void {
-    this.#waiting?.work(true);
+    if (!this.holding) this.#waiting?.work(true);
     this.fail("protocol-violation", message);
   }
 
   /** @internal */
   onClose(closeCode: number, reason: string, error?: Error): void {
-    this.#waiting?.work(true);
+    if (!this.holding) this.#waiting?.work(true);
     this.#timer?.cancel();
     this.#end(error === undefined ? { closeCode, reason } : { closeCode, reason, error });
+    this.#writer.close();
+    this.#account?.linkGone(this);
   }
 
   /**
@@ -558,7 +611,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     if (turns === undefined) return;
     this.#spentUs += us;
     turns.end(us);
-    if (this.#waiting !== undefined || (!stopped && !turns.over(this.#spentUs, us))) return;
+    if (this.#waiting !== undefined || this.holding || (!stopped && !turns.over(this.#spentUs, us))) return;
     this.#pauseFor(PAUSED_FOR_OTHERS);
     this.#waiting = turns.wait(this);
   }
@@ -580,6 +633,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   /** @internal */
   turnEnds(): void {
     this.#waiting = undefined;
+    this.#account?.linkChanged(this);
     this.#resumeFrom(PAUSED_FOR_OTHERS);
   }
 
@@ -604,11 +658,6 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
 
   #deliver(frame: FrameView): void {
     if (!this.open) return this.#decoder?.decoder.stop();
-    if (this.#held !== undefined) {
-      this.#held.keep(frame);
-      if (this.#held.bytes > this.#options.maxQueuedBytes) this.fail("rate-exceeded", "too much was sent before the handshake was done");
-      return;
-    }
     this.#frameEnd = frame.end;
     this.#rate?.add(1);
     this.#good.add(this.#now);

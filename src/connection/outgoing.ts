@@ -120,6 +120,7 @@ export class SendQueue {
   readonly #waiting = new Deque<Waiting>();
   readonly #onDrop: (frame: Outgoing) => void;
   #bytes = 0;
+  #sharedBytes = 0;
 
   /** `onDrop` hears of frames that are dropped as their slow-consumer policy says. */
   constructor(options: ResolvedConnectionOptions, onDrop: (frame: Outgoing) => void) {
@@ -133,6 +134,11 @@ export class SendQueue {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Those of them that wait in other queues too. */
+  get sharedBytes(): number {
+    return this.#sharedBytes;
   }
 
   /** When the first frame has waited too long. */
@@ -161,7 +167,7 @@ export class SendQueue {
       );
     }
     this.#waiting.push({ frame, since: now });
-    this.#bytes += cost;
+    this.#entered(frame, cost);
   }
 
   /** Puts frames that have been through the queue before back in front, whatever the bounds. */
@@ -171,15 +177,31 @@ export class SendQueue {
     this.#waiting.clear();
     for (const frame of frames) {
       this.#waiting.push({ frame, since: now });
-      this.#bytes += costOf(frame);
+      this.#entered(frame, costOf(frame));
     }
     for (const waiting of behind) this.#waiting.push(waiting);
   }
 
   shift(): Outgoing | undefined {
     const waiting = this.#waiting.shift();
-    if (waiting !== undefined) this.#bytes -= costOf(waiting.frame);
+    if (waiting !== undefined) this.#left(waiting.frame);
     return waiting?.frame;
+  }
+
+  #entered(frame: Outgoing, cost: number): void {
+    this.#bytes += cost;
+    const { broadcast } = frame;
+    if (broadcast === undefined) return;
+    this.#sharedBytes += broadcast.payload.length;
+    broadcast.retain();
+  }
+
+  #left(frame: Outgoing): void {
+    this.#bytes -= costOf(frame);
+    const { broadcast } = frame;
+    if (broadcast === undefined) return;
+    this.#sharedBytes -= broadcast.payload.length;
+    broadcast.release();
   }
 
   /** Takes out the frames that have waited too long. */
@@ -204,7 +226,7 @@ export class SendQueue {
 
   #takeOut(match: (waiting: Waiting) => boolean): Outgoing[] {
     const removed = this.#waiting.remove(match);
-    for (const { frame } of removed) this.#bytes -= costOf(frame);
+    for (const { frame } of removed) this.#left(frame);
     return removed.map(({ frame }) => frame);
   }
 

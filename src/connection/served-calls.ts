@@ -3,6 +3,7 @@
 import type { FrameView } from "../codec/index.js";
 import { codeOfStatus, FramewireError, isCallErrorCode, peersError, statusOf } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
+import { CALL_MEMORY, messageMemory } from "./account.js";
 import { type Command, cmdName, type Handler } from "./commands.js";
 import { CallContext, type CallFacts } from "./context.js";
 import { Credit } from "./control-messages.js";
@@ -35,6 +36,9 @@ interface ServedCall {
   pump: Pump | undefined;
   /** Its handler has not returned, or the stream that it returned has not ended. */
   running: boolean;
+  /** Memory of the call and its request while its handler runs, and whether that is counted now. */
+  readonly memory: number;
+  counted: boolean;
 }
 
 const NO_FACTS: CallFacts = { metadata: Object.create(null) as CallFacts["metadata"], trace: undefined, timeoutMs: 0 };
@@ -82,13 +86,16 @@ export class ServedCalls implements DeadlineOwner {
       return failed(unimplemented(frame.cmd));
     }
     try {
+      const memory = callMemory(frame);
       const request = decodeRequest(handler.command, frame);
       const context = new CallContext(this.#facade, handler.command, factsOf(frame), this.#host.clock);
       const result = this.#dispatcher.run(handler, request, context);
       if (!(result instanceof Promise)) return;
       this.#messages++;
+      this.#host.held(memory);
       result.catch(failed).finally(() => {
         this.#messages--;
+        this.#host.held(-memory);
         this.#host.callSettled();
       });
     } catch (error) {
@@ -124,7 +131,7 @@ export class ServedCalls implements DeadlineOwner {
       this.#respondError(cmd, id, command.reliable, error);
       return true;
     }
-    this.#start(id, handler, request, facts);
+    this.#start(id, handler, request, facts, callMemory(frame));
     return true;
   }
 
@@ -197,13 +204,14 @@ export class ServedCalls implements DeadlineOwner {
     this.#deadlines?.clear();
   }
 
-  #start(id: number, handler: Handler, request: unknown, facts: CallFacts): void {
+  #start(id: number, handler: Handler, request: unknown, facts: CallFacts, memory: number): void {
     const { command } = handler;
     const context = new CallContext(this.#facade, command, facts, this.#host.clock);
     let call: ServedCall;
     const requests = command.requestStream
       ? new ItemQueue<unknown>({
           consumed: (cost) => this.#grant(call, cost),
+          held: (bytes) => this.#host.held(bytes),
           abandoned: () => {},
         })
       : undefined;
@@ -216,6 +224,8 @@ export class ServedCalls implements DeadlineOwner {
       sendCredit: command.responseStream ? new SendCredit(this.#host.peerCredit) : undefined,
       pump: undefined,
       running: true,
+      memory,
+      counted: false,
     };
     this.#calls.set(id, call);
     this.#deadlines ??= new Deadlines(this.#host.clock, this);
@@ -223,6 +233,7 @@ export class ServedCalls implements DeadlineOwner {
     try {
       const result = this.#dispatcher.run(handler, requests ?? request, context);
       if (result instanceof Promise) {
+        this.#count(call);
         result.then(
           (reply) => this.#returned(call, reply),
           (error) => this.#threw(call, error),
@@ -235,10 +246,18 @@ export class ServedCalls implements DeadlineOwner {
     }
   }
 
+  /** Until the handler is done, also where its call is over before that. */
+  #count(call: ServedCall): void {
+    call.counted = true;
+    this.#host.held(call.memory);
+  }
+
   /** The handler of a call, or the stream that it returned, runs no more. */
   #handled(call: ServedCall): void {
     if (!call.running) return;
     call.running = false;
+    if (call.counted) this.#host.held(-call.memory);
+    call.counted = false;
     if (this.#isOpen(call)) return;
     this.#late--;
     this.#dispatcher.lateHandlers--;
@@ -255,6 +274,7 @@ export class ServedCalls implements DeadlineOwner {
     const { command } = call;
     if (!command.responseStream) return this.#respond(call, command.response, result);
     call.running = true;
+    this.#count(call);
     call.pump = pump(result as AsyncIterable<unknown>, {
       sourceEnded: () => this.#handled(call),
       credit: call.sendCredit as SendCredit,
@@ -332,7 +352,7 @@ export class ServedCalls implements DeadlineOwner {
   #drop(call: ServedCall, error: FramewireError): void {
     if (!this.#isOpen(call)) return;
     call.context.abort("cancelled", error.message);
-    call.requests?.fail(error);
+    call.requests?.abort(error);
     this.#forget(call);
   }
 
@@ -342,10 +362,15 @@ export class ServedCalls implements DeadlineOwner {
       this.#late++;
       this.#dispatcher.lateHandlers++;
     }
-    call.requests?.fail(new FramewireError("cancelled", "the call is over"));
+    call.requests?.abort(new FramewireError("cancelled", "the call is over"));
     call.pump?.stop();
     this.#host.callSettled();
   }
+}
+
+/** Memory of a call or message whose handler runs. */
+export function callMemory({ start, end }: FrameView): number {
+  return CALL_MEMORY + messageMemory(end - start);
 }
 
 /** Decodes a request. @throws FramewireError `invalid-argument`. */

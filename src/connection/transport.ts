@@ -39,6 +39,8 @@ export interface Transport {
    * `onAlive` goes with every change.
    */
   readonly incomingMessage?: number;
+  /** Memory of what has arrived of that message, in bytes. */
+  readonly incomingMemory?: number;
   /** Once `bufferedBytes` is 0 nobody needs the memory of the bytes written any more: the system has a copy of them. */
   readonly copies?: true;
   /** Bytes that were written are changed on their way: whoever needs them again keeps a copy. */

@@ -2,6 +2,7 @@
  * Peers that send a lot take turns: one of them in each round of the event loop, however many there are. Whoever sends little is
  * looked at in every round, and so waits for the work of one heavy sender at most.
  */
+import { CHUNK_MEMORY } from "./account.js";
 import type { Clock } from "./clock.js";
 import { Deque } from "./deque.js";
 
@@ -27,6 +28,8 @@ export interface TurnTaker {
   take(bytes: Uint8Array): number;
   /** Its turn begins. */
   turnBegins(): void;
+  /** Nothing is taken now: what waits stays where it is until the taker queues it. */
+  readonly holding: boolean;
   /** Everything that waited is taken: it may receive again. */
   turnEnds(): void;
 }
@@ -38,6 +41,9 @@ export class Waiting {
   readonly #chunks: Uint8Array[] = [];
   /** Bytes of the first chunk that are taken. */
   #taken = 0;
+  /** A frame that was taken and is to be taken again, before everything else. */
+  #again: Uint8Array | undefined;
+  #memory = 0;
   #gone = false;
   #busy = false;
 
@@ -46,11 +52,30 @@ export class Waiting {
     this.#turns = turns;
   }
 
+  /** Memory of what waits. */
+  get memory(): number {
+    return this.#memory;
+  }
+
   /** Keeps a copy of bytes that came behind the others. */
   add(bytes: Uint8Array): void {
     if (this.#gone) return;
     this.#turns.held += bytes.length;
-    this.#chunks.push(Uint8Array.prototype.slice.call(bytes));
+    this.#memory += bytes.length + CHUNK_MEMORY;
+    // In memory of its own: a view would keep all that was read with it.
+    this.#chunks.push(new Uint8Array(bytes));
+  }
+
+  /** The frame at hand, in bytes of its own, is to be taken once more. */
+  repeat(frame: Uint8Array): void {
+    this.#again = frame;
+    this.#turns.held += frame.length;
+    this.#memory += frame.length + CHUNK_MEMORY;
+  }
+
+  /** Puts it in line for its turn. */
+  queue(): void {
+    if (!this.#gone) this.#turns.queue(this);
   }
 
   /** Takes what waits, all of it or until the turn is over. */
@@ -58,12 +83,19 @@ export class Waiting {
     // The peer may go while one of its frames is worked on.
     if (this.#busy) return;
     this.#busy = true;
-    for (let chunk = this.#chunks[0]; chunk !== undefined; chunk = this.#chunks[0]) {
+    const again = this.#again;
+    if (again !== undefined && !this.#taker.holding) {
+      this.#again = undefined;
+      this.#release(again);
+      this.#taker.take(again);
+    }
+    for (let chunk = this.#chunks[0]; chunk !== undefined && !this.#taker.holding; chunk = this.#chunks[0]) {
       const taken = this.#taker.take(this.#taken === 0 ? chunk : chunk.subarray(this.#taken));
       if (this.#gone) break;
       this.#turns.held -= taken;
       this.#taken += taken;
       if (this.#taken === chunk.length) {
+        this.#memory -= chunk.length + CHUNK_MEMORY;
         this.#chunks.shift();
         this.#taken = 0;
       } else if (!all) {
@@ -75,9 +107,10 @@ export class Waiting {
 
   /** The turn has come. */
   goOn(): void {
-    if (this.#gone) return;
+    if (this.#gone || this.#taker.holding) return;
     this.#taker.turnBegins();
     this.work(false);
+    if (this.#taker.holding) return;
     if (this.#chunks.length > 0) this.#turns.queue(this);
     else if (!this.#gone) this.#taker.turnEnds();
   }
@@ -86,7 +119,15 @@ export class Waiting {
   leave(): void {
     this.#gone = true;
     this.#turns.held += this.#taken;
+    if (this.#again !== undefined) this.#release(this.#again);
+    this.#again = undefined;
     for (const { length } of this.#chunks.splice(0)) this.#turns.held -= length;
+    this.#memory = 0;
+  }
+
+  #release(bytes: Uint8Array): void {
+    this.#turns.held -= bytes.length;
+    this.#memory -= bytes.length + CHUNK_MEMORY;
   }
 }
 

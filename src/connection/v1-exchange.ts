@@ -4,6 +4,7 @@
  */
 import type { FrameView } from "../codec/index.js";
 import { FramewireError } from "../errors.js";
+import { CHUNK_MEMORY } from "./account.js";
 import { type Command, cmdName } from "./commands.js";
 import { CallContext } from "./context.js";
 import { Deque } from "./deque.js";
@@ -11,7 +12,7 @@ import type { Dispatcher } from "./dispatcher.js";
 import type { CallHost } from "./host.js";
 import { encodeMessage } from "./messages.js";
 import { Outgoing } from "./outgoing.js";
-import { decodeRequest, isPeersFault, unimplemented } from "./served-calls.js";
+import { callMemory, decodeRequest, isPeersFault, unimplemented } from "./served-calls.js";
 
 /** A request whose reply has not gone back. Replies leave in request order. */
 interface ReplySlot {
@@ -20,6 +21,8 @@ interface ReplySlot {
   readonly cmd: number;
   /** The link has gone before the handler was done. */
   late: boolean;
+  /** Memory of the request while its handler runs, then of the reply. */
+  memory: number;
 }
 
 /** A call that waits for the peer's reply. One that was given up keeps its place, so that its late reply is not taken for the next one's. */
@@ -68,30 +71,38 @@ export class V1Exchange {
     if (command.requestStream || command.responseStream) {
       return failed(new FramewireError("unimplemented", `${command.name} streams, which version 1 peers cannot`));
     }
-    const slot: ReplySlot = { state: "running", payload: undefined, cmd: command.cmd, late: false };
+    const slot: ReplySlot = { state: "running", payload: undefined, cmd: command.cmd, late: false, memory: 0 };
     this.#slots.push(slot);
+    const memory = callMemory(frame);
     const returned = (reply: unknown) => {
-      this.#handled(slot);
+      if (this.#handled(slot)) return;
       if (reply === undefined || command.oneWay) {
         slot.state = "nothing";
       } else {
         slot.payload = encodeMessage(command.response, reply);
         slot.state = "ready";
       }
+      this.#hold(slot, slot.payload === undefined ? 0 : CHUNK_MEMORY + slot.payload.length);
       this.#reply();
     };
     const threw = (error: unknown) => {
-      this.#handled(slot);
+      const late = this.#handled(slot);
       if (isPeersFault(error)) this.#host.useless();
       failed(error);
+      if (late) return;
       slot.state = "nothing";
+      this.#hold(slot, 0);
       this.#reply();
     };
     try {
       const request = decodeRequest(command, frame);
       const result = this.#dispatcher.run(handler, request, new CallContext(this.#facade, command, NO_FACTS, this.#host.clock));
-      if (result instanceof Promise) result.then(returned).catch(threw);
-      else returned(result);
+      if (result instanceof Promise) {
+        this.#hold(slot, memory);
+        result.then(returned).catch(threw);
+      } else {
+        returned(result);
+      }
     } catch (error) {
       threw(error);
     }
@@ -108,7 +119,10 @@ export class V1Exchange {
   /** The link is gone and with it every request under way. */
   end(): void {
     for (const slot of this.#slots) {
-      if (slot.state !== "running") continue;
+      if (slot.state !== "running") {
+        this.#hold(slot, 0);
+        continue;
+      }
       slot.late = true;
       this.#late++;
       this.#dispatcher.lateHandlers++;
@@ -117,18 +131,28 @@ export class V1Exchange {
     this.#pending.clear();
   }
 
-  /** A handler has returned. */
-  #handled(slot: ReplySlot): void {
-    if (!slot.late) return;
+  /** A handler has returned. True if its link has gone. */
+  #handled(slot: ReplySlot): boolean {
+    if (!slot.late) return false;
     slot.late = false;
     this.#late--;
     this.#dispatcher.lateHandlers--;
+    this.#hold(slot, 0);
     this.#host.callSettled();
+    return true;
+  }
+
+  /** Counts what a slot holds from now on. */
+  #hold(slot: ReplySlot, memory: number): void {
+    if (memory === slot.memory) return;
+    this.#host.held(memory - slot.memory);
+    slot.memory = memory;
   }
 
   #reply(): void {
     for (let slot = this.#slots.peek(); slot !== undefined && slot.state !== "running"; slot = this.#slots.peek()) {
       this.#slots.shift();
+      this.#hold(slot, 0);
       if (slot.state === "ready") {
         const frame = new Outgoing(slot.cmd, undefined, undefined, false);
         frame.payload = slot.payload;

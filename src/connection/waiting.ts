@@ -38,6 +38,11 @@ export class WaitingFrames {
     return this.#ready.bytes;
   }
 
+  /** Those of them that wait for other connections too. */
+  get sharedBytes(): number {
+    return this.#ready.sharedBytes;
+  }
+
   /** Takes a frame in. @throws FramewireError `queue-full` */
   push(frame: Outgoing): void {
     (this.isLater(frame) ? (this.#later as SendQueue) : this.#ready).push(frame, this.#clock.now());

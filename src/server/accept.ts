@@ -6,7 +6,6 @@ import type { Hello } from "../connection/control-messages.js";
 import type { Entrance } from "../connection/entrance.js";
 import { KIND_HELLO } from "../connection/frame-kind.js";
 import { HANDSHAKE_DEFAULTS, MAX_HELLO, readHello, sayClosing, WIRE_VERSION } from "../connection/handshake.js";
-import { HeldFrames } from "../connection/held-frames.js";
 import { Link, type LinkEnd, type LinkOwner, type SharedByLinks } from "../connection/link.js";
 import type { Heartbeat } from "../connection/liveness.js";
 import { type AddressShare, type RateLimits, RateMeter } from "../connection/rate-limit.js";
@@ -132,8 +131,8 @@ export class Acceptance implements LinkOwner, Newcomer {
       const length = frame.payloadEnd - frame.payloadStart;
       if (length > this.#maxPayload)
         return link.fail("frame-too-large", `a payload of ${length} bytes; at most ${this.#maxPayload} are taken`);
-      this.#decide(() => this.#target.acceptV1(link, this.#arrival.upgrade));
-      return link.redeliver(frame);
+      const decided = this.#decide(() => this.#target.acceptV1(link, this.#arrival.upgrade), frame);
+      return decided ? link.redeliver(frame) : undefined;
     }
     this.#decide(() => {
       if (frame.kindNumber !== KIND_HELLO) {
@@ -156,17 +155,24 @@ export class Acceptance implements LinkOwner, Newcomer {
     this.#target.refused(this, end);
   }
 
-  /** Runs what takes the link over. Frames that come right behind a hello wait while the server still thinks about it. */
-  #decide(accept: () => void | Promise<void>): void {
+  /**
+   * Runs what takes the link over. False if that takes its time: what arrives after the frame that was `first` waits meanwhile, and that
+   * frame too, if it is to be delivered again.
+   */
+  #decide(accept: () => void | Promise<void>, first?: FrameView): boolean {
     let accepting: void | Promise<void>;
     try {
       accepting = accept();
     } catch (error) {
-      return this.refuse(error);
+      this.refuse(error);
+      return false;
     }
-    if (accepting === undefined) return this.#settle();
+    if (accepting === undefined) {
+      this.#settle();
+      return true;
+    }
     this.#idle = false;
-    this.link.hold(new HeldFrames());
+    this.link.hold(first);
     accepting.then(
       () => {
         this.#settle();
@@ -174,6 +180,7 @@ export class Acceptance implements LinkOwner, Newcomer {
       },
       (error) => this.refuse(error),
     );
+    return false;
   }
 
   #settle(): void {

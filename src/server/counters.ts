@@ -46,6 +46,10 @@ export interface ServerStats {
   readonly limits: Readonly<Record<LimitCode, number>>;
   /** Messages dropped since the start as their command's `slow_consumer` says, because a client did not keep up. */
   readonly dropped: number;
+  /** Bytes of memory held for all clients: everything that waits, in either direction. Bounded by `maxServerBytes`. */
+  readonly heldBytes: number;
+  /** Connections closed, and sessions dropped, since the start because of `maxServerBytes`. Each counts in `limits` too. */
+  readonly shed: number;
   /** How often a client was turned away since the start, and why. */
   readonly refusals: Readonly<Record<RefusalCode, number>>;
 }

@@ -29,6 +29,7 @@ import { Counters, type ServerStats } from "./counters.js";
 import { type ListenAddresses, Listeners, type ListenOptions, type ListenTarget } from "./listen.js";
 import { newSession, type Resumption, resume } from "./resume.js";
 import { Rooms } from "./rooms.js";
+import { ServerAccount } from "./server-account.js";
 import { ServerConnection } from "./server-connection.js";
 import type { ServerEvents } from "./server-events.js";
 import type { AuthenticationRequest, ServerContext, ServerOptions } from "./server-options.js";
@@ -78,6 +79,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   readonly #entrance: Entrance;
   readonly #resumeRule: ResumeRule;
   readonly #counters = new Counters();
+  readonly #account: ServerAccount;
   readonly #links: LinkSettings;
   readonly #listeners: Listeners;
   #closing = false;
@@ -95,6 +97,12 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
     this.#room = new WaitingRoom(resolved.maxHandshakes);
     this.#entrance = new Entrance(clock);
     this.#resumeRule = new ResumeRule(options);
+    this.#account = new ServerAccount(resolved, clock, {
+      connections: { [Symbol.iterator]: () => this.#live.keys() },
+      handshakes: { [Symbol.iterator]: () => this.#handshakes() },
+      addressOf: (connection) => this.#live.get(connection)?.facade.transport.remoteAddress ?? "",
+      evict: (connection, message) => this.#evict(connection, message),
+    });
     this.#dispatcher.authorize = options.authorize as Dispatcher["authorize"];
     const heartbeat = { intervalMs: resolved.heartbeatIntervalMs, timeoutMs: () => resolved.heartbeatTimeoutMs };
     this.#links = {
@@ -103,7 +111,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
       heartbeat,
       rates: rateLimits(resolved),
       entrance: this.#entrance,
-      shared: { pool: new CodecPool(), timers, turns: new Turns(clock) },
+      shared: { pool: new CodecPool(), timers, turns: new Turns(clock), account: this.#account },
     };
     const target: ListenTarget = {
       room: this.#room,
@@ -167,6 +175,8 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
       accepted,
       limits: { ...limits },
       dropped,
+      heldBytes: this.#account.bytes,
+      shed: this.#account.shed,
       refusals: { ...refusals },
     };
   }
@@ -239,7 +249,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   }
 
   #sendAll(connections: Iterable<Connection>, command: Command, message: unknown): void {
-    const broadcast = new Broadcast(command, message, this.#options.magic);
+    const broadcast = new Broadcast(command, message, this.#options.magic, this.#account);
     for (const connection of connections) connection.answer(broadcast.outgoing());
   }
 
@@ -290,6 +300,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   linkEnded(link: Link, { error }: LinkEnd): void {
     const { remoteAddress } = link.info;
     this.#admission.leave(remoteAddress);
+    this.#account.linkEnded(link);
     if (!(error instanceof FramewireError)) return;
     const session = link.owner instanceof Connection ? this.#live.get(link.owner) : undefined;
     this.#limited(error.code, error.message, remoteAddress, session?.facade);
@@ -347,7 +358,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   /** The connection and session of a new client. */
   #welcome(link: Link, peer: PeerDescription, { identity, subject }: Authentication): ServerSession {
     const facade = new ServerConnection({ id: String(this.#nextId++), peer, identity }, link.info, this.#rooms);
-    const connection = new Connection("server", this.#dispatcher, facade, this.#options, this.#clock);
+    const connection = new Connection("server", this.#dispatcher, facade, this.#options, this.#clock, { account: this.#account });
     const session = new ServerSession(connection, facade, this);
     session.subject = subject;
     this.#live.set(connection, session);
@@ -403,6 +414,19 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   #dropped({ connection, facade }: ServerSession, why: SessionDrop): void {
     if (why === "evicted") this.#events.emit("eviction", facade);
     connection.close(1006, DROPPED[why]);
+  }
+
+  *#handshakes(): Generator<Link> {
+    for (const newcomer of this.#room) if (newcomer instanceof Acceptance) yield newcomer.link;
+  }
+
+  /** There is no room for the session of a client that is away. */
+  #evict(connection: Connection, message: string): void {
+    const session = this.#live.get(connection);
+    if (session === undefined) return;
+    this.#limited("slow-consumer", message, session.facade.transport.remoteAddress, session.facade);
+    this.#sessions.remove(session);
+    this.#dropped(session, "evicted");
   }
 
   #welcomeFor(session: ServerSession): Omit<Welcome, keyof Resumption["welcome"]> {

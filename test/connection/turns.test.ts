@@ -264,7 +264,12 @@ it("heavy senders take turns, one in each round of the event loop", () => {
   const clock = new BusyClock();
   const turns = new Turns(clock);
   const order: string[] = [];
-  const taker = (name: string): TurnTaker => ({ take: ({ length }) => length, turnBegins: () => order.push(name), turnEnds: () => {} });
+  const taker = (name: string): TurnTaker => ({
+    holding: false,
+    take: ({ length }) => length,
+    turnBegins: () => order.push(name),
+    turnEnds: () => {},
+  });
   for (const name of ["a", "b", "c"]) turns.wait(taker(name));
   const rounds: string[][] = [];
   for (let round = 0; round < 4; round++) {

@@ -1,0 +1,38 @@
+/**
+ * What is held for a peer, counted as memory: the parts of one connection's account are numbers that its link and its session keep
+ * anyway, and a server's keeper of accounts adds them up. docs/decisions/accounts.md
+ */
+import type { Connection } from "./connection.js";
+import type { Link } from "./link.js";
+
+/** Keeps the account of a server. Each call compares what is held now with what was counted before. */
+export interface AccountKeeper {
+  /** What its application has not taken of one connection, in bytes, from which on that connection is not read. */
+  readonly pauseBytes: number;
+  /** What a link holds may have changed, or what the connection holds that owns it. */
+  linkChanged(link: Link): void;
+  /** What a connection holds may have changed. */
+  connectionChanged(connection: Connection): void;
+  /** The socket of a link is gone, and its memory with it. */
+  linkGone(link: Link): void;
+  /** Bytes that many connections hold together have been added, or are gone. */
+  sharedChanged(bytes: number): void;
+}
+
+// Memory of the objects that go with what is counted in bytes, measured on Node 20 to 24 and rounded up.
+
+/** A chunk of bytes in memory of its own. */
+export const CHUNK_MEMORY = 256;
+/** The decoder of a stream that stands within a frame. */
+export const DECODER_MEMORY = 2048;
+/** A write that the socket has not taken. */
+export const WRITE_MEMORY = 512;
+/** A frame in a queue, beside what the queue counts itself. */
+export const QUEUED_MEMORY = 384;
+/** A call or message whose handler runs: context, promises, the entry of its table. */
+export const CALL_MEMORY = 1024;
+
+/** A decoded message that waits, by the length of its payload: text may take two bytes for a character that came in one. */
+export function messageMemory(payload: number): number {
+  return 2 * payload + 192;
+}

@@ -1,0 +1,260 @@
+/** What a server holds for all its peers together, and who is closed when that, or what it holds for one of them, is too much. */
+import { pinnedBytes } from "../codec/write-block.js";
+import type { AccountKeeper } from "../connection/account.js";
+import type { Clock, Timer } from "../connection/clock.js";
+import { Connection } from "../connection/connection.js";
+import type { Link } from "../connection/link.js";
+import { addressKey } from "./admission.js";
+
+/** What an account needs of its server. */
+export interface AccountHost {
+  /** Every connection, those whose client is away included. */
+  readonly connections: Iterable<Connection>;
+  /** Links whose handshake is not done. */
+  readonly handshakes: Iterable<Link>;
+  /** The address of a connection's client. */
+  addressOf(connection: Connection): string;
+  /** Drops the session of a client that is away. */
+  evict(connection: Connection, message: string): void;
+}
+
+export interface AccountLimits {
+  readonly maxConnectionBytes: number;
+  readonly maxServerBytes: number;
+  readonly writeTimeoutMs: number;
+}
+
+/** The part of `maxConnectionBytes` that the application may leave untaken before the connection is not read any more. */
+const PAUSE_SHARE = 1 / 2;
+
+/** The part of `maxServerBytes` that is left when it was reached. */
+const LEFT_SHARE = 3 / 4;
+
+/** A connection that is not read, as its application takes nothing. */
+interface Stalled {
+  memory: number;
+  progress: boolean;
+  timer: Timer;
+}
+
+/** A connection or handshake that can be closed, and what it holds. */
+interface Holder {
+  readonly subject: Connection | Link;
+  readonly bytes: number;
+}
+
+interface AddressHolders {
+  bytes: number;
+  readonly holders: Holder[];
+}
+
+export class ServerAccount implements AccountKeeper {
+  readonly pauseBytes: number;
+  readonly #limits: AccountLimits;
+  readonly #clock: Clock;
+  readonly #host: AccountHost;
+  #bytes = 0;
+  #shed = 0;
+  #checkDue = false;
+  /** Connections and links that hold more than one may. */
+  readonly #over = new Set<Connection | Link>();
+  readonly #stalled = new Map<Connection, Stalled>();
+  /** Links that have ended, and whose socket is still there with what it has not taken. */
+  readonly #closing = new Set<Link>();
+
+  constructor(limits: AccountLimits, clock: Clock, host: AccountHost) {
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#host = host;
+    this.pauseBytes = limits.maxConnectionBytes * PAUSE_SHARE;
+  }
+
+  /** Bytes of memory held for all peers. */
+  get bytes(): number {
+    return this.#bytes + pinnedBytes();
+  }
+
+  /** Connections closed because of `maxServerBytes`. */
+  get shed(): number {
+    return this.#shed;
+  }
+
+  linkChanged(link: Link): void {
+    if (link.counted < 0) return;
+    const { owner } = link;
+    const bytes = link.receivedMemory + link.unsentMemory + (owner.heldMemory ?? 0);
+    const grown = bytes - link.counted;
+    link.counted = bytes;
+    this.#add(grown);
+    if (owner instanceof Connection) this.connectionChanged(owner);
+    else if (bytes > this.#limits.maxConnectionBytes && link.open) this.#exceeded(link);
+  }
+
+  connectionChanged(connection: Connection): void {
+    const { receivedMemory, unsentMemory } = connection;
+    const bytes = receivedMemory + unsentMemory;
+    const own = bytes - connection.sharedBytes;
+    const grown = own - connection.counted;
+    connection.counted = own;
+    this.#add(grown);
+    if (receivedMemory >= this.pauseBytes) this.#watch(connection, receivedMemory);
+    else if (connection.closed && this.#stalled.size > 0) this.#unwatch(connection);
+    if (bytes + (connection.link?.counted ?? 0) > this.#limits.maxConnectionBytes && !connection.closed) this.#exceeded(connection);
+  }
+
+  sharedChanged(bytes: number): void {
+    this.#add(bytes);
+  }
+
+  /** A link has ended; its socket may still hold what it has not taken. */
+  linkEnded(link: Link): void {
+    this.linkChanged(link);
+    if (link.counted > 0) this.#closing.add(link);
+  }
+
+  linkGone(link: Link): void {
+    if (link.counted < 0) return;
+    this.#add(-link.counted);
+    link.counted = -1;
+    this.#closing.delete(link);
+    this.#over.delete(link);
+  }
+
+  #add(bytes: number): void {
+    this.#bytes += bytes;
+    if (bytes > 0 && this.bytes > this.#limits.maxServerBytes) this.#checkSoon();
+  }
+
+  #exceeded(subject: Connection | Link): void {
+    this.#over.add(subject);
+    this.#checkSoon();
+  }
+
+  /** Not at once: whoever changed what is held is in the middle of something. */
+  #checkSoon(): void {
+    if (this.#checkDue) return;
+    this.#checkDue = true;
+    this.#clock.defer(() => {
+      this.#checkDue = false;
+      this.#check();
+    });
+  }
+
+  #check(): void {
+    const { maxConnectionBytes, maxServerBytes } = this.#limits;
+    const over = [...this.#over];
+    this.#over.clear();
+    for (const subject of over) {
+      if (bytesOf(subject) > maxConnectionBytes)
+        this.#close(subject, `maxConnectionBytes is ${maxConnectionBytes}, and more is held for this connection`);
+    }
+    if (this.bytes > maxServerBytes) this.#shedTo(maxServerBytes * LEFT_SHARE);
+  }
+
+  /** Closes connections of the address that holds the most, the largest first, until no more than `target` bytes are held. */
+  #shedTo(target: number): void {
+    for (const link of [...this.#closing]) {
+      if (this.bytes <= target) return;
+      link.drop();
+    }
+    const addresses = this.#byAddress();
+    const message = `maxServerBytes is ${this.#limits.maxServerBytes}, and of all addresses this one holds the most`;
+    for (let address = addresses[0]; address !== undefined && this.bytes > target; address = addresses[0]) {
+      const holder = address.holders.pop();
+      if (holder === undefined) {
+        addresses.shift();
+        continue;
+      }
+      address.bytes -= holder.bytes;
+      sink(addresses);
+      this.#shed++;
+      this.#close(holder.subject, message);
+    }
+  }
+
+  /** All that can be closed, by address: the one that holds the most first, within it the one that holds the most last. */
+  #byAddress(): AddressHolders[] {
+    const addresses = new Map<string, AddressHolders>();
+    const add = (subject: Connection | Link, address: string) => {
+      const bytes = bytesOf(subject);
+      if (bytes === 0) return;
+      const key = addressKey(address);
+      const known = addresses.get(key);
+      if (known === undefined) addresses.set(key, { bytes, holders: [{ subject, bytes }] });
+      else {
+        known.bytes += bytes;
+        known.holders.push({ subject, bytes });
+      }
+    };
+    for (const connection of this.#host.connections) add(connection, this.#host.addressOf(connection));
+    for (const link of this.#host.handshakes) add(link, link.info.remoteAddress);
+    for (const { holders } of addresses.values()) holders.sort((a, b) => a.bytes - b.bytes);
+    return [...addresses.values()].sort((a, b) => b.bytes - a.bytes);
+  }
+
+  /** What the peer has sent piles up, or what it does not take: the larger part says which. */
+  #close(subject: Connection | Link, message: string): void {
+    if (!(subject instanceof Connection)) {
+      if (subject.open) subject.fail("rate-exceeded", message);
+      return this.#freed(subject);
+    }
+    if (subject.closed) return;
+    const { link } = subject;
+    if (link === undefined) return this.#host.evict(subject, message);
+    const received = subject.receivedMemory + link.receivedMemory;
+    const unsent = subject.unsentMemory + link.unsentMemory;
+    subject.exceed(received > unsent ? "rate-exceeded" : "slow-consumer", message);
+    this.#freed(link);
+  }
+
+  /** A socket that takes nothing will not take the reason either, and would hold what it has until it is dropped. */
+  #freed(link: Link): void {
+    if (this.bytes > this.#limits.maxServerBytes * LEFT_SHARE && link.bufferedBytes > 0) link.drop();
+  }
+
+  /** Nothing more of the peer is read until its application takes something; that may last as long as a write may. */
+  #watch(connection: Connection, memory: number): void {
+    const known = this.#stalled.get(connection);
+    if (known !== undefined) {
+      known.progress ||= memory < known.memory;
+      known.memory = memory;
+      return;
+    }
+    const { writeTimeoutMs } = this.#limits;
+    const look = () => {
+      if (connection.receivedMemory < this.pauseBytes) return void this.#stalled.delete(connection);
+      if (stalled.progress) {
+        stalled.progress = false;
+        stalled.timer = this.#clock.setTimer(writeTimeoutMs, look);
+        return;
+      }
+      this.#stalled.delete(connection);
+      connection.exceed(
+        "rate-exceeded",
+        `half of maxConnectionBytes, which is ${this.#limits.maxConnectionBytes}, was sent, and nothing of it taken within ${writeTimeoutMs} ms`,
+      );
+    };
+    const stalled: Stalled = { memory, progress: false, timer: this.#clock.setTimer(writeTimeoutMs, look) };
+    this.#stalled.set(connection, stalled);
+  }
+
+  #unwatch(connection: Connection): void {
+    this.#stalled.get(connection)?.timer.cancel();
+    this.#stalled.delete(connection);
+  }
+}
+
+function bytesOf(subject: Connection | Link): number {
+  if (!(subject instanceof Connection)) return Math.max(0, subject.counted);
+  return subject.receivedMemory + subject.unsentMemory + Math.max(0, subject.link?.counted ?? 0);
+}
+
+/** Moves the first address, which has got smaller, to its place. */
+function sink(addresses: AddressHolders[]): void {
+  const first = addresses[0] as AddressHolders;
+  let at = 0;
+  for (let next = addresses[at + 1]; next !== undefined && next.bytes > first.bytes; next = addresses[at + 1]) {
+    addresses[at++] = next;
+  }
+  addresses[at] = first;
+}
