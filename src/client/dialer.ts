@@ -113,7 +113,8 @@ export class Dialer {
   async #credentials(): Promise<Uint8Array> {
     const { credentials } = this.#options;
     const value = typeof credentials === "function" ? await credentials() : credentials;
-    return typeof value === "string" ? new TextEncoder().encode(value) : (value ?? EMPTY);
+    // A copy, as the socket has yet to open: the application may use its buffer again.
+    return typeof value === "string" ? new TextEncoder().encode(value) : value === undefined ? EMPTY : new Uint8Array(value);
   }
 }
 

@@ -2,7 +2,7 @@
 import { SharedFrame } from "../codec/shared-frame.js";
 import { type AccountKeeper, CHUNK_MEMORY } from "./account.js";
 import type { Command } from "./commands.js";
-import { encodeMessage } from "./messages.js";
+import { encodeOwned } from "./messages.js";
 import { Outgoing } from "./outgoing.js";
 
 export class Broadcast {
@@ -18,7 +18,7 @@ export class Broadcast {
   constructor(command: Command, message: unknown, magic: number, account?: AccountKeeper) {
     this.#account = account;
     this.command = command;
-    this.payload = encodeMessage(command.request, message);
+    this.payload = encodeOwned(command.request, message);
     this.#magic = magic;
   }
 

@@ -13,7 +13,7 @@ import { KIND_CANCEL, KIND_CREDIT, KIND_END, KIND_ITEM, KIND_REQUEST } from "./f
 import type { CallHost } from "./host.js";
 import { ItemQueue } from "./item-queue.js";
 import type { Journal } from "./journal.js";
-import { decodeMessage, encodeMessage } from "./messages.js";
+import { decodeMessage, encodeOwned } from "./messages.js";
 import { newOpenCalls } from "./open-calls.js";
 import { decodeExt, encodeExt, type FrameOwner, NO_METADATA, Outgoing } from "./outgoing.js";
 import { type Pump, pump } from "./pump.js";
@@ -329,7 +329,7 @@ export class CallTable implements DeadlineOwner {
       credit: call.sendCredit as SendCredit,
       whenWritable: () => this.#host.whenWritable(),
       send: (message) => {
-        const payload = encodeMessage(call.command.request, message);
+        const payload = encodeOwned(call.command.request, message);
         this.#post(call, KIND_ITEM, payload);
         return payload.length;
       },

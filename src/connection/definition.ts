@@ -2,7 +2,8 @@
 
 /**
  * What encodes and decodes one message type: ts-proto's `MessageFns`, a protobufjs class or reflected type, or
- * anything of the same shape. `decode` must not keep the bytes it is given, unless as copies.
+ * anything of the same shape. What `finish` gives is written or copied before the codec is asked for anything else, so a
+ * codec may use one buffer for all its messages. The bytes that `decode` gets are its own: it may keep them.
  */
 export interface MessageCodec<In = unknown, Out = unknown> {
   encode(message: In): { finish(): Uint8Array };

@@ -193,7 +193,7 @@ export class FrameSender implements AckWatched {
    */
   post(frame: Outgoing): void {
     if (!frame.durable || this.#journal === undefined) return this.#post(frame);
-    frame.settlePayload();
+    frame.settleOwned();
     this.#checkSize(frame);
     this.#journal.accept(frame, () => this.#post(frame));
   }

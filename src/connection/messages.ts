@@ -41,7 +41,8 @@ export function completeMessage(codec: MessageCodec, message: unknown): unknown 
 }
 
 /**
- * Serialises `message`; fields may be left out where the codec has ts-proto's `fromPartial`. The bytes belong to the caller.
+ * Serialises `message`; fields may be left out where the codec has ts-proto's `fromPartial`. The bytes are to be written at once:
+ * a codec of the application may use their memory for its next message.
  * @throws whatever the codec throws, and TypeError if it gives no bytes: a payload without a length would damage the frames after it
  */
 export function encodeMessage(codec: MessageCodec, message: unknown): Uint8Array {
@@ -50,6 +51,13 @@ export function encodeMessage(codec: MessageCodec, message: unknown): Uint8Array
   const bytes: unknown = codec.encode(complete).finish();
   if (!ArrayBuffer.isView(bytes)) throw new TypeError("the codec's encode(…).finish() must give a Uint8Array");
   return bytes as Uint8Array;
+}
+
+/** The same for bytes that are kept: the caller owns them. @throws as {@link encodeMessage} */
+export function encodeOwned(codec: MessageCodec, message: unknown): Uint8Array {
+  const bytes = encodeMessage(codec, message);
+  // Not by `slice`, whose result is another view of the same memory where the codec gives a Buffer.
+  return inPlace?.suits(codec) === true ? bytes : new Uint8Array(bytes);
 }
 
 /** Reads the payload of a frame. The message shares no bytes with it. @throws whatever the codec throws */

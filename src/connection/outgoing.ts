@@ -8,7 +8,7 @@ import type { SlowConsumerPolicy } from "./commands.js";
 import { FrameExt } from "./control-messages.js";
 import type { MessageCodec } from "./definition.js";
 import { Deque } from "./deque.js";
-import { completeMessage, encodeMessage, inPlace } from "./messages.js";
+import { completeMessage, encodeMessage, encodeOwned, inPlace } from "./messages.js";
 
 /** Told once: the frame went out, or with an error that it never will. */
 export interface FrameOwner {
@@ -58,10 +58,18 @@ export class Outgoing {
     this.reliable = reliable;
   }
 
-  /** Encodes the message, if that was still to be done. @throws whatever the codec throws */
+  /** Encodes the message, if that was still to be done, for a frame that is written at once. @throws whatever the codec throws */
   settlePayload(): void {
-    if (this.codec === undefined) return;
-    this.payload = encodeMessage(this.codec, this.message);
+    if (this.codec !== undefined) this.#settle(encodeMessage(this.codec, this.message));
+  }
+
+  /** The same for a frame that is kept: its payload is no codec's memory. */
+  settleOwned(): void {
+    if (this.codec !== undefined) this.#settle(encodeOwned(this.codec, this.message));
+  }
+
+  #settle(payload: Uint8Array): void {
+    this.payload = payload;
     this.codec = undefined;
     this.message = undefined;
   }
@@ -69,17 +77,15 @@ export class Outgoing {
   /** The same for a frame that has to wait: its payload may lie in memory on loan until it `left`. */
   park(): void {
     const { codec } = this;
-    if (inPlace === undefined || codec === undefined || !inPlace.suits(codec)) return this.settlePayload();
+    if (inPlace === undefined || codec === undefined || !inPlace.suits(codec)) return this.settleOwned();
     const { bytes, memory } = inPlace.park(codec, completeMessage(codec, this.message));
-    this.payload = bytes;
+    this.#settle(bytes);
     this.#memory = memory;
-    this.codec = undefined;
-    this.message = undefined;
   }
 
   /** The same where the payload is shown to somebody who may keep it: its memory is not given back. */
   settleForGood(): void {
-    this.settlePayload();
+    this.settleOwned();
     this.#memory = undefined;
   }
 

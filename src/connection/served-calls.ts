@@ -14,7 +14,7 @@ import type { Dispatcher } from "./dispatcher.js";
 import { KIND_CREDIT, KIND_ITEM, KIND_RESPONSE } from "./frame-kind.js";
 import type { CallHost } from "./host.js";
 import { ItemQueue } from "./item-queue.js";
-import { decodeMessage, encodeMessage } from "./messages.js";
+import { decodeMessage, encodeOwned } from "./messages.js";
 import { newOpenCalls } from "./open-calls.js";
 import { decodeExt, encodeExt, Outgoing } from "./outgoing.js";
 import { type Pump, pump } from "./pump.js";
@@ -280,7 +280,7 @@ export class ServedCalls implements DeadlineOwner {
       credit: call.sendCredit as SendCredit,
       whenWritable: () => this.#host.whenWritable(),
       send: (message) => {
-        const payload = encodeMessage(command.response, message);
+        const payload = encodeOwned(command.response, message);
         this.#send(call, KIND_ITEM, payload);
         return payload.length;
       },

@@ -10,7 +10,7 @@ import { CallContext } from "./context.js";
 import { Deque } from "./deque.js";
 import type { Dispatcher } from "./dispatcher.js";
 import type { CallHost } from "./host.js";
-import { encodeMessage } from "./messages.js";
+import { encodeOwned } from "./messages.js";
 import { Outgoing } from "./outgoing.js";
 import { callMemory, decodeRequest, isPeersFault, unimplemented } from "./served-calls.js";
 
@@ -79,7 +79,7 @@ export class V1Exchange {
       if (reply === undefined || command.oneWay) {
         slot.state = "nothing";
       } else {
-        slot.payload = encodeMessage(command.response, reply);
+        slot.payload = encodeOwned(command.response, reply);
         slot.state = "ready";
       }
       this.#hold(slot, slot.payload === undefined ? 0 : CHUNK_MEMORY + slot.payload.length);
