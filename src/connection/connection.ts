@@ -16,7 +16,7 @@ import { ReceivedSequence, type ReplayBuffer, type SequenceRange } from "./deliv
 import type { Dispatcher } from "./dispatcher.js";
 import { Emitter } from "./emitter.js";
 import type { ConnectionEvents, GapEvent } from "./events.js";
-import { KIND_GOAWAY, KIND_PING, KIND_RESPONSE } from "./frame-kind.js";
+import { KIND_GOAWAY, KIND_HELLO, KIND_PING, KIND_RESPONSE } from "./frame-kind.js";
 import { FrameSender } from "./frame-sender.js";
 import { goawayPayload, sayClosing, versionOneAgreement } from "./handshake.js";
 import type { CallHost } from "./host.js";
@@ -382,12 +382,20 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
       this.events.emit("frame", { direction: "in", version, cmd, kind: kindNumber as FrameKind, callId, payload, bytes: end - start });
     }
     if (this.version === 2) this.#router.route(link, frame);
+    else if (frame.version !== 1 && frame.kindNumber === KIND_HELLO && frame.cmd === 0) this.#refuseHello(link);
     // Of version 2 as well: their trailers mean nothing here.
     else this.#exchange().onFrame(frame);
     if (!this.#paused && this.#overloaded(1)) {
       this.#paused = true;
       link.pause();
     }
+  }
+
+  /** The peer speaks version 2, and knows what a goaway is. */
+  #refuseHello(link: Link): void {
+    const reason = "this connection speaks version 1";
+    sayClosing(link, closeCodeOf("version-unsupported"), reason);
+    link.fail("version-unsupported", reason);
   }
 
   onDamage(link: Link): void {

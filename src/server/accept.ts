@@ -26,6 +26,8 @@ export interface UpgradeRequest {
 export interface Arrival {
   /** Present on a WebSocket. */
   readonly upgrade?: UpgradeRequest;
+  /** The link is of version 1 from its start, whether or not its peer ever sends anything. Default: the peer decides. */
+  readonly version?: 1 | undefined;
   /** When its socket was accepted, on the server's clock. Default: now. */
   readonly since?: number | undefined;
   /** Why it must go, if it must. */
@@ -77,6 +79,7 @@ export class Acceptance implements LinkOwner, Newcomer {
   readonly #arrival: Arrival;
   readonly #timer: Timer;
   readonly #maxPayload: number;
+  readonly #entrance: Entrance;
   #idle = true;
 
   /** `share`: what the address of the peer sends over all its sockets. */
@@ -93,6 +96,7 @@ export class Acceptance implements LinkOwner, Newcomer {
     this.link.entrance = entrance;
     this.link.firstPayload = MAX_HELLO;
     this.#maxPayload = options.maxPayload;
+    this.#entrance = entrance;
     const left = options.handshakeTimeoutMs - (clock.now() - (arrival.since ?? clock.now()));
     this.#timer = clock.setTimer(Math.max(0, left), () =>
       this.link.fail("handshake-timeout", `no handshake within ${options.handshakeTimeoutMs} ms`),
@@ -108,9 +112,13 @@ export class Acceptance implements LinkOwner, Newcomer {
   start(refusal: FramewireError | undefined): void {
     this.link.start();
     if (refusal !== undefined) return this.refuse(refusal);
-    if (this.link.info.protocol !== 1) return;
-    // Where version 1 was agreed on below us there is nothing to wait for: the peer may be one that only listens.
-    this.#decide(() => this.#target.acceptV1(this.link, this.#arrival.upgrade));
+    const { upgrade, version } = this.#arrival;
+    if (this.link.info.protocol !== 1 && version !== 1) return;
+    // Where it is version 1 already there is nothing to wait for: the peer may be one that only listens. No hello comes.
+    this.link.firstTaken();
+    const accept = () => (this.link.open ? this.#target.acceptV1(this.link, upgrade) : undefined);
+    // An upgrade has waited for its turn already.
+    this.#decide(upgrade === undefined ? () => this.#entrance.enter(accept) : accept);
   }
 
   /** Ends the link because of `error`, telling the peer as much as it may know. */

@@ -28,6 +28,11 @@ export interface ListenOptions {
     readonly host?: string;
     /** Only upgrades of this path are served. Default: all that no other server of framewire on the same HTTP server has. */
     readonly path?: string;
+    /**
+     * `"v1"`: every client is of version 1. One without a subprotocol is a connection as soon as it has upgraded: the server does not
+     * wait for a first frame, and a hello closes with `version-unsupported`. Default: the peer decides.
+     */
+    readonly protocol?: "v1";
     /** An HTTP server of yours whose upgrades to serve, instead of one of our own; Express and Fastify have one. */
     readonly server?: HttpServer;
     /** Key and certificate, as `node:tls` takes them: makes it `wss`. */
@@ -38,6 +43,11 @@ export interface ListenOptions {
     readonly port?: number;
     /** Default `127.0.0.1`. */
     readonly host?: string;
+    /**
+     * `"v1"`: every peer is of version 1, and a connection as soon as its socket is open (with TLS: secure). The server does not
+     * wait for a first frame, and a hello closes with `version-unsupported`. Default: the peer decides.
+     */
+    readonly protocol?: "v1";
     /** Key and certificate, as `node:tls` takes them: makes it `tls`. */
     readonly tls?: TlsOptions;
   };
@@ -84,7 +94,6 @@ export class Listeners {
   readonly #target: ListenTarget;
   readonly #options: ListenSettings;
   readonly #pages: PageRules;
-  readonly #versions: readonly (1 | 2)[];
   readonly #pending: PendingSockets;
   readonly #tls = new TlsListeners();
   #closers: (() => Promise<void>)[] = [];
@@ -93,12 +102,13 @@ export class Listeners {
     this.#target = target;
     this.#options = options;
     this.#pages = new PageRules(options);
-    this.#versions = options.minVersion === 2 ? [2] : [2, 1];
     this.#pending = new PendingSockets(target);
   }
 
   /** Opens all addresses or none. */
   async listen({ ws, tcp }: ListenOptions): Promise<ListenAddresses> {
+    this.#checkProtocol("ws", ws?.protocol);
+    this.#checkProtocol("tcp", tcp?.protocol);
     const before = this.#closers.length;
     try {
       const addresses: { ws?: ListenAddress; tcp?: ListenAddress } = {};
@@ -123,14 +133,29 @@ export class Listeners {
     await Promise.all(closed);
   }
 
+  /** @throws FramewireError `invalid-option` */
+  #checkProtocol(kind: "ws" | "tcp", protocol: unknown): void {
+    if (protocol === undefined) return;
+    if (protocol !== "v1")
+      throw new FramewireError("invalid-option", `${kind}.protocol is ${String(protocol)}; it must be "v1" or left out`);
+    if (this.#options.minVersion === 2) throw new FramewireError("invalid-option", `${kind}.protocol is "v1", but minVersion is 2`);
+  }
+
+  /** The versions that a listener speaks, best first. */
+  #versions(protocol: "v1" | undefined): Versions {
+    if (protocol === "v1") return [1];
+    return this.#options.minVersion === 2 ? [2] : [2, 1];
+  }
+
   async #listenWs(options: NonNullable<ListenOptions["ws"]>): Promise<ListenAddress> {
+    const versions = this.#versions(options.protocol);
     const settings: ServerOptions & { readonly closeTimeout: number } = {
       ...socketSettings(maxMessage(this.#options)),
       noServer: true,
       clientTracking: false,
       closeTimeout: this.#options.closeTimeoutMs,
       // A browser whose subprotocols are all unknown gets one of them, or it would never be told why it has to go.
-      handleProtocols: (offered) => this.#choose("ws", offered) ?? [...offered][0] ?? false,
+      handleProtocols: (offered) => choose("ws", offered, versions) ?? [...offered][0] ?? false,
     };
     const upgrades = new WebSocketServer(settings);
     const { clock, handshakeTimeoutMs } = this.#target;
@@ -147,7 +172,8 @@ export class Listeners {
       raw.on("error", ignore);
       void this.#target.entrance.enter(() => {
         raw.off("error", ignore);
-        upgrades.handleUpgrade(request, raw, head, (webSocket) => this.#upgraded(request, webSocket, raw, isLoopback(http.address())));
+        const listener = { versions, loopback: isLoopback(http.address()) };
+        upgrades.handleUpgrade(request, raw, head, (webSocket) => this.#upgraded(request, webSocket, raw, listener));
       });
     };
     const leave = routeUpgrades(http, { path: options.path, clock, handshakeTimeoutMs, closeTimeoutMs, take });
@@ -172,7 +198,12 @@ export class Listeners {
     return server as unknown as HttpServer;
   }
 
-  #upgraded(request: IncomingMessage, webSocket: WebSocket, socket: Socket, loopback: boolean): void {
+  #upgraded(
+    request: IncomingMessage,
+    webSocket: WebSocket,
+    socket: Socket,
+    { versions, loopback }: { readonly versions: Versions; readonly loopback: boolean },
+  ): void {
     const { origin, host } = request.headers;
     const upgrade: UpgradeRequest = { url: request.url ?? "/", headers: request.headers };
     // What arrives before the link listens would be lost.
@@ -180,42 +211,33 @@ export class Listeners {
     const transport = new NodeWebSocketTransport(webSocket, socket, this.#options.clientAddress?.(upgrade));
     this.#target.accept(transport, {
       upgrade,
+      version: fixedVersion(versions),
       since: this.#pending.completed(socket),
       // Browsers hide the status of a refused upgrade: a close code is the only word that reaches the page.
-      refusal: this.#pages.refusal(origin, host, loopback) ?? this.#unknown("ws", webSocket.protocol),
+      refusal: this.#pages.refusal(origin, host, loopback) ?? unknown("ws", webSocket.protocol, versions),
     });
   }
 
   #listenTcp(options: NonNullable<ListenOptions["tcp"]>): Promise<ListenAddress> {
+    const versions = this.#versions(options.protocol);
+    const version = fixedVersion(versions);
     if (options.tls === undefined) {
-      const accept = (accepted: Socket) => this.#target.accept(new TcpTransport(readInPlace(accepted)), {});
+      const accept = (accepted: Socket) => this.#target.accept(new TcpTransport(readInPlace(accepted)), { version });
       return this.#open(createTcpServer({ pauseOnConnect: true }, accept), "tcp", options);
     }
     // Where the application chooses the ALPN names itself, the first frame decides.
     const own = !("ALPNProtocols" in options.tls || "ALPNCallback" in options.tls);
     const accept = (socket: TLSSocket) => {
-      const refusal = own ? this.#unknown("tls", socket.alpnProtocol) : undefined;
-      this.#target.accept(new TcpTransport(socket), { since: this.#pending.completed(socket), refusal });
+      const refusal = own ? unknown("tls", socket.alpnProtocol, versions) : undefined;
+      this.#target.accept(new TcpTransport(socket), { version, since: this.#pending.completed(socket), refusal });
     };
     // A callback in place of a list: with a list, a client that offers only what is unknown gets an alert and no reason.
-    const alpn: TlsOptions = { ALPNCallback: ({ protocols }) => this.#choose("tls", protocols) ?? protocols[0] };
+    const alpn: TlsOptions = { ALPNCallback: ({ protocols }) => choose("tls", protocols, versions) ?? protocols[0] };
     const server = this.#tls.create("tcp", own ? { ...options.tls, ...alpn } : options.tls, (settings) =>
       createTlsServer(settings, accept),
     );
     this.#pending.watchTls(server);
     return this.#open(server, "tls", options);
-  }
-
-  /** The best of the names that a client offers. */
-  #choose(kind: "ws" | "tls", offered: Iterable<string>): string | undefined {
-    const all = new Set(offered);
-    return protocolNames(kind, this.#versions).find((name) => all.has(name));
-  }
-
-  /** A name that was agreed on for want of a better one. */
-  #unknown(kind: "ws" | "tls", name: string | false | null): FramewireError | undefined {
-    if (!name || protocolNames(kind, this.#versions).includes(name)) return undefined;
-    return new FramewireError("version-unsupported", `this server does not speak ${name}`, { fault: "remote" });
   }
 
   #open(
@@ -246,4 +268,24 @@ export class Listeners {
 
 function addressOf(scheme: string, { address, port, family }: AddressInfo): ListenAddress {
   return { host: address, port, url: `${scheme}://${family === "IPv6" ? `[${address}]` : address}:${port}` };
+}
+
+/** Wire versions, best first. */
+type Versions = readonly (1 | 2)[];
+
+/** The version of every link of a listener, where its option says so. */
+function fixedVersion(versions: Versions): 1 | undefined {
+  return versions[0] === 1 ? 1 : undefined;
+}
+
+/** The best of the names that a client offers. */
+function choose(kind: "ws" | "tls", offered: Iterable<string>, versions: Versions): string | undefined {
+  const all = new Set(offered);
+  return protocolNames(kind, versions).find((name) => all.has(name));
+}
+
+/** A name that was agreed on for want of a better one. */
+function unknown(kind: "ws" | "tls", name: string | false | null, versions: Versions): FramewireError | undefined {
+  if (!name || protocolNames(kind, versions).includes(name)) return undefined;
+  return new FramewireError("version-unsupported", `this server does not speak ${name}`, { fault: "remote" });
 }
