@@ -21,6 +21,8 @@ const utf8Write = (
 const scratch = new DataView(new ArrayBuffer(8));
 
 /**
+ * Throws for values that only the stock writer takes, an absent field among them: whoever encodes a message tries that one then.
+ *
  * The methods that generated code calls most are small, so that they are inlined there: the common case of each, and a
  * call for the others. Its fields are not private to the language, which takes room in every method that uses one.
  */
@@ -64,8 +66,8 @@ export class MessageWriter {
     return this.longUint32(value);
   }
 
-  private longUint32(value: number): this {
-    if (value >>> 0 !== value) invalid("uint32", value);
+  private longUint32(given: number): this {
+    const value = uint32Of(given);
     this.reserve(5);
     const { buffer, position } = this;
     if (value > 0x7f && value < 0x4000) {
@@ -77,14 +79,13 @@ export class MessageWriter {
   }
 
   int32(value: number): this {
-    if ((value | 0) !== value) invalid("int32", value);
     this.reserve(10);
-    this.position = writeInt32(this.buffer, this.position, value);
+    this.position = writeInt32(this.buffer, this.position, int32Of(value));
     return this;
   }
 
-  sint32(value: number): this {
-    if ((value | 0) !== value) invalid("int32", value);
+  sint32(given: number): this {
+    const value = int32Of(given);
     return this.uint32(((value << 1) ^ (value >> 31)) >>> 0);
   }
 
@@ -94,15 +95,13 @@ export class MessageWriter {
   }
 
   fixed32(value: number): this {
-    if (value >>> 0 !== value) invalid("uint32", value);
-    this.room(4).setUint32(this.position, value, true);
+    this.room(4).setUint32(this.position, uint32Of(value), true);
     this.position += 4;
     return this;
   }
 
   sfixed32(value: number): this {
-    if ((value | 0) !== value) invalid("int32", value);
-    this.room(4).setInt32(this.position, value, true);
+    this.room(4).setInt32(this.position, int32Of(value), true);
     this.position += 4;
     return this;
   }
@@ -146,7 +145,7 @@ export class MessageWriter {
   }
 
   bytes(value: Uint8Array): this {
-    this.uint32(value.length);
+    this.uint32(value.byteLength);
     return this.raw(value);
   }
 
@@ -192,6 +191,8 @@ export class MessageWriter {
 
   raw(chunk: Uint8Array): this {
     const { length } = chunk;
+    // Elements of more than one byte, no elements at all, or text.
+    if (length !== chunk.byteLength) invalid("bytes", chunk);
     this.reserve(length);
     if (length > 24) this.buffer.set(chunk, this.position);
     else for (let i = 0; i < length; i++) this.buffer[this.position + i] = chunk[i]!;
@@ -307,6 +308,19 @@ function writeUtf8(buffer: Uint8Array, at: number, text: string): number {
     buffer[p++] = 0x80 | (code & 0x3f);
   }
   return p - at;
+}
+
+/** Keys of maps are strings in JavaScript, whatever their type is. */
+function int32Of(value: number): number {
+  if ((value | 0) === value) return value;
+  const number = typeof value === "string" ? Number(value) : Number.NaN;
+  return (number | 0) === number ? number : invalid("int32", value);
+}
+
+function uint32Of(value: number): number {
+  if (value >>> 0 === value) return value;
+  const number = typeof value === "string" ? Number(value) : Number.NaN;
+  return number >>> 0 === number ? number : invalid("uint32", value);
 }
 
 /** A number that is safe, or a bigint: in the range of int64. */

@@ -404,7 +404,7 @@ export class FrameSender implements AckWatched {
 
   /**
    * Most messages have every field that ts-proto's `encode` wants and are written as they are. From one that lacks some the writer
-   * throws; then, and from then on for its type, a complete copy is written.
+   * throws; then, and from then on for its type, a complete copy is written. What that writer does not take, the codec's own does or refuses.
    */
   #writeInPlace(link: Link, frame: Outgoing, codec: TsProtoCodec, keep: Keeper | undefined): void {
     const message = frame.message ?? {};
@@ -415,8 +415,15 @@ export class FrameSender implements AckWatched {
         if (error instanceof FramewireError) throw error;
       }
     }
-    link.writeMessage(frame, codec, codec.fromPartial(message), keep);
-    partial.add(codec);
+    const complete = codec.fromPartial(message);
+    try {
+      link.writeMessage(frame, codec, complete, keep);
+      partial.add(codec);
+    } catch (error) {
+      if (error instanceof FramewireError) throw error;
+      frame.settleTo(codec.encode(complete).finish());
+      link.write(frame, keep);
+    }
   }
 
   #writeV1(link: Link, frame: Outgoing): void {

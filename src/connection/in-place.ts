@@ -8,7 +8,7 @@ import type { MessageCodec } from "./definition.js";
 import { encodeApart, LEAST_APART, MOST_APART } from "./large-frame.js";
 import { provideApart } from "./link-writer.js";
 import { acquireReader } from "./message-reader.js";
-import { provideInPlace, type TsProtoCodec } from "./messages.js";
+import { type Parked, provideInPlace, type TsProtoCodec } from "./messages.js";
 import { giveSpare, LEAST_SPARE, takeSpare } from "./spare-memory.js";
 
 const verdicts = new WeakMap<object, boolean>();
@@ -43,6 +43,30 @@ function readsWithOurs(codec: MessageCodec): boolean {
   }
 }
 
+/** What `take` makes of the writer with the message in it; `undefined` for a message with values that only the codec's own writer takes, or refuses. */
+function withWritten<T>(codec: TsProtoCodec, message: unknown, take: (writer: MessageWriter) => T): T | undefined {
+  const writer = sharedWriter.acquire();
+  try {
+    writer.begin(writer.buffer, 0);
+    codec.encode(message, writer);
+    return take(writer);
+  } catch {
+    return undefined;
+  } finally {
+    writer.busy = false;
+  }
+}
+
+/** The bytes of a message that has to wait: long ones in memory on loan. */
+function parked(writer: MessageWriter): Parked {
+  const length = writer.position;
+  if (length < LEAST_SPARE) return { bytes: writer.finish() };
+  const memory = takeSpare(length);
+  const bytes = memory.subarray(0, length);
+  bytes.set(writer.buffer.subarray(0, length));
+  return { bytes, memory };
+}
+
 /** From here on messages of this process are written and read in place, large frames in memory of their own, and all frames the fast ways. */
 export function useInPlace(): void {
   useFastWays();
@@ -50,29 +74,10 @@ export function useInPlace(): void {
   provideInPlace({
     suits: isTsProto,
     encode(codec, message) {
-      const writer = sharedWriter.acquire();
-      try {
-        writer.begin(writer.buffer, 0);
-        codec.encode(message, writer);
-        return writer.finish();
-      } finally {
-        writer.busy = false;
-      }
+      return withWritten(codec, message, (writer) => writer.finish()) ?? codec.encode(message).finish();
     },
     park(codec, message) {
-      const writer = sharedWriter.acquire();
-      try {
-        writer.begin(writer.buffer, 0);
-        codec.encode(message, writer);
-        const length = writer.position;
-        if (length < LEAST_SPARE) return { bytes: writer.finish() };
-        const memory = takeSpare(length);
-        const bytes = memory.subarray(0, length);
-        bytes.set(writer.buffer.subarray(0, length));
-        return { bytes, memory };
-      } finally {
-        writer.busy = false;
-      }
+      return withWritten(codec, message, parked) ?? { bytes: codec.encode(message).finish() };
     },
     giveBack: giveSpare,
     decode(codec, { buffer, payloadStart, payloadEnd }) {

@@ -60,15 +60,16 @@ export class Outgoing {
 
   /** Encodes the message, if that was still to be done, for a frame that is written at once. @throws whatever the codec throws */
   settlePayload(): void {
-    if (this.codec !== undefined) this.#settle(encodeMessage(this.codec, this.message));
+    if (this.codec !== undefined) this.settleTo(encodeMessage(this.codec, this.message));
   }
 
   /** The same for a frame that is kept: its payload is no codec's memory. */
   settleOwned(): void {
-    if (this.codec !== undefined) this.#settle(encodeOwned(this.codec, this.message));
+    if (this.codec !== undefined) this.settleTo(encodeOwned(this.codec, this.message));
   }
 
-  #settle(payload: Uint8Array): void {
+  /** The message is encoded. */
+  settleTo(payload: Uint8Array): void {
     this.payload = payload;
     this.codec = undefined;
     this.message = undefined;
@@ -79,7 +80,7 @@ export class Outgoing {
     const { codec } = this;
     if (inPlace === undefined || codec === undefined || !inPlace.suits(codec)) return this.settleOwned();
     const { bytes, memory } = inPlace.park(codec, completeMessage(codec, this.message));
-    this.#settle(bytes);
+    this.settleTo(bytes);
     this.#memory = memory;
   }
 

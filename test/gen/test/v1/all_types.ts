@@ -125,6 +125,94 @@ export interface AllTypes_MInt64StringEntry {
   value: string;
 }
 
+/** A map of every key type. */
+export interface AllMaps {
+  /** keys of type int32 */
+  mInt32: { [key: number]: string };
+  /** keys of type int64 */
+  mInt64: Map<bigint, string>;
+  /** keys of type uint32 */
+  mUint32: { [key: number]: string };
+  /** keys of type uint64 */
+  mUint64: Map<bigint, string>;
+  /** keys of type sint32 */
+  mSint32: { [key: number]: string };
+  /** keys of type sint64 */
+  mSint64: Map<bigint, string>;
+  /** keys of type fixed32 */
+  mFixed32: { [key: number]: string };
+  /** keys of type fixed64 */
+  mFixed64: Map<bigint, string>;
+  /** keys of type sfixed32 */
+  mSfixed32: { [key: number]: string };
+  /** keys of type sfixed64 */
+  mSfixed64: Map<bigint, string>;
+  /** keys of type bool */
+  mBool: Map<boolean, string>;
+  /** keys of type string */
+  mString: { [key: string]: string };
+}
+
+export interface AllMaps_MInt32Entry {
+  key: number;
+  value: string;
+}
+
+export interface AllMaps_MInt64Entry {
+  key: bigint;
+  value: string;
+}
+
+export interface AllMaps_MUint32Entry {
+  key: number;
+  value: string;
+}
+
+export interface AllMaps_MUint64Entry {
+  key: bigint;
+  value: string;
+}
+
+export interface AllMaps_MSint32Entry {
+  key: number;
+  value: string;
+}
+
+export interface AllMaps_MSint64Entry {
+  key: bigint;
+  value: string;
+}
+
+export interface AllMaps_MFixed32Entry {
+  key: number;
+  value: string;
+}
+
+export interface AllMaps_MFixed64Entry {
+  key: bigint;
+  value: string;
+}
+
+export interface AllMaps_MSfixed32Entry {
+  key: number;
+  value: string;
+}
+
+export interface AllMaps_MSfixed64Entry {
+  key: bigint;
+  value: string;
+}
+
+export interface AllMaps_MBoolEntry {
+  key: boolean;
+  value: string;
+}
+
+export interface AllMaps_MStringEntry {
+  key: string;
+  value: string;
+}
+
 function createBaseAllTypes(): AllTypes {
   return {
     fDouble: 0,
@@ -915,6 +1003,1157 @@ export const AllTypes_MInt64StringEntry: MessageFns<AllTypes_MInt64StringEntry> 
   fromPartial<I extends Exact<DeepPartial<AllTypes_MInt64StringEntry>, I>>(object: I): AllTypes_MInt64StringEntry {
     const message = createBaseAllTypes_MInt64StringEntry();
     message.key = (object.key !== undefined && object.key !== null) ? BigInt(object.key) : 0n;
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseAllMaps(): AllMaps {
+  return {
+    mInt32: {},
+    mInt64: new Map(),
+    mUint32: {},
+    mUint64: new Map(),
+    mSint32: {},
+    mSint64: new Map(),
+    mFixed32: {},
+    mFixed64: new Map(),
+    mSfixed32: {},
+    mSfixed64: new Map(),
+    mBool: new Map(),
+    mString: {},
+  };
+}
+
+export const AllMaps: MessageFns<AllMaps> = {
+  encode(message: AllMaps, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    globalThis.Object.entries(message.mInt32).forEach(([key, value]: [string, string]) => {
+      AllMaps_MInt32Entry.encode({ key: key as any, value }, writer.uint32(10).fork()).join();
+    });
+    message.mInt64.forEach((value, key) => {
+      AllMaps_MInt64Entry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
+    });
+    globalThis.Object.entries(message.mUint32).forEach(([key, value]: [string, string]) => {
+      AllMaps_MUint32Entry.encode({ key: key as any, value }, writer.uint32(26).fork()).join();
+    });
+    message.mUint64.forEach((value, key) => {
+      AllMaps_MUint64Entry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
+    });
+    globalThis.Object.entries(message.mSint32).forEach(([key, value]: [string, string]) => {
+      AllMaps_MSint32Entry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
+    });
+    message.mSint64.forEach((value, key) => {
+      AllMaps_MSint64Entry.encode({ key: key as any, value }, writer.uint32(50).fork()).join();
+    });
+    globalThis.Object.entries(message.mFixed32).forEach(([key, value]: [string, string]) => {
+      AllMaps_MFixed32Entry.encode({ key: key as any, value }, writer.uint32(58).fork()).join();
+    });
+    message.mFixed64.forEach((value, key) => {
+      AllMaps_MFixed64Entry.encode({ key: key as any, value }, writer.uint32(66).fork()).join();
+    });
+    globalThis.Object.entries(message.mSfixed32).forEach(([key, value]: [string, string]) => {
+      AllMaps_MSfixed32Entry.encode({ key: key as any, value }, writer.uint32(74).fork()).join();
+    });
+    message.mSfixed64.forEach((value, key) => {
+      AllMaps_MSfixed64Entry.encode({ key: key as any, value }, writer.uint32(82).fork()).join();
+    });
+    message.mBool.forEach((value, key) => {
+      AllMaps_MBoolEntry.encode({ key: key as any, value }, writer.uint32(90).fork()).join();
+    });
+    globalThis.Object.entries(message.mString).forEach(([key, value]: [string, string]) => {
+      AllMaps_MStringEntry.encode({ key: key as any, value }, writer.uint32(98).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AllMaps {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAllMaps();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            const entry1 = AllMaps_MInt32Entry.decode(reader, reader.uint32());
+            if (entry1.value !== undefined) {
+              message.mInt32[entry1.key] = entry1.value;
+            }
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            const entry2 = AllMaps_MInt64Entry.decode(reader, reader.uint32());
+            if (entry2.value !== undefined) {
+              message.mInt64.set(entry2.key, entry2.value);
+            }
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            const entry3 = AllMaps_MUint32Entry.decode(reader, reader.uint32());
+            if (entry3.value !== undefined) {
+              message.mUint32[entry3.key] = entry3.value;
+            }
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            const entry4 = AllMaps_MUint64Entry.decode(reader, reader.uint32());
+            if (entry4.value !== undefined) {
+              message.mUint64.set(entry4.key, entry4.value);
+            }
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            const entry5 = AllMaps_MSint32Entry.decode(reader, reader.uint32());
+            if (entry5.value !== undefined) {
+              message.mSint32[entry5.key] = entry5.value;
+            }
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            const entry6 = AllMaps_MSint64Entry.decode(reader, reader.uint32());
+            if (entry6.value !== undefined) {
+              message.mSint64.set(entry6.key, entry6.value);
+            }
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            const entry7 = AllMaps_MFixed32Entry.decode(reader, reader.uint32());
+            if (entry7.value !== undefined) {
+              message.mFixed32[entry7.key] = entry7.value;
+            }
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            const entry8 = AllMaps_MFixed64Entry.decode(reader, reader.uint32());
+            if (entry8.value !== undefined) {
+              message.mFixed64.set(entry8.key, entry8.value);
+            }
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            const entry9 = AllMaps_MSfixed32Entry.decode(reader, reader.uint32());
+            if (entry9.value !== undefined) {
+              message.mSfixed32[entry9.key] = entry9.value;
+            }
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            const entry10 = AllMaps_MSfixed64Entry.decode(reader, reader.uint32());
+            if (entry10.value !== undefined) {
+              message.mSfixed64.set(entry10.key, entry10.value);
+            }
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            const entry11 = AllMaps_MBoolEntry.decode(reader, reader.uint32());
+            if (entry11.value !== undefined) {
+              message.mBool.set(entry11.key, entry11.value);
+            }
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            const entry12 = AllMaps_MStringEntry.decode(reader, reader.uint32());
+            if (entry12.value !== undefined) {
+              message.mString[entry12.key] = entry12.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AllMaps>, I>>(base?: I): AllMaps {
+    return AllMaps.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AllMaps>, I>>(object: I): AllMaps {
+    const message = createBaseAllMaps();
+    message.mInt32 = (globalThis.Object.entries(object.mInt32 ?? {}) as [string, string][]).reduce(
+      (acc: { [key: number]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[globalThis.Number(key)] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.mInt64 = (() => {
+      const m = new Map();
+      (object.mInt64 as Map<bigint, string> ?? new Map()).forEach((value, key) => {
+        if (value !== undefined) {
+          m.set(key, globalThis.String(value));
+        }
+      });
+      return m;
+    })();
+    message.mUint32 = (globalThis.Object.entries(object.mUint32 ?? {}) as [string, string][]).reduce(
+      (acc: { [key: number]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[globalThis.Number(key)] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.mUint64 = (() => {
+      const m = new Map();
+      (object.mUint64 as Map<bigint, string> ?? new Map()).forEach((value, key) => {
+        if (value !== undefined) {
+          m.set(key, globalThis.String(value));
+        }
+      });
+      return m;
+    })();
+    message.mSint32 = (globalThis.Object.entries(object.mSint32 ?? {}) as [string, string][]).reduce(
+      (acc: { [key: number]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[globalThis.Number(key)] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.mSint64 = (() => {
+      const m = new Map();
+      (object.mSint64 as Map<bigint, string> ?? new Map()).forEach((value, key) => {
+        if (value !== undefined) {
+          m.set(key, globalThis.String(value));
+        }
+      });
+      return m;
+    })();
+    message.mFixed32 = (globalThis.Object.entries(object.mFixed32 ?? {}) as [string, string][]).reduce(
+      (acc: { [key: number]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[globalThis.Number(key)] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.mFixed64 = (() => {
+      const m = new Map();
+      (object.mFixed64 as Map<bigint, string> ?? new Map()).forEach((value, key) => {
+        if (value !== undefined) {
+          m.set(key, globalThis.String(value));
+        }
+      });
+      return m;
+    })();
+    message.mSfixed32 = (globalThis.Object.entries(object.mSfixed32 ?? {}) as [string, string][]).reduce(
+      (acc: { [key: number]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[globalThis.Number(key)] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.mSfixed64 = (() => {
+      const m = new Map();
+      (object.mSfixed64 as Map<bigint, string> ?? new Map()).forEach((value, key) => {
+        if (value !== undefined) {
+          m.set(key, globalThis.String(value));
+        }
+      });
+      return m;
+    })();
+    message.mBool = (() => {
+      const m = new Map();
+      (object.mBool as Map<boolean, string> ?? new Map()).forEach((value, key) => {
+        if (value !== undefined) {
+          m.set(key, globalThis.String(value));
+        }
+      });
+      return m;
+    })();
+    message.mString = (globalThis.Object.entries(object.mString ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseAllMaps_MInt32Entry(): AllMaps_MInt32Entry {
+  return { key: 0, value: "" };
+}
+
+export const AllMaps_MInt32Entry: MessageFns<AllMaps_MInt32Entry> = {
+  encode(message: AllMaps_MInt32Entry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== 0) {
+      writer.uint32(8).int32(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AllMaps_MInt32Entry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAllMaps_MInt32Entry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.key = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AllMaps_MInt32Entry>, I>>(base?: I): AllMaps_MInt32Entry {
+    return AllMaps_MInt32Entry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AllMaps_MInt32Entry>, I>>(object: I): AllMaps_MInt32Entry {
+    const message = createBaseAllMaps_MInt32Entry();
+    message.key = object.key ?? 0;
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseAllMaps_MInt64Entry(): AllMaps_MInt64Entry {
+  return { key: 0n, value: "" };
+}
+
+export const AllMaps_MInt64Entry: MessageFns<AllMaps_MInt64Entry> = {
+  encode(message: AllMaps_MInt64Entry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== 0n) {
+      if (BigInt.asIntN(64, message.key) !== message.key) {
+        throw new globalThis.Error("value provided for field message.key of type int64 too large");
+      }
+      writer.uint32(8).int64(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AllMaps_MInt64Entry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAllMaps_MInt64Entry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.key = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AllMaps_MInt64Entry>, I>>(base?: I): AllMaps_MInt64Entry {
+    return AllMaps_MInt64Entry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AllMaps_MInt64Entry>, I>>(object: I): AllMaps_MInt64Entry {
+    const message = createBaseAllMaps_MInt64Entry();
+    message.key = (object.key !== undefined && object.key !== null) ? BigInt(object.key) : 0n;
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseAllMaps_MUint32Entry(): AllMaps_MUint32Entry {
+  return { key: 0, value: "" };
+}
+
+export const AllMaps_MUint32Entry: MessageFns<AllMaps_MUint32Entry> = {
+  encode(message: AllMaps_MUint32Entry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== 0) {
+      writer.uint32(8).uint32(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AllMaps_MUint32Entry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAllMaps_MUint32Entry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.key = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AllMaps_MUint32Entry>, I>>(base?: I): AllMaps_MUint32Entry {
+    return AllMaps_MUint32Entry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AllMaps_MUint32Entry>, I>>(object: I): AllMaps_MUint32Entry {
+    const message = createBaseAllMaps_MUint32Entry();
+    message.key = object.key ?? 0;
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseAllMaps_MUint64Entry(): AllMaps_MUint64Entry {
+  return { key: 0n, value: "" };
+}
+
+export const AllMaps_MUint64Entry: MessageFns<AllMaps_MUint64Entry> = {
+  encode(message: AllMaps_MUint64Entry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== 0n) {
+      if (BigInt.asUintN(64, message.key) !== message.key) {
+        throw new globalThis.Error("value provided for field message.key of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AllMaps_MUint64Entry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAllMaps_MUint64Entry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.key = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AllMaps_MUint64Entry>, I>>(base?: I): AllMaps_MUint64Entry {
+    return AllMaps_MUint64Entry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AllMaps_MUint64Entry>, I>>(object: I): AllMaps_MUint64Entry {
+    const message = createBaseAllMaps_MUint64Entry();
+    message.key = (object.key !== undefined && object.key !== null) ? BigInt(object.key) : 0n;
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseAllMaps_MSint32Entry(): AllMaps_MSint32Entry {
+  return { key: 0, value: "" };
+}
+
+export const AllMaps_MSint32Entry: MessageFns<AllMaps_MSint32Entry> = {
+  encode(message: AllMaps_MSint32Entry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== 0) {
+      writer.uint32(8).sint32(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AllMaps_MSint32Entry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAllMaps_MSint32Entry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.key = reader.sint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AllMaps_MSint32Entry>, I>>(base?: I): AllMaps_MSint32Entry {
+    return AllMaps_MSint32Entry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AllMaps_MSint32Entry>, I>>(object: I): AllMaps_MSint32Entry {
+    const message = createBaseAllMaps_MSint32Entry();
+    message.key = object.key ?? 0;
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseAllMaps_MSint64Entry(): AllMaps_MSint64Entry {
+  return { key: 0n, value: "" };
+}
+
+export const AllMaps_MSint64Entry: MessageFns<AllMaps_MSint64Entry> = {
+  encode(message: AllMaps_MSint64Entry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== 0n) {
+      if (BigInt.asIntN(64, message.key) !== message.key) {
+        throw new globalThis.Error("value provided for field message.key of type sint64 too large");
+      }
+      writer.uint32(8).sint64(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AllMaps_MSint64Entry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAllMaps_MSint64Entry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.key = reader.sint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AllMaps_MSint64Entry>, I>>(base?: I): AllMaps_MSint64Entry {
+    return AllMaps_MSint64Entry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AllMaps_MSint64Entry>, I>>(object: I): AllMaps_MSint64Entry {
+    const message = createBaseAllMaps_MSint64Entry();
+    message.key = (object.key !== undefined && object.key !== null) ? BigInt(object.key) : 0n;
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseAllMaps_MFixed32Entry(): AllMaps_MFixed32Entry {
+  return { key: 0, value: "" };
+}
+
+export const AllMaps_MFixed32Entry: MessageFns<AllMaps_MFixed32Entry> = {
+  encode(message: AllMaps_MFixed32Entry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== 0) {
+      writer.uint32(13).fixed32(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AllMaps_MFixed32Entry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAllMaps_MFixed32Entry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 13) {
+              break;
+            }
+
+            message.key = reader.fixed32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AllMaps_MFixed32Entry>, I>>(base?: I): AllMaps_MFixed32Entry {
+    return AllMaps_MFixed32Entry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AllMaps_MFixed32Entry>, I>>(object: I): AllMaps_MFixed32Entry {
+    const message = createBaseAllMaps_MFixed32Entry();
+    message.key = object.key ?? 0;
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseAllMaps_MFixed64Entry(): AllMaps_MFixed64Entry {
+  return { key: 0n, value: "" };
+}
+
+export const AllMaps_MFixed64Entry: MessageFns<AllMaps_MFixed64Entry> = {
+  encode(message: AllMaps_MFixed64Entry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== 0n) {
+      if (BigInt.asUintN(64, message.key) !== message.key) {
+        throw new globalThis.Error("value provided for field message.key of type fixed64 too large");
+      }
+      writer.uint32(9).fixed64(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AllMaps_MFixed64Entry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAllMaps_MFixed64Entry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.key = reader.fixed64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AllMaps_MFixed64Entry>, I>>(base?: I): AllMaps_MFixed64Entry {
+    return AllMaps_MFixed64Entry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AllMaps_MFixed64Entry>, I>>(object: I): AllMaps_MFixed64Entry {
+    const message = createBaseAllMaps_MFixed64Entry();
+    message.key = (object.key !== undefined && object.key !== null) ? BigInt(object.key) : 0n;
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseAllMaps_MSfixed32Entry(): AllMaps_MSfixed32Entry {
+  return { key: 0, value: "" };
+}
+
+export const AllMaps_MSfixed32Entry: MessageFns<AllMaps_MSfixed32Entry> = {
+  encode(message: AllMaps_MSfixed32Entry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== 0) {
+      writer.uint32(13).sfixed32(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AllMaps_MSfixed32Entry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAllMaps_MSfixed32Entry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 13) {
+              break;
+            }
+
+            message.key = reader.sfixed32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AllMaps_MSfixed32Entry>, I>>(base?: I): AllMaps_MSfixed32Entry {
+    return AllMaps_MSfixed32Entry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AllMaps_MSfixed32Entry>, I>>(object: I): AllMaps_MSfixed32Entry {
+    const message = createBaseAllMaps_MSfixed32Entry();
+    message.key = object.key ?? 0;
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseAllMaps_MSfixed64Entry(): AllMaps_MSfixed64Entry {
+  return { key: 0n, value: "" };
+}
+
+export const AllMaps_MSfixed64Entry: MessageFns<AllMaps_MSfixed64Entry> = {
+  encode(message: AllMaps_MSfixed64Entry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== 0n) {
+      if (BigInt.asIntN(64, message.key) !== message.key) {
+        throw new globalThis.Error("value provided for field message.key of type sfixed64 too large");
+      }
+      writer.uint32(9).sfixed64(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AllMaps_MSfixed64Entry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAllMaps_MSfixed64Entry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.key = reader.sfixed64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AllMaps_MSfixed64Entry>, I>>(base?: I): AllMaps_MSfixed64Entry {
+    return AllMaps_MSfixed64Entry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AllMaps_MSfixed64Entry>, I>>(object: I): AllMaps_MSfixed64Entry {
+    const message = createBaseAllMaps_MSfixed64Entry();
+    message.key = (object.key !== undefined && object.key !== null) ? BigInt(object.key) : 0n;
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseAllMaps_MBoolEntry(): AllMaps_MBoolEntry {
+  return { key: false, value: "" };
+}
+
+export const AllMaps_MBoolEntry: MessageFns<AllMaps_MBoolEntry> = {
+  encode(message: AllMaps_MBoolEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== false) {
+      writer.uint32(8).bool(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AllMaps_MBoolEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAllMaps_MBoolEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.key = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AllMaps_MBoolEntry>, I>>(base?: I): AllMaps_MBoolEntry {
+    return AllMaps_MBoolEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AllMaps_MBoolEntry>, I>>(object: I): AllMaps_MBoolEntry {
+    const message = createBaseAllMaps_MBoolEntry();
+    message.key = object.key ?? false;
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseAllMaps_MStringEntry(): AllMaps_MStringEntry {
+  return { key: "", value: "" };
+}
+
+export const AllMaps_MStringEntry: MessageFns<AllMaps_MStringEntry> = {
+  encode(message: AllMaps_MStringEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AllMaps_MStringEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAllMaps_MStringEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AllMaps_MStringEntry>, I>>(base?: I): AllMaps_MStringEntry {
+    return AllMaps_MStringEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AllMaps_MStringEntry>, I>>(object: I): AllMaps_MStringEntry {
+    const message = createBaseAllMaps_MStringEntry();
+    message.key = object.key ?? "";
     message.value = object.value ?? "";
     return message;
   },
