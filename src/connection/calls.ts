@@ -373,7 +373,7 @@ export class CallTable implements DeadlineOwner {
 
   /** @internal Takes the frames of a call that still wait back. */
   withdraw({ id, request }: OpenCall): void {
-    this.#host.withdraw((frame) => frame === request || frame.callId === id);
+    this.#host.withdraw(id, request);
   }
 
   /** @internal Gives the call up on this side and tells the peer, unless the peer never heard of it. */

@@ -331,8 +331,8 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     this.#exchange().awaitReply(call);
   }
 
-  withdraw(match: (frame: Outgoing) => boolean): void {
-    this.#sender.withdraw(match);
+  withdraw(callId: number, request?: Outgoing): void {
+    this.#sender.withdrawCall(callId, request);
   }
 
   whenWritable(): Promise<void> | undefined {

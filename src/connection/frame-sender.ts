@@ -360,8 +360,16 @@ export class FrameSender implements AckWatched {
 
   /** Takes frames that still wait back; their owners hear nothing. */
   withdraw(match: (frame: Outgoing) => boolean): void {
-    if (this.waiting === 0) return;
-    for (const frame of this.#waiting?.remove(match) ?? []) if (frame.kept) this.#journal?.withdrawn(frame);
+    if (this.waiting > 0) this.#withdrawn(this.#waiting?.remove(match));
+  }
+
+  /** The same for the frames of a call. */
+  withdrawCall(callId: number, request?: Outgoing): void {
+    if (this.waiting > 0) this.#withdrawn(this.#waiting?.removeCall(callId, request));
+  }
+
+  #withdrawn(frames: readonly Outgoing[] = []): void {
+    for (const frame of frames) if (frame.kept) this.#journal?.withdrawn(frame);
     this.#host.memoryChanged();
   }
 

@@ -21,8 +21,8 @@ export interface CallHost {
   answer(frame: Outgoing): void;
   /** A request without a number went out. */
   awaitReply(call: AwaitsReply): void;
-  /** Takes frames that still wait back out of the queue; their owners hear nothing. */
-  withdraw(match: (frame: Outgoing) => boolean): void;
+  /** Takes the frames of a call that still wait back out of the queue, and the one that opens it; their owners hear nothing. */
+  withdraw(callId: number, request?: Outgoing): void;
   /** Resolves when the link takes bulk data; `undefined` = now. */
   whenWritable(): Promise<void> | undefined;
   /** So many more bytes of memory hold what the peer has sent and the application has not taken; fewer, if negative. */

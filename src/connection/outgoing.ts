@@ -7,7 +7,7 @@ import type { Broadcast } from "./broadcast.js";
 import type { SlowConsumerPolicy } from "./commands.js";
 import { FrameExt } from "./control-messages.js";
 import type { MessageCodec } from "./definition.js";
-import { Deque } from "./deque.js";
+import { FrameQueue, type Waiting } from "./frame-queue.js";
 import { completeMessage, encodeMessage, encodeOwned, inPlace } from "./messages.js";
 
 /** Told once: the frame went out, or with an error that it never will. */
@@ -48,6 +48,8 @@ export class Outgoing {
   durable = false;
   /** Whether a journal does. */
   kept = false;
+  /** @internal Where it stands while it waits. */
+  waiting: Waiting | undefined = undefined;
   /** What the payload lies in, while it is on loan. */
   #memory: Uint8Array | undefined = undefined;
 
@@ -107,24 +109,10 @@ function costOf(frame: Outgoing): number {
   return FRAME_OVERHEAD + (frame.payload?.length ?? 0) + (frame.ext?.length ?? 0);
 }
 
-/**
- * Whether a frame may be given up: its sender would hear of it. Items, replies and the like belong to something that the
- * peer knows of already; taking one out of the middle would be a loss that nobody is told of. What a journal keeps was
- * promised to its sender.
- */
-function expires(frame: Outgoing): boolean {
-  return frame.owner !== undefined && !frame.kept;
-}
-
-interface Waiting {
-  readonly frame: Outgoing;
-  readonly since: number;
-}
-
 /** Frames that wait for a connection, or for room in the socket; bounded in bytes, frames and age. */
 export class SendQueue {
   readonly #options: ResolvedConnectionOptions;
-  readonly #waiting = new Deque<Waiting>();
+  readonly #waiting = new FrameQueue();
   readonly #onDrop: (frame: Outgoing) => void;
   #bytes = 0;
   #sharedBytes = 0;
@@ -150,8 +138,7 @@ export class SendQueue {
 
   /** When the first frame has waited too long. */
   get expiresAt(): number {
-    for (const { frame, since } of this.#waiting) if (expires(frame)) return since + this.#options.maxQueuedMs;
-    return Number.POSITIVE_INFINITY;
+    return (this.#waiting.oldest?.at ?? Number.POSITIVE_INFINITY) + this.#options.maxQueuedMs;
   }
 
   /**
@@ -160,11 +147,9 @@ export class SendQueue {
    */
   push(frame: Outgoing, now: number): void {
     const policy = frame.slowConsumer;
-    if (policy === "keep-latest") this.dropWhere((queued) => queued.cmd === frame.cmd && queued.callId === undefined);
     const cost = costOf(frame);
-    if (policy === "drop-oldest") {
-      while (!this.#fits(cost) && this.#dropOldest(frame.cmd));
-    }
+    if (policy === "keep-latest") for (const queued of this.#removeCommand(frame.cmd)) this.#drop(queued);
+    if (policy === "drop-oldest") while (!this.#fits(cost) && this.#dropOldest(frame.cmd));
     if (!this.#fits(cost)) {
       if (policy !== "close") return this.#drop(frame);
       const { maxQueuedFrames, maxQueuedBytes } = this.#options;
@@ -173,26 +158,23 @@ export class SendQueue {
         `${this.length} frames and ${this.#bytes} bytes are waiting to be sent; the limits are ${maxQueuedFrames} and ${maxQueuedBytes}`,
       );
     }
-    this.#waiting.push({ frame, since: now });
+    this.#waiting.push(frame, now);
     this.#entered(frame, cost);
   }
 
   /** Puts frames that have been through the queue before back in front, whatever the bounds. */
   putBack(frames: readonly Outgoing[], now: number): void {
-    if (frames.length === 0) return;
-    const behind = [...this.#waiting];
-    this.#waiting.clear();
-    for (const frame of frames) {
-      this.#waiting.push({ frame, since: now });
+    for (let i = frames.length - 1; i >= 0; i--) {
+      const frame = frames[i] as Outgoing;
+      this.#waiting.unshift(frame, now);
       this.#entered(frame, costOf(frame));
     }
-    for (const waiting of behind) this.#waiting.push(waiting);
   }
 
   shift(): Outgoing | undefined {
-    const waiting = this.#waiting.shift();
-    if (waiting !== undefined) this.#left(waiting.frame);
-    return waiting?.frame;
+    const frame = this.#waiting.shift();
+    if (frame !== undefined) this.#left(frame);
+    return frame;
   }
 
   #entered(frame: Outgoing, cost: number): void {
@@ -213,17 +195,37 @@ export class SendQueue {
 
   /** Takes out the frames that have waited too long. */
   expire(now: number): Outgoing[] {
-    return this.#takeOut(({ frame, since }) => expires(frame) && since + this.#options.maxQueuedMs <= now);
+    const expired: Outgoing[] = [];
+    while (this.expiresAt <= now) expired.push(this.#take(this.#waiting.oldest as Waiting));
+    return expired;
   }
 
   /** Takes out every frame that `match` names. */
   remove(match: (frame: Outgoing) => boolean): Outgoing[] {
-    return this.#takeOut(({ frame }) => match(frame));
+    const removed: Outgoing[] = [];
+    for (const waiting of this.#waiting) if (match(waiting.frame)) removed.push(this.#take(waiting));
+    return removed;
   }
 
-  /** Drops every frame that `match` names; for their senders they count as sent. */
-  dropWhere(match: (frame: Outgoing) => boolean): void {
-    for (const frame of this.remove(match)) this.#drop(frame);
+  /** Takes one frame out. False if it does not wait here. */
+  removeFrame({ waiting }: Outgoing): boolean {
+    if (waiting?.queue !== this.#waiting) return false;
+    this.#take(waiting);
+    return true;
+  }
+
+  /** Takes out every frame of a call. */
+  removeCall(callId: number): Outgoing[] {
+    const removed: Outgoing[] = [];
+    for (let next = this.#waiting.ofCall(callId); next !== undefined; next = this.#waiting.ofCall(callId)) removed.push(this.#take(next));
+    return removed;
+  }
+
+  /** Takes out every frame of a command that belongs to no call. */
+  #removeCommand(cmd: number): Outgoing[] {
+    const removed: Outgoing[] = [];
+    for (let next = this.#waiting.ofCommand(cmd); next !== undefined; next = this.#waiting.ofCommand(cmd)) removed.push(this.#take(next));
+    return removed;
   }
 
   #drop(frame: Outgoing): void {
@@ -231,20 +233,19 @@ export class SendQueue {
     this.#onDrop(frame);
   }
 
-  #takeOut(match: (waiting: Waiting) => boolean): Outgoing[] {
-    const removed = this.#waiting.remove(match);
-    for (const { frame } of removed) this.#left(frame);
-    return removed.map(({ frame }) => frame);
+  #take(waiting: Waiting): Outgoing {
+    const { frame } = waiting;
+    this.#waiting.take(waiting);
+    this.#left(frame);
+    return frame;
   }
 
+  /** Drops the first frame of a command that belongs to no call; for its sender it counts as sent. */
   #dropOldest(cmd: number): boolean {
-    let found = false;
-    this.dropWhere((frame) => {
-      if (found || frame.cmd !== cmd || frame.callId !== undefined) return false;
-      found = true;
-      return true;
-    });
-    return found;
+    const oldest = this.#waiting.ofCommand(cmd);
+    if (oldest === undefined) return false;
+    this.#drop(this.#take(oldest));
+    return true;
   }
 
   #fits(cost: number): boolean {

@@ -174,7 +174,7 @@ export class ServedCalls implements DeadlineOwner {
   onCancel(callId: number): void {
     const call = this.#calls.get(callId);
     if (call === undefined) return;
-    this.#host.withdraw((frame) => frame.callId === callId);
+    this.#host.withdraw(callId);
     this.#drop(call, new FramewireError("cancelled", "the caller gave the call up", { fault: "remote" }));
   }
 

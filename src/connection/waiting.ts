@@ -64,9 +64,17 @@ export class WaitingFrames {
     return [...this.#ready.remove(match), ...(this.#later?.remove(match) ?? [])];
   }
 
+  /** Takes out the frames of a call, and the one that opens it: for version 1 peers that has no number. */
+  removeCall(callId: number, request: Outgoing | undefined): Outgoing[] {
+    const removed = [...this.#ready.removeCall(callId), ...(this.#later?.removeCall(callId) ?? [])];
+    if (request !== undefined && (this.#ready.removeFrame(request) || this.#later?.removeFrame(request) === true)) removed.push(request);
+    return removed;
+  }
+
   /** New calls, and what belongs to them, wait for the next link from here. */
   holdCalls(): void {
-    this.#later ??= new SendQueue(this.#options, this.#onDrop);
+    if (this.#later !== undefined) return;
+    this.#later = new SendQueue(this.#options, this.#onDrop);
     for (const frame of this.#ready.remove((waiting) => this.isLater(waiting))) this.push(frame);
   }
 
