@@ -19,7 +19,7 @@ export interface TransportInfo {
   readonly messages: boolean;
   /** Address of the peer, `""` where there is none to know. */
   readonly remoteAddress: string;
-  /** The socket is encrypted by TLS here, not by a proxy. Default: false. */
+  /** The socket is encrypted by TLS in this process, not by a proxy. Not told by the WebSockets of browsers. Default: false. */
   readonly secure?: boolean;
   /** Present if the peer proved who it is by a certificate that was verified. */
   readonly certificate?: PeerCertificate;

@@ -175,7 +175,7 @@ export const RESUME: readonly Case[] = [
   },
   {
     number: 708,
-    name: "a hello whose attempt is not above the highest closes with session-replaced, and changes nothing",
+    name: "a hello whose attempt is not above the highest of the last 60 s closes with session-replaced, and changes nothing",
     section: "5.7",
     peer: "server",
     run: async (kit) => {

@@ -25,6 +25,7 @@ const (
 	sample = 262
 
 	resumeWindow      = time.Minute
+	attemptWindow     = time.Minute // no hello is held up for longer
 	heartbeatInterval = 200 * time.Millisecond
 	heartbeatTimeout  = 5 * time.Second
 	serverCredit      = 4096
@@ -89,10 +90,11 @@ func takeNote(cmd int32, payload []byte) {
 
 // kept is a session that the server keeps, with or without a link.
 type kept struct {
-	session *Session
-	token   []byte // one for the session's whole life: a client that lost a welcome still has the right one
-	attempt uint32 // the highest that a hello carried
-	expiry  *time.Timer
+	session   *Session
+	token     []byte // one for the session's whole life: a client that lost a welcome still has the right one
+	attempt   uint32 // the highest that a hello carried, and when that came
+	attemptAt time.Time
+	expiry    *time.Timer
 }
 
 type server struct {
@@ -238,9 +240,9 @@ func (s *server) find(hello *fw.Hello) (*kept, fw.ResumeVerdict) {
 		return fresh, fw.ResumeVerdict_RESUME_VERDICT_REJECTED
 	}
 	s.mutex.Lock()
-	late := resume.Attempt > 0 && resume.Attempt <= found.attempt
+	late := resume.Attempt > 0 && resume.Attempt <= found.attempt && time.Since(found.attemptAt) <= attemptWindow
 	if !late {
-		found.attempt = resume.Attempt
+		found.attempt, found.attemptAt = resume.Attempt, time.Now()
 	}
 	s.mutex.Unlock()
 	if late {

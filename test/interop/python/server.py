@@ -16,6 +16,7 @@ from test.v1.test_service_pb2 import CountRequest, CountResponse, EchoRequest, E
 
 ECHO, COUNT, SUM, NOTE = 257, 258, 259, 261
 RESUME_WINDOW, HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT = 60, 0.2, 5
+ATTEMPT_WINDOW = 60  # no hello is held up for longer
 INITIAL_CREDIT = 4096
 VERSION_UNSUPPORTED, HEARTBEAT_LOST, NOT_FOUND = 4403, 4502, 5
 
@@ -63,7 +64,8 @@ class Kept:
         self.session = Session("server", serve, note, INITIAL_CREDIT)
         # One token for the session's whole life: a client that lost a welcome still has the right one.
         self.token = secrets.token_bytes(32)
-        self.attempt = 0  # the highest that a hello carried
+        self.attempt = 0  # the highest that a hello carried, and when that came
+        self.attempt_at = 0.0
         self.expiry = None
 
 
@@ -173,12 +175,13 @@ class Server:
         if kept is None:
             return Kept(), ResumeVerdict.RESUME_VERDICT_REJECTED
         session, resume = kept.session, hello.resume
-        if 0 < resume.attempt <= kept.attempt:
+        now = time.monotonic()
+        if 0 < resume.attempt <= kept.attempt and now - kept.attempt_at <= ATTEMPT_WINDOW:
             return None, ResumeVerdict.RESUME_VERDICT_UNSPECIFIED
         # Numbers that cannot be, losses, and clients that started anew: a larger peer would tell the range with verdict 2.
         if resume.restarted or not session.oldest - 1 <= resume.received <= session.sent or not 1 <= resume.oldest <= session.received + 1:
             return Kept(), ResumeVerdict.RESUME_VERDICT_REJECTED
-        kept.attempt = resume.attempt
+        kept.attempt, kept.attempt_at = resume.attempt, now
         return kept, ResumeVerdict.RESUME_VERDICT_RESUMED
 
     def _forget(self, kept):

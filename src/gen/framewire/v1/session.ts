@@ -74,7 +74,7 @@ export interface ResumeRequest {
   oldest: bigint;
   /** The client has started anew: of the session it knows the token, and the messages and calls that it still wants to send. */
   restarted: boolean;
-  /** Counts the client's hellos of this session, from 1. The server goes on only with one above all that it has seen. 0 = not counted. */
+  /** Counts the client's hellos of this session, from 1. The server goes on only with one above those of the last 60 s. 0 = not counted. */
   attempt: number;
 }
 
