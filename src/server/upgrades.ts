@@ -52,7 +52,7 @@ class UpgradeRouter {
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     // Node has taken its own error listener off, and a socket without one ends the process when its peer resets it.
-    socket.on("error", () => {});
+    socket.on("error", ignore);
     const path = request.url?.split("?", 1)[0];
     const route =
       this.#routes.find((candidate) => candidate.path === path) ?? this.#routes.find((candidate) => candidate.path === undefined);
@@ -67,6 +67,8 @@ class UpgradeRouter {
     socket.once("close", () => timer.cancel());
   }
 }
+
+const ignore = () => {};
 
 /** Whether somebody has begun to read the socket, as a proxy does that waits for its upstream to answer. */
 function isRead(socket: Socket): boolean {

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { afterEach, describe, expect, it } from "vitest";
-import type { StateDetail } from "../../src/client/index.js";
+import { createClient, type StateDetail } from "../../src/client/index.js";
+import { memoryPair } from "../../src/transport/memory.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { RawPeer } from "../helpers/raw-peer.js";
 import { testService } from "../helpers/test-service.js";
@@ -74,4 +75,24 @@ it("a reason that is longer than a close frame is cut between two characters", a
   server.connections[0]!.close(4000, "ä".repeat(100));
   await closed;
   expect(await peer.ended).toEqual({ code: 4000, reason: "ä".repeat(61) });
+});
+
+it("the connection is over, and its socket dropped, also when its transport cannot close", async () => {
+  const server = bench.server();
+  const [near, far] = memoryPair({});
+  let destroyed = false;
+  far.close = () => {
+    throw new RangeError("no such code");
+  };
+  far.destroy = () => {
+    destroyed = true;
+  };
+  server.accept(far);
+  const client = await bench.client((options) => createClient("tcp://memory", { connector: async () => near, ...options }));
+  const gone = new Promise((resolve) => server.on("disconnection", resolve));
+  server.connections[0]!.close(4000, "enough");
+  await gone;
+  expect(server.connections).toEqual([]);
+  expect(destroyed).toBe(true);
+  await client.close();
 });

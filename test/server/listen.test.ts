@@ -168,6 +168,33 @@ describe("sockets that never get as far as a frame", () => {
     await Promise.all([closed(socket), server.close()]);
   });
 
+  it.each([
+    ["a plain request", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 426],
+    ["a request whose body never ends", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nx", 426],
+    [
+      "a request that wants to be asked for its body",
+      "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
+      100,
+    ],
+    ["what is no HTTP", "framewire\r\n\r\n", 400],
+    ["an upgrade to something else", "GET /rpc HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", 400],
+    ["an upgrade for a path that is not served", upgrade("/other"), 404],
+    ["a tunnel", "CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", undefined],
+  ] as const)("%s, from a peer that never ends its half: destroyed without waiting for the deadline", async (_name, sent, status) => {
+    const server = bench.server({ clock: new VirtualClock() });
+    const { ws } = await server.listen({ ws: { path: "/rpc" } });
+    const socket = connect({ port: ws!.port, host: "127.0.0.1", allowHalfOpen: true });
+    socket.on("error", () => {});
+    let answer = "";
+    socket.on("data", (data) => (answer += String(data)));
+    const ended = once(socket, "end");
+    socket.write(sent);
+    await ended;
+    await expect.poll(() => server.stats.handshakes).toBe(0);
+    if (status !== undefined) expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    socket.destroy();
+  });
+
   it("have one deadline from TCP's accept to the hello", async () => {
     const clock = new VirtualClock();
     const server = bench.server({ clock });
