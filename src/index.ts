@@ -3,3 +3,4 @@ export type { CallErrorCode, CloseErrorCode, ErrorCode, FramewireErrorOptions } 
 export { closeCodeOf, codeOfCloseCode, codeOfStatus, FramewireError, isCallErrorCode, isRetryable, statusOf } from "./errors.js";
 export type { ConnectionOptions, DecoderOptions, FrameOptions, PeerDescription, ReconnectOptions, Recovery } from "./options.js";
 export { DEFAULTS } from "./options.js";
+export { printable } from "./printable.js";

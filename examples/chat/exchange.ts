@@ -1,4 +1,5 @@
 /** The exchange that `--once` runs in place of a person: a web client writes, the phone answers, both see both. */
+import { printable } from "framewire";
 import { createClient } from "framewire/client";
 import { ChatEventsServiceDefinition, ChatServiceDefinition, type Line } from "./gen/chat/v1/chat.js";
 
@@ -26,7 +27,7 @@ export async function runExchange(url: string, timeoutMs: number): Promise<void>
     const { id } = await chat.send({ author: AUTHOR, text: TEXT }, { signal });
     await lines.find((line) => line.id === id && line.author === AUTHOR, signal);
     const answer = await lines.find(({ author, text }) => author !== AUTHOR && text.includes(TEXT), signal);
-    console.log(`exchange complete: ${answer.author} answered over ${answer.via}: ${answer.text}`);
+    console.log(printable(`exchange complete: ${answer.author} answered over ${answer.via}: ${answer.text}`));
   } catch (error) {
     throw signal.aborted ? new Error(`the exchange was not complete after ${timeoutMs / 1000} s`) : error;
   } finally {

@@ -1,5 +1,6 @@
 /** One line for each frame: when, direction, transport, version, peer, command, bytes and the payload as JSON. */
 import { styleText } from "node:util";
+import { printable } from "framewire";
 import { ChatEventsServiceDefinition, ChatServiceDefinition } from "./gen/chat/v1/chat.js";
 
 /** A frame as the server shows it. */
@@ -38,12 +39,13 @@ export function logFrame(frame: SeenFrame): void {
   const direction = frame.direction === "in" ? paint("green", "in ") : paint("magenta", "out");
   const transport = paint("cyan", `${frame.transport.padEnd(9)} v${frame.version}`);
   const size = `${frame.bytes} B`.padStart(7);
-  console.log(`${now()} ${direction} ${transport} ${frame.peer.padEnd(4)} ${name.padEnd(19)}${size}  ${json(frame.payload, message)}`);
+  const payload = printable(json(frame.payload, message));
+  console.log(`${now()} ${direction} ${transport} ${frame.peer.padEnd(4)} ${name.padEnd(19)}${size}  ${payload}`);
 }
 
-/** Prints what is not a frame, such as who came and left. */
+/** Prints what is not a frame, such as who came and left. It may hold text of a peer. */
 export function logNews(news: string): void {
-  console.log(`${now()} ${paint("gray", `--- ${news}`)}`);
+  console.log(`${now()} ${paint("gray", `--- ${printable(news)}`)}`);
 }
 
 function now(): string {
@@ -62,7 +64,14 @@ function describe({ cmd, kind, version, direction }: SeenFrame): { name: string;
 
 function json(payload: Uint8Array, message: Message | undefined): string {
   if (message === undefined) return payload.length === 0 ? "{}" : `<${payload.length} bytes>`;
-  return JSON.stringify(message.decode(payload), (_key, value: unknown) => {
+  let decoded: unknown;
+  try {
+    decoded = message.decode(payload);
+  } catch {
+    // A peer may send what is no message: this line shows it, and its sender gets an error.
+    return `<${payload.length} bytes that are no message>`;
+  }
+  return JSON.stringify(decoded, (_key, value: unknown) => {
     if (typeof value === "bigint") return String(value);
     return value instanceof Uint8Array ? `<${value.length} bytes>` : value;
   });

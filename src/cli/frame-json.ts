@@ -1,12 +1,13 @@
 /** Frames and gaps as JSON lines. docs/cli.md lists the keys. */
 import type { Discard } from "../codec/frame.js";
 import type { FrameView } from "../codec/index.js";
+import { printable } from "../printable.js";
 import type { DecodedMessage } from "./schema.js";
 
 /** One frame as one line. 64-bit integers are strings, bytes are base64, and what the frame does not carry has no key. */
 export function frameToJson(frame: FrameView, message: DecodedMessage | undefined): string {
   const { start, end, version, cmd, payload, timestamp, sequence, ack, callId, kind, status, timeoutMs, trace, ext } = frame;
-  return JSON.stringify({
+  const line = JSON.stringify({
     type: "frame",
     start,
     end,
@@ -26,6 +27,7 @@ export function frameToJson(frame: FrameView, message: DecodedMessage | undefine
     message: message?.value,
     messageError: message?.error,
   });
+  return printable(line);
 }
 
 /** One gap as one line. */

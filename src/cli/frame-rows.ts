@@ -3,6 +3,7 @@ import { styleText } from "node:util";
 import type { Discard } from "../codec/frame.js";
 import type { FrameView } from "../codec/index.js";
 import { FrameKind } from "../gen/framewire/v1/data_frame.js";
+import { printable } from "../printable.js";
 import type { DecodedMessage } from "./schema.js";
 
 /** How rows look. */
@@ -61,11 +62,11 @@ export class FrameRows {
   }
 
   #payload(payload: Uint8Array, message: DecodedMessage | undefined): Segment[] {
-    if (message?.value !== undefined) return [[`${message.type} `, "green"], [printable(JSON.stringify(message.value))]];
+    if (message?.value !== undefined) return [[`${printable(message.type)} `, "green"], [printable(JSON.stringify(message.value))]];
     const shown = payload.subarray(0, this.#hexBytes);
     const hex = Array.from(shown, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
     const excerpt = hex.padEnd(this.#hexBytes * 3 - 1) + (payload.length > shown.length ? "…" : " ");
-    return message?.error === undefined ? [[excerpt]] : [[excerpt], [` ${message.type}: ${printable(message.error)}`, "yellow"]];
+    return message?.error === undefined ? [[excerpt]] : [[excerpt], [` ${printable(`${message.type}: ${message.error}`)}`, "yellow"]];
   }
 
   #row(segments: readonly Segment[]): string {
@@ -103,9 +104,4 @@ function trailerOf(frame: FrameView): string {
     ["ext", ext === undefined ? undefined : `${ext.length}B`],
   ];
   return fields.flatMap(([name, value]) => (value === undefined ? [] : [` ${name}=${value}`])).join("");
-}
-
-/** Text from the wire without anything that a terminal would obey: control characters, and marks that turn the direction of writing. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (character) => `\\u${character.codePointAt(0)!.toString(16).padStart(4, "0")}`);
 }

@@ -1,6 +1,7 @@
 /** `framewire generate`: the command around `generate`. */
 import type { Command } from "commander";
 import { FramewireError } from "../errors.js";
+import { printable } from "../printable.js";
 import type { CliIo } from "./io.js";
 
 interface Flags {
@@ -21,7 +22,7 @@ export function addGenerateCommand(program: Command, io: CliIo): void {
       const { generate } = await import("./generate.js");
       const result = await generate({ cwd: process.cwd(), template });
       if ("problem" in result) throw new FramewireError("invalid-option", result.problem);
-      for (const warning of result.warnings) io.stderr.write(`warning: ${warning}\n`);
-      for (const { name, cmd } of result.commands) io.stdout.write(`${String(cmd).padStart(11)}  ${name}\n`);
+      for (const warning of result.warnings) io.stderr.write(`warning: ${printable(warning)}\n`);
+      for (const { name, cmd } of result.commands) io.stdout.write(`${String(cmd).padStart(11)}  ${printable(name)}\n`);
     });
 }

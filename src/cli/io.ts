@@ -1,5 +1,6 @@
 /** Where a command reads and writes, so that it runs the same in a test as in a shell. */
 import type { Writable } from "node:stream";
+import { printable } from "../printable.js";
 
 /** A standard stream that may be a terminal. */
 export type TerminalStream = Writable & {
@@ -15,6 +16,11 @@ export interface CliIo {
   readonly stdout: TerminalStream;
   readonly stderr: TerminalStream;
   readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** As {@link printable}, with the line breaks of `text` left as they are: for messages of several lines. */
+export function printableLines(text: string): string {
+  return text.split(/\r?\n/).map(printable).join("\n");
 }
 
 /**

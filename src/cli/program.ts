@@ -5,7 +5,7 @@ import { FramewireError } from "../errors.js";
 import { addConformanceCommand } from "./conformance/command.js";
 import { addDecodeCommand } from "./decode.js";
 import { addGenerateCommand } from "./generate-command.js";
-import type { CliIo } from "./io.js";
+import { type CliIo, printableLines } from "./io.js";
 
 const { version } = createRequire(import.meta.url)("../../package.json") as { readonly version: string };
 
@@ -25,7 +25,7 @@ export async function run(args: readonly string[], io: CliIo): Promise<number> {
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
-      writeErr: (text) => io.stderr.write(text),
+      writeErr: (text) => io.stderr.write(printableLines(text)),
       getOutHelpWidth: () => io.stdout.columns ?? 100,
       getErrHelpWidth: () => io.stderr.columns ?? 100,
       getOutHasColors: () => false,
@@ -45,7 +45,7 @@ export async function run(args: readonly string[], io: CliIo): Promise<number> {
   } catch (error) {
     // commander has printed its own message already, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_FAILED;
-    io.stderr.write(`framewire: ${error instanceof FramewireError ? error.message : String(error)}\n`);
+    io.stderr.write(`framewire: ${printableLines(error instanceof FramewireError ? error.message : String(error))}\n`);
     return EXIT_FAILED;
   }
 }

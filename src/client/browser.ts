@@ -1,4 +1,5 @@
 /** `framewire/client` in browsers, workers and React Native: WebSocket only, and no Node module. */
+import { redactedUrl } from "../connection/redacted-url.js";
 import { FramewireError } from "../errors.js";
 import { connectWebSocket } from "../transport/websocket.js";
 import { Client } from "./client.js";
@@ -27,7 +28,7 @@ function connectorTo(url: string): Connector {
   return (_, { versions }, signal) =>
     /^wss?:/i.test(url)
       ? connectWebSocket(url, versions, signal)
-      : Promise.reject(new FramewireError("invalid-option", `${url}: a browser can only connect to ws:// and wss://`));
+      : Promise.reject(new FramewireError("invalid-option", `${redactedUrl(url)}: a browser can only connect to ws:// and wss://`));
 }
 
 /** A client of the server at `url` (`ws://`, `wss://`); `connect` opens it. @throws FramewireError `invalid-option` */

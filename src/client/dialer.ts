@@ -1,7 +1,9 @@
 /** One attempt after the other to open a connection: credentials, socket, handshake. Remembers the session between them. */
+
 import type { Clock } from "../connection/clock.js";
 import type { Connection } from "../connection/connection.js";
 import { randomSeed } from "../connection/handshake.js";
+import { redactedUrl } from "../connection/redacted-url.js";
 import type { Transport } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import type { ResolvedConnectionOptions } from "../options.js";
@@ -121,7 +123,8 @@ export class Dialer {
 function parseUrl(url: string | URL): URL {
   try {
     return new URL(url);
-  } catch (cause) {
-    throw new FramewireError("invalid-option", `${String(url)} is not a URL; use ws://, wss://, tcp:// or tls://`, { cause });
+  } catch {
+    // Without the platform's own error, which holds the URL as it was given.
+    throw new FramewireError("invalid-option", `${redactedUrl(url)} is not a URL; use ws://, wss://, tcp:// or tls://`);
   }
 }

@@ -2,6 +2,7 @@
 
 import type { ConnectionOptions as TlsConnectionOptions } from "node:tls";
 import { useFastKeeping } from "../connection/fast.js";
+import { redactedUrl } from "../connection/redacted-url.js";
 import { FramewireError } from "../errors.js";
 import { Client } from "./client.js";
 import type { ClientOptions, Connector } from "./client-options.js";
@@ -46,7 +47,7 @@ const connectNode: Connector = async (url, settings, signal) => {
       return connectTcp(url, settings.versions, settings.tls as TlsConnectionOptions | undefined, signal);
     }
     default:
-      throw new FramewireError("invalid-option", `${url.href}: use ws://, wss://, tcp:// or tls://`);
+      throw new FramewireError("invalid-option", `${redactedUrl(url)}: use ws://, wss://, tcp:// or tls://`);
   }
 };
 

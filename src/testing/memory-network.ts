@@ -1,5 +1,7 @@
 /** A network in memory: clients connect to a server without sockets, and the network misbehaves as told. */
+
 import type { Connector } from "../client/client-options.js";
+import { redactedUrl } from "../connection/redacted-url.js";
 import type { Transport } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import { memoryPair } from "../transport/memory.js";
@@ -31,7 +33,7 @@ export class MemoryNetwork extends Chaos {
   /** What opens links to `server`, for the option `connector` of a client. */
   connector(server: { accept(transport: Transport): void }): Connector {
     return async (url) => {
-      if (!this.reachable) throw new FramewireError("connect-failed", `could not connect to ${url.href}: the network is down`);
+      if (!this.reachable) throw new FramewireError("connect-failed", `could not connect to ${redactedUrl(url)}: the network is down`);
       const { clock, messages = false, protocol } = this.#options;
       const [near, far] = memoryPair({
         messages,

@@ -1,8 +1,10 @@
 /** TCP and TLS sockets of Node. */
+
 import type { Socket } from "node:net";
 import { type TLSSocket, type ConnectionOptions as TlsConnectionOptions, connect as tlsConnect } from "node:tls";
 import { protocolNames, versionNamed } from "../connection/handshake.js";
 import { noteOutside } from "../connection/outside-heap.js";
+import { redactedUrl } from "../connection/redacted-url.js";
 import type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import { describeCertificate } from "./certificate.js";
@@ -127,7 +129,7 @@ export function connectTcp(
       reject(
         new FramewireError(
           "connect-failed",
-          `could not connect to ${url.href}: ${cause instanceof Error ? cause.message : String(cause)}`,
+          `could not connect to ${redactedUrl(url)}: ${cause instanceof Error ? cause.message : String(cause)}`,
           { cause },
         ),
       );

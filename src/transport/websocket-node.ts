@@ -1,4 +1,5 @@
 /** WebSockets of Node, through the `ws` package: the server's and the Node client's. */
+
 import type { IncomingMessage } from "node:http";
 import type { Socket, TcpSocketConnectOpts } from "node:net";
 import type { TLSSocket } from "node:tls";
@@ -6,6 +7,7 @@ import * as ws from "ws";
 import WebSocket, { type RawData } from "ws";
 import { protocolNames, versionNamed } from "../connection/handshake.js";
 import { noteOutside } from "../connection/outside-heap.js";
+import { redactedUrl } from "../connection/redacted-url.js";
 import type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import { describeCertificate } from "./certificate.js";
@@ -338,7 +340,7 @@ export function connectNodeWebSocket(
       socket.on("error", () => {});
       socket.terminate();
       const why = cause instanceof Error ? cause.message : String(cause);
-      reject(new FramewireError("connect-failed", `could not connect to ${url.href}: ${why}`, { cause }));
+      reject(new FramewireError("connect-failed", `could not connect to ${redactedUrl(url)}: ${why}`, { cause }));
     };
     const onAbort = () => fail(signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });

@@ -1,5 +1,7 @@
 /** The WebSocket of browsers, workers, React Native and Deno. */
+
 import { protocolNames, versionNamed } from "../connection/handshake.js";
+import { redactedUrl } from "../connection/redacted-url.js";
 import type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 
@@ -67,14 +69,20 @@ class BrowserWebSocketTransport implements Transport {
 /** Connects to `ws://…` or `wss://…` with the platform's WebSocket. Rejects with `connect-failed`. */
 export function connectWebSocket(url: string, versions: readonly (1 | 2)[], signal: AbortSignal): Promise<Transport> {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(url, protocolNames("ws", versions));
+    let socket: WebSocket;
+    try {
+      socket = new WebSocket(url, protocolNames("ws", versions));
+    } catch (error) {
+      // Without the platform's own error, which holds the URL as it was given.
+      return reject(new FramewireError("connect-failed", `could not connect to ${redactedUrl(url)}: ${(error as Error).name}`));
+    }
     // Blobs are read asynchronously and would overtake each other.
     socket.binaryType = "arraybuffer";
     const fail = (cause: unknown) => {
       signal.removeEventListener("abort", onAbort);
       socket.onopen = socket.onclose = null;
       socket.close();
-      reject(new FramewireError("connect-failed", `could not connect to ${url}`, { cause }));
+      reject(new FramewireError("connect-failed", `could not connect to ${redactedUrl(url)}`, { cause }));
     };
     const onAbort = () => fail(signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });

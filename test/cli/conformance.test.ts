@@ -86,7 +86,7 @@ describe("framewire conformance", () => {
 
   it.each([
     [[], "give one of --connect URL and --listen [HOST:]PORT"],
-    [["--connect", "http://x"], "It must be a URL with tcp://"],
+    [["--connect", "http://x"], "it must be a URL with tcp://"],
     [["--connect", "tcp://x:1", "--only", "1-2"], "It must be numbers, ranges and groups"],
     [["--connect", "tcp://x:1", "--only", "199"], "no case is selected"],
     [["--listen", "x:y"], "It must be PORT or HOST:PORT."],

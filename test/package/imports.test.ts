@@ -8,6 +8,7 @@ import { describe, expect, test } from "vitest";
 const LAYERS: Readonly<Record<string, { readonly layers: readonly string[]; readonly packages: readonly RegExp[] }>> = {
   errors: { layers: [], packages: [] },
   options: { layers: ["errors"], packages: [] },
+  printable: { layers: [], packages: [] },
   gen: { layers: [], packages: [/^@bufbuild\/protobuf\/wire$/] },
   codec: { layers: ["gen", "errors", "options"], packages: [/^@bufbuild\/protobuf\/wire$/] },
   connection: { layers: ["gen", "errors", "options", "codec"], packages: [/^@bufbuild\/protobuf\/wire$/] },
@@ -17,10 +18,10 @@ const LAYERS: Readonly<Record<string, { readonly layers: readonly string[]; read
   outbox: { layers: ["gen", "errors", "options", "codec", "connection", "client"], packages: [/^node:/, /^idb$/] },
   testing: { layers: ["gen", "errors", "options", "codec", "connection", "transport", "server", "client"], packages: [/^node:/] },
   cli: {
-    layers: ["gen", "errors", "options", "codec", "connection", "transport", "server", "client", "testing"],
+    layers: ["gen", "errors", "options", "printable", "codec", "connection", "transport", "server", "client", "testing"],
     packages: [/^node:/, /^commander$/, /^protobufjs$/, /^@bufbuild\/protobuf(\/wkt|\/wire)?$/],
   },
-  index: { layers: ["gen", "errors", "options", "codec", "connection"], packages: [] },
+  index: { layers: ["gen", "errors", "options", "printable", "codec", "connection"], packages: [] },
 };
 
 const SRC = fileURLToPath(new URL("../../src", import.meta.url));

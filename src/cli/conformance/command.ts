@@ -1,5 +1,7 @@
 /** `framewire conformance`: runs the cases of the kit against a peer. */
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { redactedUrl } from "../../connection/redacted-url.js";
+import { FramewireError } from "../../errors.js";
 import type { CliIo } from "../io.js";
 import { wholeNumber } from "../numbers.js";
 
@@ -63,7 +65,8 @@ export function addConformanceCommand(program: Command, io: CliIo, exit: (code: 
 function readUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !["tcp:", "tls:", "ws:", "wss:"].includes(url.protocol)) {
-    throw new InvalidArgumentError("It must be a URL with tcp://, tls://, ws:// or wss://.");
+    // Not an InvalidArgumentError, for which commander prints the argument as it is.
+    throw new FramewireError("invalid-option", `--connect is ${redactedUrl(text)}; it must be a URL with tcp://, tls://, ws:// or wss://`);
   }
   return url;
 }

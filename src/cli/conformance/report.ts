@@ -1,10 +1,11 @@
 /** Results for people, and for programs. */
+import { printable } from "../../printable.js";
 import { GROUPS } from "./case.js";
 import type { Result } from "./run.js";
 
 /** One JSON object. */
 export function resultToJson(result: Result): string {
-  return JSON.stringify({ type: "case", ...result });
+  return printable(JSON.stringify({ type: "case", ...result }));
 }
 
 const WORDS: Readonly<Record<Result["outcome"], string>> = { passed: "ok", failed: "FAILED", advice: "advice", skipped: "-" };
@@ -21,8 +22,8 @@ export class Rows {
       this.#group = group;
     }
     const time = outcome === "skipped" ? "" : `  ${ms} ms`;
-    lines.push(`  ${number}  ${WORDS[outcome].padEnd(6)}  ${section.padEnd(4)} ${name}${why === undefined ? time : `: ${why}`}`);
-    if (expected !== undefined) lines.push(`       expected ${expected}`, `       came     ${came}`);
+    lines.push(`  ${number}  ${WORDS[outcome].padEnd(6)}  ${section.padEnd(4)} ${name}${why === undefined ? time : `: ${printable(why)}`}`);
+    if (expected !== undefined) lines.push(`       expected ${printable(expected)}`, `       came     ${printable(came ?? "")}`);
     return lines;
   }
 }
