@@ -9,12 +9,13 @@ import type { Agreement } from "./connection.js";
 import { type ReceivedSequence, ReplayBuffer, type SequenceRange } from "./delivery.js";
 import type { Emitter } from "./emitter.js";
 import type { ConnectionEvents, DropEvent } from "./events.js";
-import { KIND_PING } from "./frame-kind.js";
+import { KIND_PING, KIND_PONG } from "./frame-kind.js";
 import type { Journal } from "./journal.js";
 import type { Link } from "./link.js";
 import type { Keeper } from "./link-writer.js";
 import { inPlace, type TsProtoCodec } from "./messages.js";
 import type { Outgoing } from "./outgoing.js";
+import { RoundTrip } from "./round-trip.js";
 import { WaitingFrames } from "./waiting.js";
 
 const EMPTY = new Uint8Array(0);
@@ -22,8 +23,10 @@ const EMPTY = new Uint8Array(0);
 /** Types of which a message has lacked fields. */
 const partial = new WeakSet<TsProtoCodec>();
 
-/** Payload of a ping that asks for an acknowledgement. The heartbeat's pings have none. */
-const PROBE = Uint8Array.of(1);
+/** Payload of a ping that asks for an acknowledgement, with its number in front: the largest that there is. The heartbeat's pings have none. */
+const PROBE_BYTES = 125;
+/** That of a pong which only brings bytes: no probe has the number 0. */
+const FILLING = new Uint8Array(PROBE_BYTES);
 
 /**
  * Bytes that go out again at first, on a new link and when the peer says that frames were lost to damage. Twice as many
@@ -49,6 +52,7 @@ export class FrameSender implements AckWatched {
   // Made when they are first needed: most connections of a server never wait for anything.
   #waiting: WaitingFrames | undefined;
   #watch: AckWatch | undefined;
+  #roundTrip: RoundTrip | undefined;
   #replay: ReplayBuffer | undefined;
   readonly #host: SendHost;
   #link: Link | undefined;
@@ -91,6 +95,12 @@ export class FrameSender implements AckWatched {
   get young(): ReplayBuffer {
     this.replay.expire(this.#clock.now());
     return this.replay;
+  }
+
+  /** How long round trips of the link take. */
+  get roundTrip(): RoundTrip {
+    this.#roundTrip ??= new RoundTrip();
+    return this.#roundTrip;
   }
 
   #queue(): WaitingFrames {
@@ -164,6 +174,7 @@ export class FrameSender implements AckWatched {
   /** Goes on over another link. What the peer lacks of the replay is sent by `resend`, then what waits by `flush`. */
   attach(link: Link, { version, maxPayload, maxTrailer }: Pick<Agreement, "version" | "maxPayload" | "maxTrailer">): void {
     this.#watch?.stop();
+    this.#roundTrip?.forget();
     this.#unacknowledging = false;
     this.#window = undefined;
     this.#link = link;
@@ -225,9 +236,9 @@ export class FrameSender implements AckWatched {
     }
   }
 
-  /** A pong came, with the payload of its ping. */
-  ponged(length: number): void {
-    if (length === PROBE.length) this.#watch?.answered();
+  /** A pong came, with the payload of its ping, from a peer that says it has all up to `received`. */
+  ponged(payload: Uint8Array, received: number): void {
+    if (payload.length === PROBE_BYTES) this.#watch?.answered(payload[0] as number, received);
   }
 
   /** Sends a frame of the protocol itself: it has no sequence, passes everything that waits, and is lost without a link. */
@@ -269,8 +280,13 @@ export class FrameSender implements AckWatched {
     return this.replay.next - 1;
   }
 
-  ping(): void {
-    this.control(KIND_PING, PROBE);
+  probe(number: number, settling: boolean): void {
+    const payload = new Uint8Array(PROBE_BYTES);
+    payload[0] = number;
+    this.control(KIND_PING, payload);
+    // The end of a message has settled all that was damaged in it.
+    if (!settling || this.#link?.info.messages === true) return;
+    for (let bytes = PROBE_BYTES; bytes < this.#options.maxTrailer; bytes += PROBE_BYTES) this.control(KIND_PONG, FILLING);
   }
 
   sendAgain(): void {
@@ -289,7 +305,7 @@ export class FrameSender implements AckWatched {
     if (missing !== undefined) return missing;
     this.#window = window;
     this.replay.rewind(sequence);
-    this.#watchAcks();
+    if (this.#watchable()) this.#acks().resent();
     this.flush();
     return undefined;
   }
@@ -303,7 +319,10 @@ export class FrameSender implements AckWatched {
   acknowledge(sequence: number): boolean {
     const { acked, inFlight } = this.replay;
     if (!this.replay.ack(sequence)) return false;
-    if (this.replay.acked > acked) this.#unacknowledging = false;
+    if (this.replay.acked > acked) {
+      this.#unacknowledging = false;
+      this.#watch?.acknowledged(sequence);
+    }
     if (this.#window !== undefined) {
       this.#window += inFlight - this.replay.inFlight;
       if (this.#window > this.#options.replayBytes) this.#window = undefined;
@@ -458,11 +477,17 @@ export class FrameSender implements AckWatched {
       link.write(frame, keep);
     }
     received.acknowledged = received.received;
-    if (frame.reliable) this.#watchAcks();
+    if (frame.reliable && this.#watchable()) this.#acks().start();
   }
 
-  #watchAcks(): void {
-    if (!this.#unacknowledging && this.replay.oldest < this.replay.next) (this.#watch ??= new AckWatch(this.#clock, this)).start();
+  /** Whether an acknowledgement is to be waited for. */
+  #watchable(): boolean {
+    return !this.#unacknowledging && this.replay.oldest < this.replay.next;
+  }
+
+  #acks(): AckWatch {
+    this.#watch ??= new AckWatch(this.#clock, this, this.roundTrip);
+    return this.#watch;
   }
 
   #releaseWritable(): void {

@@ -216,6 +216,11 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     return this.#writer.memory;
   }
 
+  /** Bytes received so far. */
+  get receivedBytes(): number {
+    return this.#received;
+  }
+
   /** Whether bulk data should still be written. */
   get writable(): boolean {
     return this.#writer.bufferedBytes < this.#options.highWaterMark;

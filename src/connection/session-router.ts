@@ -33,6 +33,7 @@ import type { ServedCalls } from "./served-calls.js";
 export interface RouterHost {
   readonly clock: Clock;
   readonly options: { readonly ackDelayMs: number };
+  readonly link: Link | undefined;
   readonly events: Emitter<ConnectionEvents>;
   readonly calls: CallTable;
   readonly served: ServedCalls;
@@ -51,9 +52,17 @@ const PING_PAYLOAD = 125;
 const ACK_FRAMES = 512;
 const ACK_BYTES = 32 * 1024;
 
-/** A wish to have frames again is repeated after this time, and less and less often, if nothing came of it. */
-const ASK_AGAIN_MS = 2_000;
+/** From damage to the request for a resend, if no reliable frame shows before that nothing is missing. */
+const DOUBT_MS = 25;
+
+/** A request for a resend is repeated after two round trips, and at least this time, if nothing came of it; then after twice as long each time. */
+const ASK_AGAIN_MS = 100;
 const ASK_AT_MOST_MS = 16_000;
+/** As long as bytes come, the answer may be among those that follow: the repetition waits up to this time. */
+const ASK_PATIENCE_MS = 2_000;
+
+/** One ping and one request for a resend in this time are no useless frames: a peer's timers of loss are never faster. */
+const TIMELY_MS = 50;
 
 export class SessionRouter {
   readonly #host: RouterHost;
@@ -64,6 +73,13 @@ export class SessionRouter {
   #ackTimer: Timer | undefined;
   #unacknowledgedBytes = 0;
   #askTimer: Timer | undefined;
+  /** The last request for a resend: when it went out, the number of the ping with it, and what had been received by then. */
+  #askedAt = 0;
+  #askNumber = 0;
+  #askedBytes = 0;
+  /** Until when a ping, or a request for a resend, is one too many. */
+  #pingTimelyAt = 0;
+  #askTimelyAt = 0;
   /** Set between damage and the next reliable frame, whose sequence shows whether anything is missing. */
   #doubt: Timer | undefined;
 
@@ -111,19 +127,25 @@ export class SessionRouter {
         // Calls that are cancelled as fast as they are opened never count against the calls in flight, and cost as much.
         link.charge(USELESS_FRAME_WEIGHT);
         return host.served.onCancel(callId);
-      case KIND_PING:
-        link.charge(USELESS_FRAME_WEIGHT);
+      case KIND_PING: {
+        const now = host.clock.now();
+        if (now < this.#pingTimelyAt) link.charge(USELESS_FRAME_WEIGHT);
+        else this.#pingTimelyAt = now + TIMELY_MS;
         if (frame.payloadEnd - frame.payloadStart > PING_PAYLOAD) return link.fail("protocol-violation", "a ping with too large a payload");
         return sender.control(KIND_PONG, frame.payload.slice());
+      }
       case KIND_PONG:
         if (isOverlong(frame)) return link.fail("protocol-violation", OVERLONG);
         // As a sign of life it was counted when its bytes came.
-        return sender.ponged(frame.payloadEnd - frame.payloadStart);
-      case KIND_ACK:
+        return this.#ponged(frame.payload, frame.ackNumber);
+      case KIND_ACK: {
         if (isOverlong(frame)) return link.fail("protocol-violation", OVERLONG);
         if (frame.status !== DATA_LOSS) return;
-        link.charge(USELESS_FRAME_WEIGHT);
+        const now = host.clock.now();
+        if (now < this.#askTimelyAt) link.charge(USELESS_FRAME_WEIGHT);
+        else this.#askTimelyAt = now + TIMELY_MS;
         return this.#resend(link, frame.ackNumber);
+      }
       case KIND_GOAWAY: {
         if (isOverlong(frame)) return link.fail("protocol-violation", OVERLONG);
         const goaway = this.#read(link, frame, Goaway);
@@ -146,11 +168,10 @@ export class SessionRouter {
    * a chance for more damage.
    */
   damaged(): void {
-    const { clock, options } = this.#host;
     if (this.#received.shouldAsk) {
-      this.#doubt ??= clock.setTimer(options.ackDelayMs, () => {
+      this.#doubt ??= this.#host.clock.setTimer(DOUBT_MS, () => {
         this.#doubt = undefined;
-        this.#ask(ASK_AGAIN_MS);
+        this.#ask();
       });
     }
     this.#host.damaged();
@@ -192,7 +213,7 @@ export class SessionRouter {
         this.#oweAck(0);
         return false;
       case "gap":
-        if (received.shouldAskAgain(sequence)) this.#ask(ASK_AGAIN_MS);
+        if (received.shouldAskAgain(sequence)) this.#ask();
         return false;
       case "invalid":
         link.fail("protocol-violation", "a sequence is out of range");
@@ -219,14 +240,45 @@ export class SessionRouter {
     if (this.#received.owesAck) this.#sender.control(KIND_ACK);
   }
 
-  #ask(againMs: number): void {
+  /**
+   * Asks for everything after the last good frame. The pong of the ping that goes with it shows that the peer has read the request; it
+   * comes before or after what is sent again.
+   */
+  #ask(againMs = this.#sender.roundTrip.twice(ASK_AGAIN_MS)): void {
     const sender = this.#sender;
-    const received = this.#received;
-    const { clock } = this.#host;
+    const { clock, link } = this.#host;
+    this.#askedAt = clock.now();
+    this.#askedBytes = link?.receivedBytes ?? 0;
+    this.#askNumber = (this.#askNumber + 1) & 0xff;
     sender.control(KIND_ACK, undefined, DATA_LOSS);
-    received.asked();
+    sender.control(KIND_PING, Uint8Array.of(this.#askNumber));
+    this.#received.asked();
+    this.#askAgainIn(againMs);
+  }
+
+  #askAgainIn(delayMs: number): void {
     this.#askTimer?.cancel();
-    this.#askTimer = againMs > ASK_AT_MOST_MS ? undefined : clock.setTimer(againMs, () => this.#ask(againMs * 2));
+    this.#askTimer = delayMs > ASK_AT_MOST_MS ? undefined : this.#host.clock.setTimer(delayMs, () => this.#askAgain(delayMs));
+  }
+
+  #askAgain(delayMs: number): void {
+    const { clock, link } = this.#host;
+    const bytes = link?.receivedBytes ?? 0;
+    if (bytes === this.#askedBytes || clock.now() - this.#askedAt >= ASK_PATIENCE_MS) return this.#ask(delayMs * 2);
+    this.#askedBytes = bytes;
+    this.#askAgainIn(delayMs);
+  }
+
+  /** A pong, with the payload of its ping, from a peer that says it has all up to `received`. */
+  #ponged(payload: Uint8Array, received: number): void {
+    if (payload.length !== 1 || payload[0] !== this.#askNumber || this.#askTimer === undefined) {
+      return this.#sender.ponged(payload, received);
+    }
+    this.#sender.roundTrip.sample(this.#host.clock.now() - this.#askedAt);
+    // The peer knows. Unless something is known to be missing, there may be nothing that it could send.
+    if (!this.#received.shouldAsk) return;
+    this.#askTimer.cancel();
+    this.#askTimer = undefined;
   }
 
   /** The peer lost frames to damage: all after its last good one go out again, in order. */

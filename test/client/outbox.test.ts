@@ -195,7 +195,7 @@ describe("the next client", () => {
     }
     await clock.advance(100);
     expect([handled, gaps]).toEqual([["42"], []]);
-    expect(server.last.received.at(-1)).toMatchObject({ kind: FrameKind.FRAME_KIND_ACK });
+    expect(server.last.received.map(({ kind }) => kind)).toContain(FrameKind.FRAME_KIND_ACK);
   });
 
   it("is told what the server cannot send it any more", async () => {

@@ -8,6 +8,7 @@ import { FrameRing } from "../../src/connection/frame-ring.js";
 import { provideFrameStore } from "../../src/connection/frame-store.js";
 import { LargeFrame } from "../../src/connection/large-frame.js";
 import { Link } from "../../src/connection/link.js";
+import { RoundTrip } from "../../src/connection/round-trip.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { type ConnectionOptions, resolveConnectionOptions } from "../../src/options.js";
 import { memoryPair, SeededRandom, VirtualClock } from "../../src/testing/index.js";
@@ -226,61 +227,145 @@ describe("a received sequence", () => {
 describe("a watch over acknowledgements", () => {
   function watch() {
     const clock = new VirtualClock();
-    const state = { acked: 0, sent: 0 };
+    const state = { acked: 0, sent: 0, number: 0 };
     const done: string[] = [];
-    const note = (what: string) => () => void done.push(`${what}@${clock.now()}`);
-    const acks = new AckWatch(clock, {
-      acked: () => state.acked,
-      sent: () => state.sent,
-      ping: note("ping"),
-      sendAgain: note("resend"),
-      giveUp: note("give up"),
-    });
-    return { clock, state, done, acks };
+    const note = (what: string) => void done.push(`${what}@${clock.now()}`);
+    const roundTrip = new RoundTrip();
+    const acks = new AckWatch(
+      clock,
+      {
+        acked: () => state.acked,
+        sent: () => state.sent,
+        probe: (number, settling) => {
+          state.number = number;
+          note(settling ? "settling ping" : "ping");
+        },
+        sendAgain: () => note("resend"),
+        giveUp: () => note("give up"),
+      },
+      roundTrip,
+    );
+    const send = () => {
+      state.sent++;
+      acks.start();
+    };
+    const acknowledge = (sequence = state.sent) => {
+      state.acked = sequence;
+      acks.acknowledged(sequence);
+    };
+    /** The pong of the last ping, from a peer that says what it has, if it does. */
+    const pong = (received = state.acked) => acks.answered(state.number, received);
+    return { clock, state, done, acks, roundTrip, send, acknowledge, pong };
   }
 
   it("asks nothing while acknowledgements come, and stops when all are there", async () => {
-    const { clock, state, done, acks } = watch();
-    state.sent = 10;
-    acks.start();
-    for (let i = 0; i < 10; i++) {
-      await clock.advance(900);
-      state.acked++;
+    const { clock, state, done, send, acknowledge } = watch();
+    for (let i = 0; i < 10; i++) send();
+    for (let i = 1; i <= 10; i++) {
+      await clock.advance(70);
+      acknowledge(i);
     }
+    expect(state.acked).toBe(10);
     await clock.advance(60_000);
     expect([done, clock.pendingTimers]).toEqual([[], 0]);
   });
 
-  it("pings when none comes, less and less often", async () => {
-    const { clock, state, done, acks } = watch();
-    state.sent = 1;
-    acks.start();
+  it("pings after 75 ms without one, and less and less often", async () => {
+    const { clock, done, acks, send } = watch();
+    send();
     await clock.advance(100_000);
-    expect(done).toEqual(["ping@1000", "ping@3000", "ping@7000", "ping@15000", "ping@31000", "ping@61000", "ping@91000"]);
+    expect(done.map((each) => each.replace("settling ", ""))).toEqual(
+      [75, 225, 525, 1125, 2325, 4725, 9525, 19125, 38325, 68325, 98325].map((at) => `ping@${at}`),
+    );
+    // Nothing is known of the line before the first: a small one must do.
+    expect(done.map((each) => each.startsWith("settling"))).toEqual([false, ...Array(10).fill(true)]);
     acks.stop();
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it("has everything sent again when a pong comes without the acknowledgement, and gives up when that changes nothing", async () => {
-    const { clock, state, done, acks } = watch();
-    state.sent = 1;
-    acks.start();
-    for (let i = 0; i < 4; i++) {
-      await clock.advance(2_000);
-      acks.answered();
-    }
-    expect(done).toEqual(["ping@1000", "resend@2000", "ping@3000", "give up@4000"]);
+  it("counts from the frame that is missing, not from those before it", async () => {
+    const { clock, done, send, acknowledge } = watch();
+    send();
+    await clock.advance(10);
+    acknowledge();
+    await clock.advance(50);
+    send();
+    await clock.advance(100);
+    expect(done).toEqual(["settling ping@135"]);
   });
 
-  it("a pong that brings an acknowledgement, or that answers no ping of the watch, means nothing", async () => {
-    const { clock, state, done, acks } = watch();
-    state.sent = 2;
-    acks.start();
-    acks.answered();
+  it("goes by two round trips, where they are longer", async () => {
+    const { clock, done, roundTrip, send, acknowledge } = watch();
+    send();
+    await clock.advance(60);
+    acknowledge();
+    expect([roundTrip.measured, roundTrip.twice(0)]).toEqual([true, 120]);
     await clock.advance(1_000);
-    state.acked = 1;
-    acks.answered();
-    expect(done).toEqual(["ping@1000"]);
+    send();
+    await clock.advance(119);
+    expect(done).toEqual([]);
+    await clock.advance(1);
+    expect(done).toEqual(["settling ping@1180"]);
+  });
+
+  it("takes the round trip from pongs, too, and starts anew with the next acknowledgement", async () => {
+    const { clock, done, roundTrip, send, acknowledge, pong } = watch();
+    send();
+    await clock.advance(300);
+    acknowledge();
+    pong();
+    expect(roundTrip.twice(0)).toBe(2 * 75);
+    send();
+    await clock.advance(150);
+    expect(done).toEqual(["ping@75", "settling ping@225", "settling ping@450"]);
+  });
+
+  it("has everything sent again when a pong comes without the acknowledgement, and gives up when that changes nothing", async () => {
+    const { clock, done, send, pong } = watch();
+    send();
+    for (let i = 0; i < 60; i++) {
+      await clock.advance(50);
+      pong();
+    }
+    expect(done.filter((each) => !each.includes("ping"))).toEqual([
+      "resend@100",
+      "resend@250",
+      "resend@550",
+      "resend@1150",
+      "give up@2350",
+    ]);
+  });
+
+  it("sends nothing again to a peer whose pong says that it has all that was sent before the ping", async () => {
+    const { clock, done, send, acknowledge, pong } = watch();
+    send();
+    await clock.advance(80);
+    send();
+    acknowledge(1);
+    pong();
+    expect(done).toEqual(["ping@75"]);
+  });
+
+  it("sends nothing again within a second to a peer whose pongs say nothing of what it has: it may be slow", async () => {
+    const { clock, done, send, acknowledge, pong } = watch();
+    send();
+    await clock.advance(10);
+    acknowledge();
+    send();
+    for (let i = 0; i < 30; i++) {
+      await clock.advance(50);
+      pong(0);
+    }
+    expect(done.filter((each) => !each.includes("ping"))).toEqual(["resend@1160"]);
+  });
+
+  it("believes no pong for frames that went out again behind its ping", async () => {
+    const { clock, done, acks, send, pong } = watch();
+    send();
+    await clock.advance(80);
+    acks.resent();
+    pong();
+    expect(done).toEqual(["ping@75"]);
   });
 });
 
@@ -359,8 +444,8 @@ describe("sending", () => {
     await clock.advance(10_000);
     const received = notesOf(peer);
     expect(new Set(received).size).toBe(8_000);
-    // The frames that were kept when the first pong came went out twice, no more.
-    expect(received.length).toBeLessThanOrEqual(8_000 + 1_000);
+    // The first window went out again with each of four pongs, no more.
+    expect(received.length).toBeLessThanOrEqual(8_000 + 4 * 750);
     expect(held).toBeGreaterThan(15_000);
     expect(held).toBeLessThan(20_000 + 50);
     expect(connection.replay.bytes).toBeLessThan(20_000 + 50);
@@ -481,14 +566,22 @@ describe("receiving", () => {
   it("of a frame too early asks for those before it, again after a while, and stops when they come", async () => {
     const { clock, connection, peer } = joined({});
     for (const sequence of [1, 3, 4]) send(peer, sequence);
-    await clock.advance(1_000);
     const asked = () => acks(peer).filter(({ status }) => status === DATA_LOSS);
-    expect(asked().map(({ ack }) => ack)).toEqual([1n]);
-    await clock.advance(2_000);
-    expect(asked().map(({ ack }) => ack)).toEqual([1n, 1n]);
+    for (const [ms, times] of [
+      // The fourth frame came after it had asked for the second: as long as bytes come, it waits.
+      [199, 1],
+      [1, 2],
+      [199, 2],
+      [1, 3],
+      [399, 3],
+      [1, 4],
+    ] as const) {
+      await clock.advance(ms);
+      expect(asked().map(({ ack }) => ack)).toEqual(Array(times).fill(1n));
+    }
     for (const sequence of [2, 3, 4]) send(peer, sequence);
     await clock.advance(60_000);
-    expect(asked()).toHaveLength(2);
+    expect(asked()).toHaveLength(4);
     expect(connection.received).toBe(4);
     connection.close(1000, "");
   });
