@@ -6,8 +6,14 @@
 
 import type { OpenCalls } from "./open-calls.js";
 
-/** Slots of a new table; a power of two. */
-const FIRST_SLOTS = 4;
+/** Slots of a new table, 2 to the power of this. */
+const FIRST_BITS = 2;
+
+/**
+ * Numbers are spread over the slots by an odd factor that no peer knows, or it could choose numbers that all belong in one slot:
+ * https://en.wikipedia.org/wiki/Universal_hashing#Avoiding_modular_arithmetic
+ */
+const FACTOR = (crypto.getRandomValues(new Uint32Array(1))[0] as number) | 1;
 
 /** Shared by all that hold nothing yet; never written to. */
 const NONE: never[] = [];
@@ -25,6 +31,8 @@ export class CallMap<T> implements OpenCalls<T> {
   #calls: (T | undefined)[] = NONE;
   /** Calls in the table. */
   #size = 0;
+  /** What is left of a product of 32 bits, shifted right by this, is a slot. */
+  #shift = 32 - FIRST_BITS;
 
   get size(): number {
     return this.#loneId === 0 ? this.#size : this.#size + 1;
@@ -89,7 +97,7 @@ export class CallMap<T> implements OpenCalls<T> {
     const ids = this.#ids;
     const mask = ids.length - 1;
     if (mask < 0) return -1;
-    for (let at = slotOf(id) & mask; ; at = (at + 1) & mask) {
+    for (let at = this.#slotOf(id); ; at = (at + 1) & mask) {
       if (ids[at] === id) return at;
       if (ids[at] === 0) return -1;
     }
@@ -97,7 +105,11 @@ export class CallMap<T> implements OpenCalls<T> {
 
   /** How far behind the slot of its id the call in slot `at` is. */
   #detour(at: number): number {
-    return (at - slotOf(this.#ids[at]!)) & (this.#ids.length - 1);
+    return (at - this.#slotOf(this.#ids[at]!)) & (this.#ids.length - 1);
+  }
+
+  #slotOf(id: number): number {
+    return Math.imul(id, FACTOR) >>> this.#shift;
   }
 
   /** Puts a call behind those whose way was as long as its own, or longer. */
@@ -108,7 +120,7 @@ export class CallMap<T> implements OpenCalls<T> {
     let movedId = id;
     let moved: T | undefined = call;
     let detour = 0;
-    let at = slotOf(id) & mask;
+    let at = this.#slotOf(id);
     while (ids[at] !== 0) {
       const found = this.#detour(at);
       if (found < detour) {
@@ -127,15 +139,11 @@ export class CallMap<T> implements OpenCalls<T> {
   #grow(): void {
     const ids = this.#ids;
     const calls = this.#calls;
-    const slots = Math.max(FIRST_SLOTS, ids.length * 2);
+    const slots = Math.max(1 << FIRST_BITS, ids.length * 2);
+    this.#shift = Math.clz32(slots - 1);
     this.#ids = new Array<number>(slots).fill(0);
     this.#calls = new Array<T | undefined>(slots).fill(undefined);
     this.#size = 0;
     for (let i = 0; i < ids.length; i++) if (ids[i] !== 0) this.#put(ids[i]!, calls[i] as T);
   }
-}
-
-/** One side's ids are all odd, the other's all even. */
-function slotOf(id: number): number {
-  return id >>> 1;
 }

@@ -10,6 +10,7 @@ import { ITEM_OVERHEAD, ReceiveCredit, SendCredit } from "./credit.js";
 import { type DeadlineOwner, Deadlines } from "./deadlines.js";
 import type { MessageSource } from "./definition.js";
 import { KIND_CANCEL, KIND_CREDIT, KIND_END, KIND_ITEM, KIND_REQUEST } from "./frame-kind.js";
+import type { HeapEntry } from "./heap.js";
 import type { CallHost } from "./host.js";
 import { ItemQueue } from "./item-queue.js";
 import type { Journal } from "./journal.js";
@@ -36,15 +37,16 @@ export interface CallOptions {
 }
 
 /** A call that has not settled. Each kind of method says what becomes of its outcome. */
-abstract class OpenCall implements FrameOwner, AwaitsReply {
+abstract class OpenCall implements FrameOwner, AwaitsReply, HeapEntry {
   readonly command: Command;
   readonly options: CallOptions;
   /** Its number, which peers of version 1 never see. */
   id!: number;
   /** The frame that opens the call. */
   request!: Outgoing;
-  /** On the clock of the connection; Infinity = none. */
-  deadline = Number.POSITIVE_INFINITY;
+  /** Its deadline, if it has one. */
+  at = 0;
+  place = -1;
   sendCredit: SendCredit | undefined = undefined;
   receiveCredit: ReceiveCredit | undefined = undefined;
   pump: Pump | undefined = undefined;
@@ -133,10 +135,10 @@ class StreamCall extends OpenCall {
 }
 
 /** The table of calls that this side opened. */
-export class CallTable implements DeadlineOwner {
+export class CallTable implements DeadlineOwner<OpenCall> {
   readonly #host: CallHost;
   readonly #calls = newOpenCalls<OpenCall>();
-  readonly #deadlines: Deadlines;
+  readonly #deadlines: Deadlines<OpenCall>;
   readonly #journal: Journal | undefined;
   #nextId: number;
 
@@ -287,8 +289,7 @@ export class CallTable implements DeadlineOwner {
     }
     if (!this.#calls.has(call.id)) return;
     if (timeoutMs > 0) {
-      call.deadline = this.#host.clock.now() + timeoutMs;
-      this.#deadlines.add(call.deadline);
+      this.#deadlines.add(call, this.#host.clock.now() + timeoutMs);
     }
     if (options.signal !== undefined || parent !== undefined) this.#listen(call);
     if (requestStream) this.#pump(call, request as MessageSource<unknown>);
@@ -304,14 +305,9 @@ export class CallTable implements DeadlineOwner {
     };
   }
 
-  /** Ends the calls that are due; gives the nearest deadline of the others. */
-  expire(now: number): number {
-    let nearest = Number.POSITIVE_INFINITY;
-    for (const call of [...this.#calls.values()]) {
-      if (call.deadline > now) nearest = Math.min(nearest, call.deadline);
-      else this.cancel(call, new FramewireError("deadline-exceeded", `${call.command.name} took longer than ${call.request.timeoutMs} ms`));
-    }
-    return nearest;
+  /** @internal */
+  expired(call: OpenCall): void {
+    this.cancel(call, new FramewireError("deadline-exceeded", `${call.command.name} took longer than ${call.request.timeoutMs} ms`));
   }
 
   #takeId(): number {
@@ -392,6 +388,7 @@ export class CallTable implements DeadlineOwner {
   /** @internal The call is over; whatever comes for it later means nothing. */
   settle(call: OpenCall, error: FramewireError | undefined, reply?: unknown): void {
     if (!this.#calls.delete(call.id)) return;
+    this.#deadlines.remove(call);
     call.unlisten?.();
     call.pump?.stop();
     if (error === undefined) call.done(reply);

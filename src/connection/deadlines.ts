@@ -1,44 +1,61 @@
-/**
- * One timer for many deadlines, set to the nearest. Those that are met cost nothing: nobody takes them out, a later
- * look just does not find them any more.
- */
+/** One timer for many deadlines, set to the nearest. One that is met leaves the timer as it is: a later look just does not find it any more. */
 import { type Clock, type Sleeper, setAlarm, type Timer } from "./clock.js";
+import { Heap, type HeapEntry } from "./heap.js";
 
 /** Whose deadlines they are. */
-export interface DeadlineOwner {
-  /** Ends what is due at `now` and gives the nearest deadline left, Infinity if there is none. */
-  expire(now: number): number;
+export interface DeadlineOwner<E> {
+  /** The deadline of `entry` has passed. */
+  expired(entry: E): void;
 }
 
-export class Deadlines implements Sleeper {
+export class Deadlines<E extends HeapEntry> implements Sleeper {
   readonly #clock: Clock;
-  readonly #owner: DeadlineOwner;
-  /** The nearest, while there is a timer; in whole milliseconds, as a fraction would take memory of its own. */
+  readonly #owner: DeadlineOwner<E>;
+  readonly #entries = new Heap<E>();
+  /** When the timer runs, while there is one. */
   #at = 0;
   #timer: Timer | undefined;
 
-  constructor(clock: Clock, owner: DeadlineOwner) {
+  constructor(clock: Clock, owner: DeadlineOwner<E>) {
     this.#clock = clock;
     this.#owner = owner;
   }
 
-  /** There is a deadline at this time of the clock. */
-  add(at: number): void {
-    if (at === Number.POSITIVE_INFINITY || (this.#timer !== undefined && at >= this.#at)) return;
-    this.#timer?.cancel();
-    this.#at = Math.ceil(at);
-    this.#timer = setAlarm(this.#clock, Math.max(0, this.#at - this.#clock.now()), this);
+  /** `entry` has a deadline at this time of the clock; Infinity = none. */
+  add(entry: E, at: number): void {
+    if (at === Number.POSITIVE_INFINITY) return;
+    entry.at = Math.ceil(at);
+    this.#entries.push(entry);
+    this.#watch();
+  }
+
+  /** It has none any more. */
+  remove(entry: E): void {
+    this.#entries.remove(entry);
   }
 
   /** @internal */
   wake(): void {
     this.clear();
-    this.add(this.#owner.expire(this.#clock.now()));
+    const now = this.#clock.now();
+    for (let next = this.#entries.first; next !== undefined && next.at <= now; next = this.#entries.first) {
+      this.#entries.remove(next);
+      this.#owner.expired(next);
+    }
+    this.#watch();
   }
 
-  /** There is none any more. */
+  /** Lets the timer go. */
   clear(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+  }
+
+  #watch(): void {
+    const next = this.#entries.first;
+    if (next === undefined || (this.#timer !== undefined && next.at >= this.#at)) return;
+    this.#timer?.cancel();
+    this.#at = next.at;
+    this.#timer = setAlarm(this.#clock, Math.max(0, next.at - this.#clock.now()), this);
   }
 }

@@ -39,18 +39,6 @@ export class Deque<T> {
     return item;
   }
 
-  /** Takes out every item that `match` names, in order. */
-  remove(match: (item: T) => boolean): T[] {
-    const removed: T[] = [];
-    const kept: T[] = [];
-    for (const item of this) (match(item) ? removed : kept).push(item);
-    if (removed.length > 0) {
-      this.#items = kept.length === 0 ? NONE : kept;
-      this.#head = 0;
-    }
-    return removed;
-  }
-
   clear(): void {
     this.#items = NONE;
     this.#head = 0;

@@ -1,5 +1,6 @@
 /** Frames in a row, found by their call or command as well: taking one out costs the same however many wait. */
 import { Heap, type HeapEntry } from "./heap.js";
+import { newOpenCalls, type OpenCalls } from "./open-calls.js";
 import type { Outgoing } from "./outgoing.js";
 
 /** A place in the row. */
@@ -36,7 +37,7 @@ export class FrameQueue {
   #last: Waiting | undefined;
   #length = 0;
   /** The first of each call, and of each command among the frames that belong to no call. */
-  readonly #calls = new Map<number, Waiting>();
+  readonly #calls = newOpenCalls<Waiting>();
   readonly #commands = new Map<number, Waiting>();
   /** Those that may be given up. */
   readonly #ages = new Heap<Waiting>();
@@ -136,7 +137,7 @@ export class FrameQueue {
     first.sameBefore = waiting;
   }
 
-  #indexOf(frame: Outgoing): Map<number, Waiting> {
+  #indexOf(frame: Outgoing): Pick<OpenCalls<Waiting>, "get" | "set" | "delete"> {
     return frame.callId === undefined ? this.#commands : this.#calls;
   }
 }

@@ -92,7 +92,8 @@ export class FrameRing implements FrameStore {
   shift(): number {
     const length = this.#lengthOf(this.#first++);
     this.#head += length;
-    this.#asked = -1;
+    if (this.#asked < this.#first) this.#asked = -1;
+    else if (length === 0) this.#askedLarge--;
     const taken = length === 0 ? this.#shiftLarge() : length;
     if (this.#first === this.#behind) this.#giveBack();
     return taken;

@@ -12,6 +12,7 @@ import { type DeadlineOwner, Deadlines } from "./deadlines.js";
 import type { MessageCodec } from "./definition.js";
 import type { Dispatcher } from "./dispatcher.js";
 import { KIND_CREDIT, KIND_ITEM, KIND_RESPONSE } from "./frame-kind.js";
+import type { HeapEntry } from "./heap.js";
 import type { CallHost } from "./host.js";
 import { ItemQueue } from "./item-queue.js";
 import { decodeMessage, encodeOwned } from "./messages.js";
@@ -26,7 +27,7 @@ export interface HandlerFailure {
   readonly error: unknown;
 }
 
-interface ServedCall {
+interface ServedCall extends HeapEntry {
   readonly id: number;
   readonly command: Command;
   readonly context: CallContext;
@@ -43,13 +44,13 @@ interface ServedCall {
 
 const NO_FACTS: CallFacts = { metadata: Object.create(null) as CallFacts["metadata"], trace: undefined, timeoutMs: 0 };
 
-export class ServedCalls implements DeadlineOwner {
+export class ServedCalls implements DeadlineOwner<ServedCall> {
   readonly #host: CallHost;
   readonly #dispatcher: Dispatcher;
   readonly #facade: unknown;
   readonly #calls = newOpenCalls<ServedCall>();
   /** Made for the first call that has one. */
-  #deadlines: Deadlines | undefined;
+  #deadlines: Deadlines<ServedCall> | undefined;
   /** Handlers of one-way messages that have not returned. */
   #messages = 0;
   /** Handlers that still run though their call has ended. */
@@ -226,10 +227,14 @@ export class ServedCalls implements DeadlineOwner {
       running: true,
       memory,
       counted: false,
+      at: 0,
+      place: -1,
     };
     this.#calls.set(id, call);
-    this.#deadlines ??= new Deadlines(this.#host.clock, this);
-    this.#deadlines.add(context.deadline);
+    if (context.deadline !== Number.POSITIVE_INFINITY) {
+      this.#deadlines ??= new Deadlines(this.#host.clock, this);
+      this.#deadlines.add(call, context.deadline);
+    }
     try {
       const result = this.#dispatcher.run(handler, requests ?? request, context);
       if (result instanceof Promise) {
@@ -313,20 +318,11 @@ export class ServedCalls implements DeadlineOwner {
     this.#host.answer(frame);
   }
 
-  /** Ends the calls that are due; gives the nearest deadline of the others. */
-  expire(now: number): number {
-    let nearest = Number.POSITIVE_INFINITY;
-    for (const call of [...this.#calls.values()]) {
-      const { deadline } = call.context;
-      if (deadline > now) {
-        nearest = Math.min(nearest, deadline);
-        continue;
-      }
-      const message = `${call.command.name} did not end before the caller's deadline`;
-      call.context.abort("deadline-exceeded", message);
-      this.#fail(call, new FramewireError("deadline-exceeded", message));
-    }
-    return nearest;
+  /** @internal */
+  expired(call: ServedCall): void {
+    const message = `${call.command.name} did not end before the caller's deadline`;
+    call.context.abort("deadline-exceeded", message);
+    this.#fail(call, new FramewireError("deadline-exceeded", message));
   }
 
   #fail(call: ServedCall, error: unknown): void {
@@ -358,6 +354,7 @@ export class ServedCalls implements DeadlineOwner {
 
   #forget(call: ServedCall): void {
     this.#calls.delete(call.id);
+    this.#deadlines?.remove(call);
     if (call.running) {
       this.#late++;
       this.#dispatcher.lateHandlers++;

@@ -20,6 +20,9 @@ export interface ClientFacts {
   readonly identity: unknown;
 }
 
+/** @internal The connection that `facade` is the face of. */
+export let connectionOf: (facade: ServerConnection) => Connection;
+
 /** A client of this server. It stays the same object when the client resumes its session on another socket. */
 export class ServerConnection {
   readonly id: string;
@@ -46,6 +49,10 @@ export class ServerConnection {
   /** @internal Another socket has resumed the session: its client was authenticated anew. */
   identify(identity: unknown): void {
     this.#identity = identity;
+  }
+
+  static {
+    connectionOf = (facade) => facade.#bound();
   }
 
   #bound(): Connection {
@@ -80,7 +87,8 @@ export class ServerConnection {
 
   /** Enters a room: `server.to(room)` reaches it until it leaves or the connection ends. */
   join(room: string): void {
-    this.#rooms.join(this, room);
+    // One that has ended would stay in the room for good.
+    if (!this.#bound().closed) this.#rooms.join(this, room);
   }
 
   leave(room: string): void {

@@ -30,7 +30,7 @@ import { type ListenAddresses, Listeners, type ListenOptions, type ListenTarget 
 import { newSession, type Resumption, resume } from "./resume.js";
 import { Rooms } from "./rooms.js";
 import { ServerAccount } from "./server-account.js";
-import { ServerConnection } from "./server-connection.js";
+import { connectionOf, ServerConnection } from "./server-connection.js";
 import type { ServerEvents } from "./server-events.js";
 import type { AuthenticationRequest, ServerContext, ServerOptions } from "./server-options.js";
 import { ServerSession, type SessionHost } from "./server-session.js";
@@ -209,9 +209,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   to(room: string): Broadcaster {
     return {
       send: (method, message) => {
-        const members = this.#rooms.members(room);
-        const connections = [...this.#live.values()].filter(({ facade }) => members.has(facade)).map(({ connection }) => connection);
-        this.#sendAll(connections, methodCommand("", method), message);
+        this.#sendAll([...this.#rooms.members(room)].map(connectionOf), methodCommand("", method), message);
       },
     };
   }

@@ -1,10 +1,19 @@
 /** What each member of a broadcast, each cancel and each deadline costs, however much waits beside it: counted in steps, not in time. */
 import { describe, expect, it } from "vitest";
+import { encodeFrame } from "../../src/codec/index.js";
+import { CallMap } from "../../src/connection/call-map.js";
+import { Deadlines } from "../../src/connection/deadlines.js";
+import { FrameRing } from "../../src/connection/frame-ring.js";
+import type { HeapEntry } from "../../src/connection/heap.js";
 import { Outgoing, SendQueue } from "../../src/connection/outgoing.js";
 import { resolveServerOptions } from "../../src/options.js";
+import { createServer } from "../../src/server/index.js";
+import { VirtualClock } from "../../src/testing/virtual-clock.js";
+import { memoryPair } from "../../src/transport/memory.js";
+import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { blockCounts } from "../helpers/block-counts.js";
 
-const SIZES = [10, 100, 10_000];
+const SIZES = [10, 10_000];
 const options = resolveServerOptions({ maxQueuedFrames: 1_000_000, maxQueuedBytes: 1024 ** 3, maxQueuedMs: 1000 });
 
 interface FrameWish {
@@ -31,11 +40,11 @@ function stalled(count: number, limits = options): SendQueue {
 }
 
 /** The steps of `act` on each of what `make` gives for each size. */
-async function stepsAt<T>(make: (size: number) => T, act: (made: T, size: number) => unknown): Promise<number[]> {
+function stepsAt<T>(make: (size: number) => T, act: (made: T, size: number) => unknown): number[] {
   const made = SIZES.map((size) => make(size));
   // Once more than is looked at: a first run compiles.
   act(make(5), 5);
-  return blockCounts(made.map((each, i) => () => act(each, SIZES[i]!)));
+  return blockCounts(made.map((each, i) => () => void act(each, SIZES[i]!)));
 }
 
 function expectSame(counts: readonly number[]): void {
@@ -43,10 +52,16 @@ function expectSame(counts: readonly number[]): void {
   expect(counts).toEqual(counts.map(() => counts[0]));
 }
 
+/** Places in a heap, and in a table of hashes, are found in a few steps more or less. */
+function expectLog(counts: readonly number[]): void {
+  expect(counts[0]).toBeGreaterThan(0);
+  expect(counts[1]).toBeLessThan(counts[0]! + 60);
+}
+
 describe("the steps do not grow with the frames that wait", () => {
-  it("when a keep-latest message takes the place of the one before", async () => {
+  it("when a keep-latest message takes the place of the one before", () => {
     expectSame(
-      await stepsAt(
+      stepsAt(
         (size) => {
           const queue = stalled(size);
           queue.push(frame({ cmd: 7, policy: "keep-latest" }), 0);
@@ -57,9 +72,9 @@ describe("the steps do not grow with the frames that wait", () => {
     );
   });
 
-  it("when a drop-oldest message makes room for itself", async () => {
+  it("when a drop-oldest message makes room for itself", () => {
     expectSame(
-      await stepsAt(
+      stepsAt(
         (size) => {
           const queue = stalled(size - 5, { ...options, maxQueuedFrames: size });
           for (let i = 0; i < 5; i++) queue.push(frame({ cmd: 7, policy: "drop-oldest" }), 0);
@@ -70,13 +85,13 @@ describe("the steps do not grow with the frames that wait", () => {
     );
   });
 
-  it("when a message comes that nothing is dropped for", async () => {
-    expectSame(await stepsAt(stalled, (queue) => queue.push(frame({ cmd: 7, policy: "drop-newest" }), 0)));
+  it("when a message comes that nothing is dropped for", () => {
+    expectSame(stepsAt(stalled, (queue) => queue.push(frame({ cmd: 7, policy: "drop-newest" }), 0)));
   });
 
-  it("when a call is cancelled", async () => {
-    expectSame(
-      await stepsAt(
+  it("when a call is cancelled", () => {
+    expectLog(
+      stepsAt(
         (size) => {
           const queue = stalled(size);
           for (let i = 0; i < 5; i++) queue.push(frame({ callId: 1_000_000 }), 0);
@@ -88,13 +103,13 @@ describe("the steps do not grow with the frames that wait", () => {
     );
   });
 
-  it("when it is looked who has waited longest", async () => {
-    expectSame(await stepsAt(stalled, (queue) => queue.expiresAt));
+  it("when it is looked who has waited longest", () => {
+    expectSame(stepsAt(stalled, (queue) => queue.expiresAt));
   });
 });
 
-it("what has waited too long goes at no more than log n steps each", async () => {
-  const counts = await stepsAt(
+it("what has waited too long goes at no more than log n steps each", () => {
+  const counts = stepsAt(
     (size) => {
       const queue = new SendQueue(options, () => {});
       for (let i = 0; i < size; i++) queue.push(frame({ cmd: i, owned: true }), i < 5 ? 0 : 500);
@@ -103,4 +118,95 @@ it("what has waited too long goes at no more than log n steps each", async () =>
     (queue) => expect(queue.expire(1000)).toHaveLength(5),
   );
   for (const [i, count] of counts.entries()) expect(count).toBeLessThan(5 * (60 + 30 * Math.log2(SIZES[i]!)));
+});
+
+it("a deadline costs no more than log n steps, to set, to meet and to miss", () => {
+  const counts = stepsAt(
+    (size) => {
+      const deadlines = new Deadlines<HeapEntry>(new VirtualClock(), { expired: () => {} });
+      for (let i = 0; i < size; i++) deadlines.add({ at: 0, place: -1 }, 1000 + ((i * 7919) % size));
+      return deadlines;
+    },
+    (deadlines) => {
+      const entry = { at: 0, place: -1 };
+      deadlines.add(entry, 500);
+      deadlines.remove(entry);
+      deadlines.add(entry, 0);
+      deadlines.wake();
+    },
+  );
+  for (const [i, count] of counts.entries()) expect(count).toBeLessThan(100 + 40 * Math.log2(SIZES[i]!));
+});
+
+it("a call is found in few steps whatever numbers its peer chose for the others", () => {
+  const counts = stepsAt(
+    (size) => {
+      const calls = new CallMap<number>();
+      for (let i = 0; i < Math.min(size, 1024); i++) calls.set(i * 65_536 * 2 + 1, i);
+      return calls;
+    },
+    (calls) => {
+      for (let i = 0; i < 5; i++) calls.get(i * 65_536 * 2 + 1);
+    },
+  );
+  for (const count of counts) expect(count).toBeLessThan(5 * 30);
+});
+
+it("an acknowledgement while frames are sent again costs the same however many of them are under way", () => {
+  expectSame(
+    stepsAt(
+      (size) => {
+        const ring = new FrameRing();
+        for (let i = 0; i < size; i++) ring.push(new Uint8Array(10), 0, 10);
+        for (let i = 0; i < size - 2; i++) ring.at(i);
+        return ring;
+      },
+      (ring, size) => {
+        ring.shift();
+        return ring.at(size - 3);
+      },
+    ),
+  );
+});
+
+describe("the steps do not grow with the other connections", () => {
+  function crowdOf(size: number) {
+    const clock = new VirtualClock();
+    const server = createServer({ clock, maxHandshakes: 100_000 });
+    for (let i = 0; i < size; i++) {
+      const [near, far] = memoryPair({ protocol: 1, schedule: (deliver) => clock.defer(deliver) });
+      server.accept(far);
+      near.open({ onData: () => {}, onAlive: () => {}, onDrain: () => {}, onClose: () => {} });
+      near.write(encodeFrame({ cmd: 261 }));
+    }
+    const connections = server.connections;
+    expect(connections).toHaveLength(size);
+    for (const connection of connections.slice(0, 3)) connection.join("room");
+    return { server, last: connections.at(-1)! };
+  }
+
+  it("when one joins a room, leaves it, sends to it, or closes", () => {
+    const acts: readonly ((crowd: ReturnType<typeof crowdOf>) => unknown)[] = [
+      ({ last }) => last.join("another"),
+      ({ last }) => last.leave("another"),
+      ({ server }) => server.to("room").send(TestServiceDefinition.methods.note, { text: "hello" }),
+    ];
+    const close: (typeof acts)[number] = ({ last }) => last.close();
+    const crowds = [5, 10, 320].map((size) => crowdOf(size));
+    for (const act of [...acts, close]) act(crowds[0]!);
+    const counts = blockCounts([...acts, close].flatMap((act) => crowds.slice(1).map((crowd) => () => void act(crowd))));
+    for (const i of acts.keys()) expectSame(counts.slice(2 * i, 2 * i + 2));
+    expectLog(counts.slice(2 * acts.length));
+  });
+});
+
+it("one that has ended joins no room", () => {
+  const server = createServer();
+  const [near, far] = memoryPair({ protocol: 1 });
+  server.accept(far);
+  near.open({ onData: () => {}, onAlive: () => {}, onDrain: () => {}, onClose: () => {} });
+  const [connection] = server.connections;
+  connection!.close();
+  connection!.join("room");
+  expect([...connection!.rooms]).toEqual([]);
 });

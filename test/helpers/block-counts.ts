@@ -10,18 +10,21 @@ interface Coverage {
 
 const SOURCE = /\/src\/(?!gen\/)/;
 
-/** Steps of each run: blocks of src/ that ran, those of loops as often as they did. */
-export async function blockCounts(runs: readonly (() => unknown)[]): Promise<number[]> {
+/** For each run: how many blocks of src/ ran, those of loops as often as they did. */
+export function blockCounts(runs: readonly (() => void)[]): number[] {
   const session = new Session();
   session.connect();
-  const post = <T>(method: string, params?: object): Promise<T> =>
-    new Promise((resolve, reject) =>
-      session.post(method, params, (error, result) =>
-        error === null ? resolve(result as T) : reject(new Error(method, { cause: error })),
-      ),
-    );
-  const taken = async () => {
-    const { result } = await post<Coverage>("Profiler.takePreciseCoverage");
+  /** A session with its own process answers at once. */
+  const post = (method: string, params: object = {}): unknown => {
+    let answer: unknown;
+    session.post(method, params, (error, result) => {
+      if (error !== null) throw new Error(method, { cause: error });
+      answer = result;
+    });
+    return answer;
+  };
+  const taken = () => {
+    const { result } = post("Profiler.takePreciseCoverage") as Coverage;
     let count = 0;
     for (const { url, functions } of result) {
       if (!SOURCE.test(url)) continue;
@@ -30,17 +33,15 @@ export async function blockCounts(runs: readonly (() => unknown)[]): Promise<num
     return count;
   };
   try {
-    await post("Profiler.enable");
-    await post("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
-    const counts: number[] = [];
-    for (const run of runs) {
-      await taken();
-      await run();
-      counts.push(await taken());
-    }
-    return counts;
+    post("Profiler.enable");
+    post("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
+    taken();
+    return runs.map((run) => {
+      run();
+      return taken();
+    });
   } finally {
-    await post("Profiler.stopPreciseCoverage");
+    post("Profiler.stopPreciseCoverage");
     session.disconnect();
   }
 }
