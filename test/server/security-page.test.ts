@@ -71,6 +71,22 @@ it("the page's server asks for origin, token and certificate, and decides over e
   }
 });
 
+it("behind a proxy the page's server goes by the address that the proxy wrote, and by the proxy's own where there is none", async () => {
+  const { server, listen } = secureServer(FIXTURES, async () => ({ name: "Ada", commands: [] }), true);
+  try {
+    const { ws } = await listen();
+    for (const headers of [{ "X-Forwarded-For": "198.51.100.7, 203.0.113.9" }, { "X-Forwarded-For": "" }, {}]) {
+      const peer = await RawPeer.connect(ws!.url, { headers });
+      await peer.greet();
+    }
+    await expect.poll(() => server.connections.length).toBe(3);
+    const own = new URL(ws!.url).hostname;
+    expect(server.connections.map(({ transport }) => transport.remoteAddress)).toEqual(["203.0.113.9", own, own]);
+  } finally {
+    await server.close();
+  }
+});
+
 it("credentials and resume tokens are in no event and on no connection", async () => {
   const SECRET = "correct horse battery staple";
   const told: unknown[] = [];
