@@ -75,7 +75,7 @@ describe("an upgrade for a path that no server has", () => {
       }),
     );
     expect(asked.filter(({ answer }) => NOT_FOUND.test(answer())).length).toBe(500);
-    await expect.poll(() => openSockets(http)).toBe(0);
+    await expect.poll(() => openSockets(http), { timeout: 10_000 }).toBe(0);
   });
 
   it("is answered once where several servers of ours share the HTTP server", async () => {

@@ -148,14 +148,14 @@ it("a crowd is let in one after the other, and what it sends meanwhile is kept",
   const { server, url } = await open({ tcp: { protocol: "v1" } });
   const payload = EchoRequest.encode(EchoRequest.fromPartial({ text: "x" })).finish();
   const peers = await Promise.all(
-    Array.from({ length: 100 }, async () => {
+    Array.from({ length: 40 }, async () => {
       const peer = await RawPeer.connect(url);
       peer.send(encodeFrame({ cmd: 257, payload }));
       return peer;
     }),
   );
-  await expect.poll(() => peers.filter(({ frames }) => frames.length === 1).length).toBe(100);
-  expect(server.connections.length).toBe(100);
+  await expect.poll(() => peers.filter(({ frames }) => frames.length === 1).length, { timeout: 10_000 }).toBe(40);
+  expect(server.connections.length).toBe(40);
   for (const peer of peers) peer.destroy();
 });
 
