@@ -1,5 +1,6 @@
 /** A session over TCP that damages bytes which TCP's own checksum did not see. */
 import { runBreaker } from "../helpers/breaker-run.js";
+import { runFlipSeeds } from "../helpers/flip-run.js";
 import { runOverSockets, wrongIn } from "../helpers/socket-run.js";
 import type { Soak } from "./index.js";
 
@@ -30,6 +31,16 @@ export const soakNoise: Soak = async (number) => {
     if (ended === undefined && good + bad > 10_000) wrong.push(`breaker, 1 in ${oneIn}: ${good + bad} frames for 1,000 notes`);
     if (damaged > 0) wrong.push(`breaker, 1 in ${oneIn}: ${damaged} damaged notes were handled`);
     if ((ended === "error-rate") !== share > 0.5) wrong.push(`breaker, 1 in ${oneIn}: ${ended ?? "stayed open"} at ${share}`);
+  }
+  for (const kind of ["tcp", "ws"] as const) {
+    const { medianMs, longestMs, slowestMs, flips, wrong: flipped } = await runFlipSeeds(kind, seed);
+    console.log(`200 calls one at a time over ${kind}, a bit flipped in 2 % of the chunks, 20 seeds (${flips} flips):`);
+    console.log(
+      `  ${medianMs.toFixed(0)} ms in the median, ${longestMs.toFixed(0)} at most; the slowest call took ${slowestMs.toFixed(0)} ms`,
+    );
+    wrong.push(...flipped.map((each) => `flips over ${kind}: ${each}`));
+    if (medianMs >= 2_000) wrong.push(`flips over ${kind}: ${medianMs.toFixed(0)} ms in the median`);
+    if (slowestMs >= 1_000) wrong.push(`flips over ${kind}: a call took ${slowestMs.toFixed(0)} ms`);
   }
   return wrong;
 };
