@@ -12,6 +12,7 @@ import { soakNetworks } from "./networks.js";
 import { soakNoise } from "./noise.js";
 import { soakResume } from "./resume.js";
 import { soakSessions } from "./sessions.js";
+import { soakSiege } from "./siege.js";
 
 /** Numbers from the command line, each with the default of its soak. */
 export type Numbers = (name: string, fallback: number) => number;
@@ -28,7 +29,11 @@ const SOAKS: Readonly<Record<string, { readonly run: Soak; readonly about: strin
   bytes: { run: soakBytes, about: "one session, broken, silenced and damaged at every single byte (--step 1)" },
   resume: { run: soakResume, about: "over TCP and WebSocket through a proxy that cuts (--frames 50000, --cuts 200, --first 1)" },
   noise: { run: soakNoise, about: "over TCP with one wrong byte in 10,000, and with far more (--frames 20000, --first 1)" },
-  attacks: { run: soakAttacks, about: "a server under attack, and what its good clients notice; five minutes ([NAME …])" },
+  attacks: { run: soakAttacks, about: "a server under attack, and what its good clients notice; a quarter of an hour ([NAME …])" },
+  siege: {
+    run: soakSiege,
+    about: "all attacks at once on one server with 200 good clients, a line each minute (--seconds 3600, --share 0.2, [NAME …])",
+  },
   networks: { run: soakNetworks, about: "3G, Wi-Fi, tunnels and new addresses, in virtual time (--runs 10, --first 1)" },
   namespaces: { run: soakNamespaces, about: "a real network whose link goes down or whose address changes; Linux, as root" },
   fleet: { run: soakFleet, about: "clients that lose their server together (--clients 5000, --first 1)" },
@@ -42,19 +47,22 @@ const { values, positionals } = parseArgs({
     frames: { type: "string" },
     cuts: { type: "string" },
     clients: { type: "string" },
+    help: { type: "boolean", short: "h" },
+    seconds: { type: "string" },
+    share: { type: "string" },
     step: { type: "string" },
     streams: { type: "string" },
   },
 });
 const [name = "", ...names] = positionals;
-const soak = Object.hasOwn(SOAKS, name) ? SOAKS[name] : undefined;
-if (name === "decoder") {
+const soak = values.help !== true && Object.hasOwn(SOAKS, name) ? SOAKS[name] : undefined;
+if (name === "decoder" && values.help !== true) {
   await import("../fuzz/soak.js");
 } else if (soak === undefined) {
   console.log("npm run soak -- NAME, where NAME is one of");
   console.log("  decoder   damaged streams and wild ones (--streams 3000, --first 1)");
   for (const [each, { about }] of Object.entries(SOAKS)) console.log(`  ${each.padEnd(10)}${about}`);
-  process.exitCode = name === "" ? 0 : 2;
+  process.exitCode = name === "" || values.help === true ? 0 : 2;
 } else {
   const wrong = await soak.run((option, fallback) => Number(values[option as keyof typeof values] ?? fallback), names);
   for (const each of wrong) console.error(each);

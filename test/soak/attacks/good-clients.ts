@@ -1,13 +1,18 @@
 /** Clients that call all the time, and note how long each call takes. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { createClient } from "../../../src/client/index.js";
-import { BYTES, ECHO } from "../../helpers/attacks.js";
-import type { Addresses } from "./figures.js";
+import { type Client, createClient } from "../../../src/client/index.js";
+import { TestServiceDefinition } from "../../gen/test/v1/test_service.js";
+import { type Addresses, BYTES, ECHO } from "../../helpers/attacks/attacked-server.js";
+import { testService } from "../../helpers/test-service.js";
 
 export const GOOD_CLIENTS = 10;
+/** Between the calls of a client, unless there are many of them. */
 const PAUSE_MS = 10;
 /** What goes on for long is looked at in parts of about this length, or quiet times would make up for bad ones. In milliseconds. */
 const PART_MS = 3000;
+
+/** Takes what the server sends to everybody. */
+const SERVICE = testService();
 
 /** Of many calls, in milliseconds; of the parts of a long time the worst of each. */
 export interface Latencies {
@@ -20,19 +25,25 @@ export interface Latencies {
 
 export class GoodClients {
   readonly wrong = new Set<string>();
-  readonly #clients;
+  readonly #clients: readonly Client[];
+  readonly #pauseMs: number;
   #calling: Promise<void>[] = [];
   /** When each call ended, and how long it took. */
   #calls: (readonly [at: number, took: number])[] = [];
   #since = performance.now();
   #stop = false;
+  /** Calls answered since the start. */
+  answered = 0;
 
-  constructor({ ws, tcp }: Addresses) {
-    this.#clients = Array.from({ length: GOOD_CLIENTS }, (_, i) => createClient(i % 2 === 0 ? ws : tcp));
+  /** They come from 127.0.0.1, where no attacker comes from. */
+  constructor({ ws, tcp }: Addresses, count = GOOD_CLIENTS, pauseMs = PAUSE_MS) {
+    this.#clients = Array.from({ length: count }, (_, i) => createClient(i % 2 === 0 ? ws : tcp, { credentials: `good ${i}` }));
+    this.#pauseMs = pauseMs;
   }
 
   async start(): Promise<void> {
     for (const client of this.#clients) {
+      client.implement(TestServiceDefinition, SERVICE);
       await client.connect();
       client.on("state", (state) => !this.#stop && this.wrong.add(`a good client is ${state}`));
     }
@@ -40,10 +51,13 @@ export class GoodClients {
     this.#calling = this.#clients.map(async (client) => {
       while (!this.#stop) {
         const started = performance.now();
-        await client.request(ECHO, BYTES, message).catch(({ code }) => this.wrong.add(`a good client's call failed: ${code}`));
+        await client.request(ECHO, BYTES, message).then(
+          () => this.answered++,
+          ({ code }) => this.wrong.add(`a good client's call failed: ${code}`),
+        );
         const now = performance.now();
         this.#calls.push([now, now - started]);
-        await sleep(PAUSE_MS);
+        await sleep(this.#pauseMs);
       }
     });
   }

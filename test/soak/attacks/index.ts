@@ -1,26 +1,37 @@
 /**
- * Attacks a server that has its default limits, each attack from many sockets of another process, while good clients call it all the
- * time. Every attacker must be thrown out by the limit meant for it, no good client may lose its connection or wait, and memory must come back.
+ * Attacks a server that has its default limits and a small heap, each attack from many sockets of another process, while good clients call
+ * it all the time. Every attacker must be thrown out by the limit meant for it, no good client may lose its connection or wait, what the
+ * server holds must be on its account, and memory must come back.
  *
  * What is measured is what the server does to its good clients, not what attackers do to the machine that all of them share: see
- * `processes.ts`. Each attack is made twice, first on a decoy: what good clients notice of that one is the machine's doing.
+ * `processes.ts`. Each attack is made twice, first on a decoy: what good clients notice of that one is the machine's doing. The decoy is
+ * where garbage is collected meanwhile, to see what of its memory is in use.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { pins } from "../../../bench/processes.js";
 import type { LimitCode } from "../../../src/server/index.js";
-import { ATTACKS, wrongEnds } from "../../helpers/attacks.js";
+import { type Attack, type RefusalCode, wrongEnds } from "../../helpers/attacks/attack.js";
+import { Attackers, FULL_PACES } from "../../helpers/attacks/attackers.js";
+import { ATTACKS } from "../../helpers/attacks/index.js";
 import type { Soak } from "../index.js";
-import { LEAST_MS, type PeerFigures, type ServerFigures } from "./figures.js";
+import { heldBytes, LEAST_MS, type PeerFigures, type ServerFigures } from "./figures.js";
 import { GOOD_CLIENTS, GoodClients, type Latencies } from "./good-clients.js";
-import { Attack, placeThis, raiseThis, ServerProcess, WHERE } from "./processes.js";
+import { AttackProcess, HEAP_MIB, placeThis, raiseThis, ServerProcess, WHERE } from "./processes.js";
 
 const CALM_MS = 4000;
 /** The server's own goodbyes are over by then: its `closeTimeoutMs`, and a little. */
 const SETTLE_MS = 3500;
 const MIB = 1024 * 1024;
-/** What an attack may take at its worst, and what may be kept of it: by the allocators, and in sessions that might be resumed, at most 10,000. */
+/** What an attack may take at its worst beside what is on the account, and what may be kept of it: by the allocators, and in sessions that might be resumed, at most 10,000. */
 const MOST = 128 * MIB;
 const KEPT = 128 * MIB;
+/** Memory in use may be so much more than the account says, and this beside it. */
+const IN_USE = 1.5;
+const IN_USE_BESIDE = 32 * MIB;
+/** How often that is looked at on the decoy, in milliseconds. */
+const COLLECT_MS = 700;
+/** Sockets whose memory is measured while they are idle. */
+const IDLE_SOCKETS = 1000;
 /** Fewer calls would say nothing of one in a hundred. */
 const LEAST_CALLS = 2000;
 
@@ -33,6 +44,13 @@ const P99 = (control: number) => 2 * control + 5;
 /** Of crowds so much more: the objects of thousands of new sockets are what the garbage collector then moves. docs/decisions/crowds.md */
 const CROWD = 8;
 
+/** What was in use on the decoy when most was in use that is not on its account. */
+interface InUse {
+  /** After a collection, less what was in use before and what idle sockets take. */
+  readonly bytes: number;
+  readonly heldBytes: number;
+}
+
 /** What was to be seen while an attack went on. */
 interface Observation {
   readonly before: Latencies;
@@ -40,24 +58,69 @@ interface Observation {
   readonly during: Latencies;
   readonly peers: PeerFigures;
   readonly decoyed: PeerFigures;
+  readonly inUse: InUse;
   readonly calm: ServerFigures;
   readonly start: ServerFigures;
   readonly end: ServerFigures;
   readonly settled: ServerFigures;
 }
 
-async function observe(name: string, target: ServerProcess, decoy: ServerProcess, good: GoodClients): Promise<Observation> {
+const inUse = ({ memory }: ServerFigures) => memory.heapUsed + memory.external;
+
+/** What an idle socket takes of a server's memory, half of them WebSockets, in bytes. */
+async function idleSocketBytes(server: ServerProcess): Promise<number> {
+  const before = await server.ask("collect");
+  const idle = new Attackers(server.addresses, FULL_PACES);
+  for (let i = 0; i < IDLE_SOCKETS; i++) {
+    if (i % 2 === 0) idle.member(i);
+    else await idle.upgraded(i);
+  }
+  await sleep(1000);
+  await server.ask("collect");
+  const after = await server.ask("collect");
+  idle.leave();
+  await sleep(1000);
+  return Math.max(0, (inUse(after) - inUse(before)) / IDLE_SOCKETS);
+}
+
+/** Collects garbage on `server` until `over`, and notes the worst relation of what is in use to the account. */
+async function watchMemory(server: ServerProcess, idleBytes: number, over: () => boolean): Promise<InUse> {
+  const base = await server.ask("collect");
+  let worst: InUse = { bytes: 0, heldBytes: 0 };
+  const excess = ({ bytes, heldBytes }: InUse) => bytes - IN_USE * heldBytes;
+  while (!over()) {
+    await sleep(COLLECT_MS);
+    const now = await server.ask("collect");
+    const bytes = inUse(now) - inUse(base) - idleBytes * (now.stats.sockets - base.stats.sockets);
+    const seen = { bytes, heldBytes: heldBytes(now.stats) };
+    if (excess(seen) > excess(worst)) worst = seen;
+  }
+  return worst;
+}
+
+async function observe(
+  name: string,
+  target: ServerProcess,
+  decoy: ServerProcess,
+  idleBytes: number,
+  good: GoodClients,
+): Promise<Observation> {
   await target.ask("collect");
-  const onDecoy = new Attack(name, decoy.addresses);
-  const onTarget = new Attack(name, target.addresses);
+  const order = { names: [name], lastingMs: LEAST_MS, share: 1, repeat: false };
+  const onDecoy = new AttackProcess(decoy.addresses, order);
+  const onTarget = new AttackProcess(target.addresses, order);
   await sleep(1000);
   good.taken();
   await sleep(CALM_MS);
   const before = good.taken();
   await target.ask("start");
+  let decoyOver = false;
+  const watching = watchMemory(decoy, idleBytes, () => decoyOver);
   const [decoyed] = await Promise.all([onDecoy.run(), sleep(LEAST_MS)]);
+  decoyOver = true;
   const control = good.taken();
   const calm = await target.ask("look");
+  const inUse = await watching;
   await sleep(SETTLE_MS);
   good.taken();
   const start = await target.ask("start");
@@ -67,25 +130,35 @@ async function observe(name: string, target: ServerProcess, decoy: ServerProcess
   await sleep(SETTLE_MS);
   await target.ask("collect");
   await sleep(500);
-  return { before, control, during, peers, decoyed, calm, start, end, settled: await target.ask("collect") };
+  const settled = await target.ask("collect");
+  return { before, control, during, peers: peers[name]!, decoyed: decoyed[name]!, inUse, calm, start, end, settled };
 }
 
-/** How often each limit was counted meanwhile. */
-function limitsOf({ start, settled }: Observation): Partial<Record<LimitCode, number>> {
-  const counted = Object.entries(settled.stats.limits).map(
-    ([code, count]) => [code, count - start.stats.limits[code as LimitCode]] as const,
-  );
-  return Object.fromEntries(counted.filter(([, count]) => count > 0));
+/** How often each limit and refusal was counted meanwhile. */
+function countsOf({ start, settled }: Observation): {
+  limits: Partial<Record<LimitCode, number>>;
+  refusals: Partial<Record<RefusalCode, number>>;
+} {
+  const since = <C extends string>(before: Readonly<Record<C, number>>, now: Readonly<Record<C, number>>) =>
+    Object.fromEntries(
+      Object.entries<number>(now)
+        .map(([code, count]) => [code, count - before[code as C]] as const)
+        .filter(([, count]) => count > 0),
+    ) as Partial<Record<C, number>>;
+  return { limits: since(start.stats.limits, settled.stats.limits), refusals: since(start.stats.refusals, settled.stats.refusals) };
 }
 
 /** What an attack must not do to the server and its good clients. */
-function damageOf({ crowd }: Pick<(typeof ATTACKS)[number], "crowd">, { before, control, during, start, settled }: Observation): string[] {
+function damageOf({ crowd }: Attack, { before, control, during, inUse, start, settled }: Observation): string[] {
   const wrong: string[] = [];
-  const { stats, rss, peak } = settled;
+  const { stats, memory, peak } = settled;
   if (stats.sockets !== GOOD_CLIENTS || stats.handshakes !== 0)
     wrong.push(`${stats.sockets} sockets and ${stats.handshakes} handshakes are left`);
-  if (peak - start.rss > MOST) wrong.push(`took ${mib(peak - start.rss)} MiB`);
-  if (rss - start.rss > KEPT) wrong.push(`${mib(rss - start.rss)} MiB are kept`);
+  const taken = peak.rss - start.memory.rss;
+  if (taken > MOST + IN_USE * peak.heldBytes) wrong.push(`took ${mib(taken)} MiB, with ${mib(peak.heldBytes)} on the account`);
+  if (memory.rss - start.memory.rss > KEPT) wrong.push(`${mib(memory.rss - start.memory.rss)} MiB are kept`);
+  if (inUse.bytes > IN_USE * inUse.heldBytes + IN_USE_BESIDE)
+    wrong.push(`${mib(inUse.bytes)} MiB were in use, and ${mib(inUse.heldBytes)} on the account`);
   const calls = Math.min(before.calls, control.calls, during.calls);
   if (calls < LEAST_CALLS) wrong.push(`only ${calls} good calls were made`);
   if (!pins) return wrong;
@@ -95,20 +168,22 @@ function damageOf({ crowd }: Pick<(typeof ATTACKS)[number], "crowd">, { before, 
   return wrong;
 }
 
-function show(name: string, observation: Observation, frameBytes: number | undefined): void {
-  const { before, control, during, peers, decoyed, calm, start, end, settled } = observation;
+function show({ name, frameBytes }: Attack, observation: Observation): void {
+  const { before, control, during, peers, decoyed, inUse, calm, start, end, settled } = observation;
   const seconds = (end.at - start.at) / 1000;
   const bytes = end.bytesRead - start.bytesRead;
   const taken = [`${Math.round((end.accepted - start.accepted) / seconds)} sockets`, `${(bytes / MIB / seconds).toFixed(1)} MiB`];
   if (frameBytes !== undefined) taken.push(`${Math.round(bytes / frameBytes / seconds / 1000)}k frames`);
   const three = (value: (latencies: Latencies) => string) => [before, control, during].map(value).join(" / ");
+  const { limits, refusals } = countsOf(observation);
+  const { peak, memory, stats } = settled;
   const row = {
     attack: name,
     sockets: peers.opened,
     "taken a second": taken.join(", "),
     seconds: seconds.toFixed(1),
-    limits: list(limitsOf(observation)),
-    "close codes": list(peers.codes),
+    limits: list({ ...limits, ...refusals }),
+    "close codes": list({ ...peers.codes, ...(peers.left > 0 ? { left: peers.left } : {}) }),
     "open s": `${(peers.median / 1000).toFixed(2)} / ${(peers.longest / 1000).toFixed(1)}`,
     "good calls": three(({ calls }) => String(calls)),
     "p50 ms": three(({ p50 }) => p50.toFixed(2)),
@@ -116,28 +191,37 @@ function show(name: string, observation: Observation, frameBytes: number | undef
     "worst ms": three(({ most }) => most.toFixed(1)),
     "server's loop late ms (99 of 100, most)": `${calm.late.toFixed(1)}, ${calm.latest.toFixed(1)} / ${end.late.toFixed(1)}, ${end.latest.toFixed(1)}`,
     "cpu s (server, attackers; on decoy)": `${((end.cpu - start.cpu) / 1000).toFixed(1)}, ${(peers.cpu / 1000).toFixed(1)}; ${(decoyed.cpu / 1000).toFixed(1)}`,
-    "server MiB": `${mib(start.rss)} → ${mib(settled.peak)} → ${mib(settled.rss)}`,
-    "sessions kept": settled.stats.sessions - GOOD_CLIENTS,
+    "rss MiB": `${mib(start.memory.rss)} → ${mib(peak.rss)} → ${mib(memory.rss)}`,
+    "heap MiB": `${mib(start.memory.heapUsed)} → ${mib(peak.heapUsed)} → ${mib(memory.heapUsed)}`,
+    "external MiB": `${mib(start.memory.external)} → ${mib(peak.external)} → ${mib(memory.external)}`,
+    "account MiB": `${mib(peak.heldBytes)} → ${mib(heldBytes(stats))}`,
+    "in use after a collection, account MiB (decoy)": `${mib(inUse.bytes)}, ${mib(inUse.heldBytes)}`,
+    "slow handlers at once": settled.handlers,
+    "sessions kept": stats.sessions - GOOD_CLIENTS,
   };
   const cells = Object.entries(row).map(([key, value]) => `${key}: ${value}`);
   console.log(cells.join(" | "));
 }
 
 export const soakAttacks: Soak = async (_number, names) => {
+  const unknown = names.filter((name) => !ATTACKS.some((attack) => attack.name === name));
+  if (unknown.length > 0) return [`there is no attack ${unknown.join(", ")}; there are ${ATTACKS.map(({ name }) => name).join(", ")}`];
   placeThis();
   console.log(WHERE);
   const target = await ServerProcess.start("target");
   const decoy = await ServerProcess.start("decoy");
   raiseThis("good clients");
+  const idleBytes = await idleSocketBytes(decoy);
+  console.log(`Each server has a heap of ${HEAP_MIB} MiB. An idle socket takes ${(idleBytes / 1024).toFixed(1)} KiB.`);
   const good = new GoodClients(target.addresses);
   await good.start();
   await sleep(1000);
   const wrong: string[] = [];
   for (const attack of ATTACKS) {
     if (names.length > 0 && !names.includes(attack.name)) continue;
-    const observation = await observe(attack.name, target, decoy, good);
-    show(attack.name, observation, attack.frameBytes);
-    const ends = wrongEnds(attack, { ...observation.peers, limits: limitsOf(observation) });
+    const observation = await observe(attack.name, target, decoy, idleBytes, good);
+    show(attack, observation);
+    const ends = wrongEnds(attack, { ...observation.peers, ...countsOf(observation) });
     wrong.push(...[...ends, ...damageOf(attack, observation)].map((line) => `${attack.name}: ${line}`));
   }
   await good.stop();

@@ -1,10 +1,11 @@
 /** The processes of the attacks, each on its core. In earnest attackers have machines of their own, and take no time of the server's. */
 import { type ChildProcess, fork, spawnSync } from "node:child_process";
-import { once } from "node:events";
 import { setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 import { pin, pins } from "../../../bench/processes.js";
-import type { Addresses, PeerFigures, Question, ServerFigures } from "./figures.js";
+import type { ServerOptions } from "../../../src/server/index.js";
+import type { Addresses } from "../../helpers/attacks/attacked-server.js";
+import type { AttackOrder, PeerFigures, Question, ServerFigures } from "./figures.js";
 
 const HIGHEST = -20;
 const SERVERS_CORE = 0;
@@ -46,47 +47,84 @@ function start(module: string, args: readonly string[], attacks: boolean, nodeOp
   return fork(path, args, { execPath: "chrt", execArgv: [...IDLE, ...nodeOptions] });
 }
 
+/** How much heap a server has, in MiB: it has to do with little. */
+export const HEAP_MIB = 256;
+
+/** The next message of a process. Rejects if it ends first. */
+function answer(process: ChildProcess, name: string): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const ended = (code: number | null, signal: string | null) => reject(new Error(`${name} ended with ${signal ?? code}`));
+    process.once("exit", ended);
+    process.once("message", (message) => {
+      process.off("exit", ended);
+      resolve(message);
+    });
+  });
+}
+
 export class ServerProcess {
   readonly #process: ChildProcess;
+  readonly #name: string;
   readonly addresses: Addresses;
 
-  private constructor(process: ChildProcess, addresses: Addresses) {
+  private constructor(process: ChildProcess, name: string, addresses: Addresses) {
     this.#process = process;
+    this.#name = name;
     this.addresses = addresses;
   }
 
-  /** `target`: the one that is attacked. `decoy`: one that nobody but attackers knows, on their core and at their priority. */
-  static async start(role: "target" | "decoy"): Promise<ServerProcess> {
-    const process = start("server-process.js", [role], role === "decoy", ["--expose-gc"]);
-    const [addresses] = (await once(process, "message")) as [Addresses];
+  /**
+   * `target`: the one that is attacked, on a core of its own. `decoy`: one that nobody but attackers knows, on their core and at their
+   * priority. `besieged`: one that takes what cores there are.
+   */
+  static async start(role: "target" | "decoy" | "besieged", options: ServerOptions = {}): Promise<ServerProcess> {
+    const nodeOptions = ["--expose-gc", `--max-old-space-size=${HEAP_MIB}`];
+    const process = start("server-process.js", [role, JSON.stringify(options)], role === "decoy", nodeOptions);
+    const name = `the server (${role})`;
+    const addresses = (await answer(process, name)) as Addresses;
     // Its main thread: those that help the garbage collector have other cores in earnest, and would take this one for 10 ms at a time.
     if (role === "target") pin(process.pid, SERVERS_CORE);
-    return new ServerProcess(process, addresses);
+    return new ServerProcess(process, name, addresses);
   }
 
   async ask(question: Question): Promise<ServerFigures> {
-    this.#process.send(question);
-    const [figures] = await once(this.#process, "message");
-    return figures;
+    const answered = answer(this.#process, this.#name);
+    this.#process.send(question, () => {});
+    return (await answered) as ServerFigures;
   }
 
   stop(): void {
-    this.#process.disconnect();
+    if (this.#process.connected) this.#process.disconnect();
   }
 }
 
-/** The attackers of one attack. */
-export class Attack {
+/** The attackers of one attack or of several. */
+export class AttackProcess {
   readonly #process: ChildProcess;
 
-  constructor(name: string, { ws, tcp }: Addresses) {
-    this.#process = start("peers-process.js", [name, ws, tcp], true);
+  constructor(addresses: Addresses, order: AttackOrder) {
+    this.#process = start("peers-process.js", [JSON.stringify(addresses), JSON.stringify(order)], true);
   }
 
-  /** Attacks. Resolves when all attackers are gone. */
-  async run(): Promise<PeerFigures> {
+  /** Attacks. Resolves with the figures of each attack when all attackers are gone. */
+  async run(): Promise<Readonly<Record<string, PeerFigures>>> {
+    this.begin();
+    return this.figures();
+  }
+
+  /** Attacks over and over, until `stop`. */
+  begin(): void {
     this.#process.send("begin");
-    const [figures] = await once(this.#process, "message");
+  }
+
+  /** Begins nothing more. Resolves with the figures when what was begun is over. */
+  stop(): Promise<Readonly<Record<string, PeerFigures>>> {
+    const figures = this.figures();
+    this.#process.send("stop");
     return figures;
+  }
+
+  async figures(): Promise<Readonly<Record<string, PeerFigures>>> {
+    return (await answer(this.#process, "an attacker")) as Readonly<Record<string, PeerFigures>>;
   }
 }

@@ -3,13 +3,15 @@ import { channel } from "node:diagnostics_channel";
 import { closeSync, openSync } from "node:fs";
 import type { Socket } from "node:net";
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { createServer } from "../../../src/server/index.js";
-import { BYTES, ECHO, LARGE, LARGE_BYTES, TAKE } from "../../helpers/attacks.js";
-import type { Addresses, Question, ServerFigures } from "./figures.js";
+import type { ServerOptions } from "../../../src/server/index.js";
+import { startAttackedServer } from "../../helpers/attacks/attacked-server.js";
+import { heldBytes, type Question, type ServerFigures } from "./figures.js";
 import { raiseThis } from "./processes.js";
 
 /** More than the server has sockets at any time. */
 const MOST_DESCRIPTORS = 8192;
+/** How often memory is looked at, in milliseconds. */
+const LOOK_MS = 50;
 
 /**
  * Linux keeps a table of descriptors, and stops the process for 10 to 30 ms each time it has to double it: once in the life of a
@@ -31,40 +33,45 @@ channel("net.server.socket").subscribe((message) => {
   });
 });
 
-const server = createServer();
-server.handle(ECHO, BYTES, (message) => message);
-server.handle(TAKE, BYTES, () => undefined);
-server.handle(LARGE, BYTES, () => new Uint8Array(LARGE_BYTES));
-const { ws, tcp } = await server.listen({ ws: {}, tcp: {} });
+const [, , role, options = "{}"] = process.argv;
+const { server, addresses, handlers } = await startAttackedServer(JSON.parse(options) as ServerOptions);
 
-if (process.argv[2] === "target") raiseThis("server");
+if (role === "target") raiseThis("server");
 const late = monitorEventLoopDelay({ resolution: 1 });
 late.enable();
-let peak = 0;
+const NO_PEAK = { rss: 0, heapUsed: 0, external: 0, heldBytes: 0 };
+let peak = NO_PEAK;
 setInterval(() => {
-  peak = Math.max(peak, process.memoryUsage.rss());
-}, 50);
+  const { rss, heapUsed, external } = process.memoryUsage();
+  peak = {
+    rss: Math.max(peak.rss, rss),
+    heapUsed: Math.max(peak.heapUsed, heapUsed),
+    external: Math.max(peak.external, external),
+    heldBytes: Math.max(peak.heldBytes, heldBytes(server.stats)),
+  };
+}, LOOK_MS);
 
 process.on("message", (question: Question) => {
   if (question === "start") {
-    peak = 0;
+    peak = NO_PEAK;
     late.reset();
   }
   if (question === "collect") globalThis.gc?.();
   const { user, system } = process.cpuUsage();
+  const { rss, heapUsed, external } = process.memoryUsage();
   const figures: ServerFigures = {
     at: performance.now(),
-    rss: process.memoryUsage.rss(),
+    memory: { rss, heapUsed, external },
     peak,
     late: late.percentile(99) / 1e6,
     latest: late.max / 1e6,
     cpu: (user + system) / 1000,
     accepted,
     bytesRead: [...open].reduce((sum, socket) => sum + socket.bytesRead, bytesRead),
+    handlers: handlers.most,
     stats: server.stats,
   };
   process.send?.(figures);
 });
 process.once("disconnect", () => process.exit());
-const addresses: Addresses = { ws: ws?.url ?? "", tcp: tcp?.url ?? "" };
 process.send?.(addresses);
