@@ -47,6 +47,8 @@ interface World {
   readonly a: ServerConnection;
   readonly b: ServerConnection;
   readonly broadcast: (message: EchoRequest) => void;
+  /** Must be answered. */
+  readonly calls: Promise<unknown>[];
   /** What A and B should get, beside the message whose getter runs this. */
   readonly wantA: (label: string, size: number) => void;
   readonly wantB: (label: string, size: number) => void;
@@ -107,8 +109,9 @@ const ACTIONS: Readonly<Record<string, (world: World) => void>> = {
     void a.send(CMD, READ_BY_OTHERS, labelled("theirs", 400));
     void b.send(CMD, READ_BY_OTHERS, labelled("theirs", 400));
   },
-  "calls both": ({ a, b }) => {
-    for (const connection of [a, b]) void connection.service(TestServiceDefinition).echo({ text: "inner", data: new Uint8Array(3000) }, {});
+  "calls both": ({ a, b, calls }) => {
+    for (const connection of [a, b])
+      calls.push(connection.service(TestServiceDefinition).echo({ text: "inner", data: new Uint8Array(3000) }));
   },
   "encodes and reads messages and frames": () => {
     const message = labelled("aside", 3000);
@@ -144,6 +147,7 @@ describe.each(JOINTS.filter(({ name }) => ["memory stream", "WebSocket", "TCP"].
     const world: World = {
       a,
       b,
+      calls: [],
       broadcast: (message) => server.broadcast(TestServiceDefinition.methods.note, { text: summary(message) }),
       wantA: (label, size) => want[0].push(expected(label, size)),
       wantB: (label, size) => want[1].push(expected(label, size)),
@@ -166,6 +170,7 @@ describe.each(JOINTS.filter(({ name }) => ["memory stream", "WebSocket", "TCP"].
     }
     await expect.poll(() => got.map(({ length }) => length)).toEqual(want.map(({ length }) => length));
     expect(got.map((list) => [...list].sort())).toEqual(want.map((list) => [...list].sort()));
+    await Promise.all(world.calls);
     expect(troubles).toEqual([]);
   });
 
@@ -187,6 +192,30 @@ describe.each(JOINTS.filter(({ name }) => ["memory stream", "WebSocket", "TCP"].
     expect(ofA[3]).toBe(expected("after", 20_000));
     expect(ofB).toEqual(Array(2).fill(expected("inner b", 50)));
     expect(troubles).toEqual([]);
+  });
+
+  it("a listener of drops that sends, and a getter of what it sends, mix nothing up", async () => {
+    const server = bench.server({ highWaterMark: 1, maxQueuedFrames: 3 });
+    const make = await open(server);
+    const got: [string[], string[]] = [[], []];
+    for (const list of got) {
+      const client = await bench.client(make);
+      client.handle(CMD, EchoRequest, (message: EchoRequest) => void list.push(summary(message)));
+      client.implement(TestServiceDefinition, { price: ({ price }) => void list.push(String(price)) });
+    }
+    const [a, b] = server.connections as [ServerConnection, ServerConnection];
+    const { price } = TestServiceDefinition.methods;
+    let drops = 0;
+    a.on("drop", () => {
+      drops++;
+      const inner = () => void b.send(CMD, EchoRequest, labelled("inner", 900));
+      void b.send(CMD, freshCodec(), withGetter("dropped", 900, inner));
+    });
+    for (let i = 0; i < 4; i++) void a.send(price, { price: i });
+    expect(drops).toBeGreaterThan(0);
+    await expect.poll(() => got[1].length).toBe(2 * drops);
+    await expect.poll(() => got[0].at(-1)).toBe("3");
+    expect([...got[1]].sort()).toEqual(["dropped", "inner"].flatMap((label) => Array(drops).fill(expected(label, 900))));
   });
 
   it("a getter that closes its own connection is heard as a close, and its frame is whole", async () => {
