@@ -281,11 +281,11 @@ describe("room is made fairly", () => {
 
   it("in a number of steps that does not grow with the sessions or their addresses", () => {
     /** The most steps that one interruption takes which evicts another session, and one that grows, resumes or ends. */
-    function steps(count: number, addresses: number): number[] {
+    function steps(count: number, addressOf: (i: number) => number): number[] {
       const sessions = store({ maxSessions: count, maxSessionBytes: count * 100 });
       const all: Session[] = [];
       const next = (heldBytes = 100) => {
-        const session = add(sessions, "", heldBytes, { address: `10.0.0.${all.length % addresses}`, unused: all.length % 3 === 0 });
+        const session = add(sessions, "", heldBytes, { address: `address ${addressOf(all.length)}`, unused: all.length % 3 === 0 });
         all.push(session);
         return session;
       };
@@ -300,9 +300,14 @@ describe("room is made fairly", () => {
       const removed = most(() => sessions.remove(latest()));
       return [evicting, byBytes, growing, resumed, removed];
     }
-    const few = steps(200, 10);
-    for (const many of [steps(2_000, 10), steps(2_000, 2_000)]) {
-      for (const [i, most] of many.entries()) expect(most).toBeLessThanOrEqual(few[i]! + 10);
+    const SPREADS = {
+      "ten addresses": (i: number) => i % 10,
+      "an address each": (i: number) => i,
+      "as many on each address as its number": (i: number) => Math.floor(Math.sqrt(2 * i)),
+    };
+    for (const [spread, addressOf] of Object.entries(SPREADS)) {
+      const few = steps(200, addressOf);
+      for (const [i, most] of steps(2_000, addressOf).entries()) expect(most, spread).toBeLessThanOrEqual(few[i]! + 10);
     }
   });
 });
