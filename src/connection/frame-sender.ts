@@ -9,7 +9,7 @@ import type { Agreement } from "./connection.js";
 import { type ReceivedSequence, ReplayBuffer, type SequenceRange } from "./delivery.js";
 import type { Emitter } from "./emitter.js";
 import type { ConnectionEvents, DropEvent } from "./events.js";
-import { KIND_PING, KIND_PONG } from "./frame-kind.js";
+import { KIND_ACK, KIND_PING } from "./frame-kind.js";
 import type { Journal } from "./journal.js";
 import type { Link } from "./link.js";
 import type { Keeper } from "./link-writer.js";
@@ -25,8 +25,8 @@ const partial = new WeakSet<TsProtoCodec>();
 
 /** Payload of a ping that asks for an acknowledgement, with its number in front: the largest that there is. The heartbeat's pings have none. */
 const PROBE_BYTES = 125;
-/** That of a pong which only brings bytes: no probe has the number 0. */
-const FILLING = new Uint8Array(PROBE_BYTES);
+/** Length of the shortest acknowledgement, as a frame. */
+const ACK_FRAME_BYTES = 19;
 
 /**
  * Bytes that go out again at first, on a new link and when the peer says that frames were lost to damage. Twice as many
@@ -286,7 +286,8 @@ export class FrameSender implements AckWatched {
     this.control(KIND_PING, payload);
     // The end of a message has settled all that was damaged in it.
     if (!settling || this.#link?.info.messages === true) return;
-    for (let bytes = PROBE_BYTES; bytes < this.#options.maxTrailer; bytes += PROBE_BYTES) this.control(KIND_PONG, FILLING);
+    // What a peer has to do the least for: acknowledgements that say nothing new.
+    for (let bytes = PROBE_BYTES; bytes < this.#options.maxTrailer; bytes += ACK_FRAME_BYTES) this.control(KIND_ACK);
   }
 
   sendAgain(): void {
