@@ -1,4 +1,7 @@
 /** What each member of a broadcast, each cancel and each deadline costs, however much waits beside it: counted in steps, not in time. */
+// Before what it counts.
+import "../helpers/block-counts.js";
+
 import { describe, expect, it } from "vitest";
 import { encodeFrame } from "../../src/codec/index.js";
 import { CallMap } from "../../src/connection/call-map.js";
@@ -8,6 +11,7 @@ import type { HeapEntry } from "../../src/connection/heap.js";
 import { Outgoing, SendQueue } from "../../src/connection/outgoing.js";
 import { resolveServerOptions } from "../../src/options.js";
 import { createServer } from "../../src/server/index.js";
+import { WaitingRoom } from "../../src/server/waiting-room.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
@@ -209,4 +213,20 @@ it("one that has ended joins no room", () => {
   connection!.close();
   connection!.join("room");
   expect([...connection!.rooms]).toEqual([]);
+});
+
+it("a full waiting room is looked through in the same steps however many in it wait for the server itself", () => {
+  const busy = { idle: false, sendAway: () => {} };
+  expectSame(
+    stepsAt(
+      (size) => {
+        const room = new WaitingRoom(size);
+        for (let i = 0; i < size; i++) room.enter({ ...busy });
+        // The first to find it full finds them all busy.
+        room.enter({ ...busy });
+        return room;
+      },
+      (room) => room.enter({ ...busy }),
+    ),
+  );
 });

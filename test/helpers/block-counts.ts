@@ -1,5 +1,9 @@
-/** Counts what code does, not how long it takes: how often each block of src/ runs, as V8's coverage has it. */
+/**
+ * Counts what code does, not how long it takes: how often each block of src/ runs, as V8's coverage has it. Import it before what
+ * is to be counted: blocks are counted in code that is compiled from then on.
+ */
 import { Session } from "node:inspector";
+import { afterAll } from "vitest";
 
 interface Coverage {
   readonly result: readonly {
@@ -10,38 +14,42 @@ interface Coverage {
 
 const SOURCE = /\/src\/(?!gen\/)/;
 
+const session = new Session();
+
+/** A session with its own process answers at once. */
+function post(method: string, params: object = {}): unknown {
+  let answer: unknown;
+  session.post(method, params, (error, result) => {
+    if (error !== null) throw new Error(method, { cause: error });
+    answer = result;
+  });
+  return answer;
+}
+
+session.connect();
+post("Profiler.enable");
+post("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
+afterAll(() => {
+  post("Profiler.stopPreciseCoverage");
+  session.disconnect();
+});
+
+/** What has run since the last time. */
+function taken(): number {
+  const { result } = post("Profiler.takePreciseCoverage") as Coverage;
+  let count = 0;
+  for (const { url, functions } of result) {
+    if (!SOURCE.test(url)) continue;
+    for (const { ranges } of functions) for (const range of ranges) count += range.count;
+  }
+  return count;
+}
+
 /** For each run: how many blocks of src/ ran, those of loops as often as they did. */
 export function blockCounts(runs: readonly (() => void)[]): number[] {
-  const session = new Session();
-  session.connect();
-  /** A session with its own process answers at once. */
-  const post = (method: string, params: object = {}): unknown => {
-    let answer: unknown;
-    session.post(method, params, (error, result) => {
-      if (error !== null) throw new Error(method, { cause: error });
-      answer = result;
-    });
-    return answer;
-  };
-  const taken = () => {
-    const { result } = post("Profiler.takePreciseCoverage") as Coverage;
-    let count = 0;
-    for (const { url, functions } of result) {
-      if (!SOURCE.test(url)) continue;
-      for (const { ranges } of functions) for (const range of ranges) count += range.count;
-    }
-    return count;
-  };
-  try {
-    post("Profiler.enable");
-    post("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
-    taken();
-    return runs.map((run) => {
-      run();
-      return taken();
-    });
-  } finally {
-    post("Profiler.stopPreciseCoverage");
-    session.disconnect();
-  }
+  taken();
+  return runs.map((run) => {
+    run();
+    return taken();
+  });
 }

@@ -100,6 +100,19 @@ describe("the waiting room", () => {
     expect(room.size).toBe(3);
   });
 
+  it("sends those away as well who wait for their peer again", () => {
+    const room = new WaitingRoom(3);
+    const guests = Array.from({ length: 4 }, () => new Guest());
+    for (const guest of guests.slice(0, 3)) {
+      guest.idle = false;
+      room.enter(guest);
+    }
+    expect(room.enter(guests[3]!)).toBe(false);
+    guests[1]!.idle = true;
+    expect(room.enter(guests[3]!)).toBe(true);
+    expect(guests.map(({ sentAway }) => sentAway)).toEqual([0, 1, 0, 0]);
+  });
+
   it("lets nobody in when all who are there wait for the server itself", () => {
     const room = new WaitingRoom(2);
     const guests = [new Guest(), new Guest()];
