@@ -32,6 +32,9 @@ export const QUEUED_MEMORY = 384;
 /** A call or message whose handler runs: context, promises, the entry of its table. */
 export const CALL_MEMORY = 1024;
 
+/** A session whose client is away. */
+export const SESSION_MEMORY = 2048;
+
 /** A decoded message that waits, by the length of its payload: text may take two bytes for a character that came in one. */
 export function messageMemory(payload: number): number {
   return 2 * payload + 192;

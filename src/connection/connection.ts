@@ -7,7 +7,7 @@ import type { Discard, FrameView } from "../codec/index.js";
 import { type CallErrorCode, closeCodeOf, FramewireError, statusOf } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
-import type { AccountKeeper } from "./account.js";
+import { type AccountKeeper, SESSION_MEMORY } from "./account.js";
 import type { Caller } from "./caller.js";
 import { type CallOptions, CallTable } from "./calls.js";
 import type { Clock } from "./clock.js";
@@ -187,7 +187,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
 
   /** Memory of what waits to be sent, or for an acknowledgement. */
   get unsentMemory(): number {
-    return this.#sender.memory;
+    return this.#sender.memory + (this.#state.tag === "detached" ? SESSION_MEMORY : 0);
   }
 
   /** Bytes of it that other connections hold too. */
@@ -267,6 +267,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     }
     if (agreement.version === 1) this.#dropNumberedCalls();
     this.flush();
+    this.memoryChanged();
   }
 
   /** Ends the connection for good: everything in flight fails. */
@@ -440,6 +441,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
       this.#calls?.failWhere((request) => request.sent, "unavailable", why);
       this.#served?.abortWhere(() => true, why);
     }
+    this.memoryChanged();
     this.events.emit("detach", end);
   }
 

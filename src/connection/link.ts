@@ -750,6 +750,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     }
     this.#graceGiven = false;
     this.#writer.noteProgress(now);
+    this.#account?.linkChanged(this);
     const backlog = this.#transport.bufferedBytes > 0;
     if (backlog) {
       const left = this.#options.writeTimeoutMs - this.#writer.stalledMs(now);

@@ -39,7 +39,7 @@ export interface Transport {
    * `onAlive` goes with every change.
    */
   readonly incomingMessage?: number;
-  /** Memory of what has arrived of that message, in bytes. */
+  /** Memory of what has arrived and not been given to the receiver, in bytes: of that message, and while nothing is read. */
   readonly incomingMemory?: number;
   /** Once `bufferedBytes` is 0 nobody needs the memory of the bytes written any more: the system has a copy of them. */
   readonly copies?: true;

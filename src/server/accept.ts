@@ -9,6 +9,7 @@ import { HANDSHAKE_DEFAULTS, MAX_HELLO, readHello, sayClosing, WIRE_VERSION } fr
 import { Link, type LinkEnd, type LinkOwner, type SharedByLinks } from "../connection/link.js";
 import type { Heartbeat } from "../connection/liveness.js";
 import { type AddressShare, type RateLimits, RateMeter } from "../connection/rate-limit.js";
+import { callMemory } from "../connection/served-calls.js";
 import type { Transport } from "../connection/transport.js";
 import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
 import type { ResolvedServerOptions } from "../options.js";
@@ -67,6 +68,9 @@ const TOLD: ReadonlySet<string> = new Set<CloseErrorCode>([
   "version-unsupported",
 ]);
 
+/** A header beside its value. */
+const HEADER_MEMORY = 64;
+
 /** Owns a link until its handshake is done. */
 export class Acceptance implements LinkOwner, Newcomer {
   readonly handshaking = true;
@@ -81,6 +85,8 @@ export class Acceptance implements LinkOwner, Newcomer {
   readonly #maxPayload: number;
   readonly #entrance: Entrance;
   #idle = true;
+  /** Memory of the request that opened the WebSocket, and of the hello while it is decided on. */
+  heldMemory: number;
 
   /** `share`: what the address of the peer sends over all its sockets. */
   constructor(
@@ -92,6 +98,7 @@ export class Acceptance implements LinkOwner, Newcomer {
   ) {
     this.#target = target;
     this.#arrival = arrival;
+    this.heldMemory = arrival.upgrade === undefined ? 0 : memoryOf(arrival.upgrade);
     this.link = new Link(transport, this, options, clock, heartbeat, new RateMeter(rates, share), shared);
     this.link.entrance = entrance;
     this.link.firstPayload = MAX_HELLO;
@@ -142,6 +149,7 @@ export class Acceptance implements LinkOwner, Newcomer {
       const decided = this.#decide(() => this.#target.acceptV1(link, this.#arrival.upgrade), frame);
       return decided ? link.redeliver(frame) : undefined;
     }
+    this.heldMemory += callMemory(frame);
     this.#decide(() => {
       if (frame.kindNumber !== KIND_HELLO) {
         throw new FramewireError("protocol-violation", "the first frame of a version 2 connection must be a hello", { fault: "remote" });
@@ -195,6 +203,13 @@ export class Acceptance implements LinkOwner, Newcomer {
     this.#timer.cancel();
     this.#target.settled(this);
   }
+}
+
+/** Memory of the strings of a request, roughly: names, values and the objects that hold them. */
+function memoryOf({ url, headers }: UpgradeRequest): number {
+  let characters = url.length;
+  for (const value of Object.values(headers)) characters += HEADER_MEMORY + String(value).length;
+  return characters;
 }
 
 /** Why a client goes for whom there is no room in the handshake. */

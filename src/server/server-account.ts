@@ -167,8 +167,12 @@ export class ServerAccount implements AccountKeeper {
       }
       address.bytes -= holder.bytes;
       sink(addresses);
+      const { subject } = holder;
+      const link = subject instanceof Connection ? subject.link : subject;
       this.#shed++;
-      this.#close(holder.subject, message);
+      this.#close(subject, message);
+      // A socket keeps what it has not taken, and the begun message, until it is gone. The peer then misses the reason.
+      if (link !== undefined && link.counted > 0) link.drop();
     }
   }
 
@@ -196,7 +200,7 @@ export class ServerAccount implements AccountKeeper {
   #close(subject: Connection | Link, message: string): void {
     if (!(subject instanceof Connection)) {
       if (subject.open) subject.fail("rate-exceeded", message);
-      return this.#freed(subject);
+      return;
     }
     if (subject.closed) return;
     const { link } = subject;
@@ -204,12 +208,6 @@ export class ServerAccount implements AccountKeeper {
     const received = subject.receivedMemory + link.receivedMemory;
     const unsent = subject.unsentMemory + link.unsentMemory;
     subject.exceed(received > unsent ? "rate-exceeded" : "slow-consumer", message);
-    this.#freed(link);
-  }
-
-  /** A socket that takes nothing will not take the reason either, and would hold what it has until it is dropped. */
-  #freed(link: Link): void {
-    if (this.bytes > this.#limits.maxServerBytes * LEFT_SHARE && link.bufferedBytes > 0) link.drop();
   }
 
   /** Nothing more of the peer is read until its application takes something; that may last as long as a write may. */

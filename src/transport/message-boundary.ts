@@ -1,6 +1,9 @@
 import { USELESS_FRAME_WEIGHT } from "../connection/rate-limit.js";
 import { PROGRESS_BYTES } from "../connection/transport.js";
 
+/** Memory of the view that is kept of a fragment. */
+const FRAGMENT_MEMORY = 192;
+
 /** Opcode of a close frame. */
 const CLOSE = 8;
 
@@ -33,6 +36,8 @@ export class MessageBoundary {
   weight = 0;
   /** A close frame ended in the last chunk. */
   closed = false;
+  /** Memory of what is kept of the message at hand: the chunks that brought it, and a view for each of its fragments. */
+  memory = 0;
 
   /**
    * A number for the message that has begun and not ended, 0 if there is none; it grows as the message does. Control
@@ -68,6 +73,7 @@ export class MessageBoundary {
         if (!this.#fragmented) whole = p;
       }
     }
+    if (this.current === 0) this.memory = 0;
     return control ? 0 : whole;
   }
 
@@ -118,5 +124,6 @@ export class MessageBoundary {
     else if (this.#fragmented || !last) this.weight += 1;
     this.#messageFilled ||= this.#frameFilled;
     this.#fragmented = !last;
+    this.memory = last ? 0 : this.memory + FRAGMENT_MEMORY;
   }
 }

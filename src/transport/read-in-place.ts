@@ -14,6 +14,7 @@ let memory: Buffer | undefined;
 /** A socket that reads in place. Until it is opened its bytes come in `data` events, as everybody's do. */
 export class InPlaceSocket extends Socket {
   #take: ((chunk: Uint8Array) => void) | undefined;
+  #kept: (() => void) | undefined;
 
   constructor(options: SocketConstructorOpts = {}) {
     memory ??= Buffer.allocUnsafeSlow(MOST_BYTES);
@@ -25,10 +26,12 @@ export class InPlaceSocket extends Socket {
 
   /**
    * From now on what is read goes to `take`, whose it is until that returns. What is kept while the socket is paused comes in
-   * `data` events before that.
+   * `data` events before that; `kept` hears of it when it
+   * comes.
    */
-  open(take: (chunk: Uint8Array) => void): void {
+  open(take: (chunk: Uint8Array) => void, kept: () => void): void {
     this.#take = take;
+    this.#kept = kept;
   }
 
   /** As all other sockets do, and unlike those with an `onread` of their own, it reads on for a while: so it learns when the peer is gone. */
@@ -37,7 +40,11 @@ export class InPlaceSocket extends Socket {
   }
 
   #arrived(chunk: Uint8Array): boolean {
-    if (this.#take === undefined || this.readableFlowing !== true || this.readableLength > 0) return this.push(chunk.slice());
+    if (this.#take === undefined || this.readableFlowing !== true || this.readableLength > 0) {
+      const more = this.push(chunk.slice());
+      this.#kept?.();
+      return more;
+    }
     this.#take(chunk);
     return true;
   }

@@ -43,6 +43,10 @@ export class TcpTransport implements Transport {
     };
   }
 
+  get incomingMemory(): number {
+    return this.#socket.readableLength;
+  }
+
   get bufferedBytes(): number {
     return this.#socket.writableLength;
   }
@@ -55,7 +59,7 @@ export class TcpTransport implements Transport {
   open(receiver: TransportReceiver): void {
     const socket = this.#socket;
     const take = (chunk: Uint8Array) => (this.#linger === undefined ? receiver.onData(chunk) : this.#linger.read(chunk.length));
-    if (socket instanceof InPlaceSocket) socket.open(take);
+    if (socket instanceof InPlaceSocket) socket.open(take, () => receiver.onAlive(0));
     socket.on("data", (chunk) => take(noted(chunk))).resume();
     socket.on("drain", () => receiver.onDrain());
     socket.on("error", (error) => {

@@ -5,6 +5,7 @@ import type { Socket, TcpSocketConnectOpts } from "node:net";
 import type { TLSSocket } from "node:tls";
 import * as ws from "ws";
 import WebSocket, { type RawData } from "ws";
+import { CHUNK_MEMORY } from "../connection/account.js";
 import { protocolNames, versionNamed } from "../connection/handshake.js";
 import { noteOutside } from "../connection/outside-heap.js";
 import { redactedUrl } from "../connection/redacted-url.js";
@@ -104,6 +105,10 @@ export class NodeWebSocketTransport implements Transport {
     return this.#boundary === undefined ? 0 : this.#boundary.current;
   }
 
+  get incomingMemory(): number {
+    return this.#raw.readableLength + (this.#boundary === undefined ? 0 : this.#boundary.memory);
+  }
+
   /** Who hears of what the socket brings. Not before `open`. */
   get receiver(): TransportReceiver {
     return this.#receiver as TransportReceiver;
@@ -120,7 +125,11 @@ export class NodeWebSocketTransport implements Transport {
     this.#raw.on("drain", onDrain);
     // Before the library: what it keeps to itself, pings and parts of messages, is charged before it is worked on.
     this.#raw.prependListener("data", onRawData);
-    if (this.#raw instanceof InPlaceSocket) this.#raw.open((chunk) => this.#lend(chunk));
+    if (this.#raw instanceof InPlaceSocket)
+      this.#raw.open(
+        (chunk) => this.#lend(chunk),
+        () => receiver.onAlive(0),
+      );
     if (socket.readyState === WebSocket.CLOSED) queueMicrotask(() => receiver.onClose(1006, ""));
     socket.resume();
   }
@@ -199,7 +208,8 @@ export class NodeWebSocketTransport implements Transport {
   received(chunk: Uint8Array): void {
     if (this.#lending) return;
     if (this.#linger === undefined) noteOutside(chunk.length);
-    this.#follow(chunk);
+    // A view of a fragment keeps all of the chunk that it came in.
+    this.#follow(chunk, true);
   }
 
   /** A chunk in memory that is read into again. What the library keeps of it, the start of a message, it gets as a copy. */
@@ -212,13 +222,13 @@ export class NodeWebSocketTransport implements Transport {
     if (whole < chunk.length) {
       // Once here, and once where the library puts the message together.
       noteOutside(2 * (chunk.length - whole));
-      raw.emit("data", Buffer.from(chunk.subarray(whole)));
+      raw.emit("data", ownCopy(chunk.subarray(whole)));
     }
     this.#lending = false;
   }
 
   /** Keeps track of messages and tells of what the library does not; gives how much of the chunk ends with a message. */
-  #follow(chunk: Uint8Array): number {
+  #follow(chunk: Uint8Array, keepsAll = false): number {
     if (this.#peerClosed) this.#linger ??= new Linger(this.#raw);
     const within = this.#boundary !== undefined;
     const boundary = this.#boundary ?? betweenMessages;
@@ -229,6 +239,7 @@ export class NodeWebSocketTransport implements Transport {
       this.#boundary = boundary;
       betweenMessages = new MessageBoundary();
     }
+    if (this.#boundary !== undefined) boundary.memory += CHUNK_MEMORY + chunk.length - (keepsAll ? 0 : whole);
     const { weight, closed } = boundary;
     this.#peerClosed ||= closed;
     if (this.#linger !== undefined) this.#lingers(chunk.length, closed);
@@ -242,6 +253,13 @@ export class NodeWebSocketTransport implements Transport {
     if (closed) this.#raw.end();
     else this.#linger?.read(bytes);
   }
+}
+
+/** Not `Buffer.from`: a few bytes of its pool would keep 8 KiB. */
+function ownCopy(bytes: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
 }
 
 /** Longest header of a message, RFC 6455 section 5.2. */
