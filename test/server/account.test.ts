@@ -5,7 +5,7 @@ import { encodeFrame } from "../../src/codec/index.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import type { LimitEvent, Server, ServerOptions } from "../../src/server/index.js";
 import { ChatRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";
-import { BYTES } from "../helpers/attacks.js";
+import { BYTES } from "../helpers/attacks/attacked-server.js";
 import { HandClock } from "../helpers/hand-clock.js";
 import { helloFrame, RawPeer, seededFrame } from "../helpers/raw-peer.js";
 import { testService } from "../helpers/test-service.js";
