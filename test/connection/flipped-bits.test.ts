@@ -118,17 +118,20 @@ describe.each([
   });
 });
 
-it("one flipped bit in the first call of a session costs no more, though nothing is known of the line", { timeout: 60_000 }, async () => {
+it("one flipped bit in the tag of the checksum costs no more in the first call of a session, though nothing is known of the line", async () => {
   const late: string[] = [];
   for (const roundTripMs of [0, 300]) {
     for (const way of ["up", "down"] as const) {
-      for (let bit = 0; ; bit += 19) {
+      let at = -1;
+      for (let bit = -1; bit < 8; bit++) {
         const session = new Session(roundTripMs, false);
         await session.connect();
-        session.line.flip(way, bit);
+        session.line.flip(way, bit === -1 ? -1 : at * 8 + bit);
         const took = await session.timeOf(session.exchanges["a call"]!);
+        // The first run changes nothing and shows where the tag is.
+        if (bit === -1) at = session.line.first[way] - 5;
+        expect(session.line.flipped).toBe(bit !== -1);
         await session.close();
-        if (!session.line.flipped) break;
         if (took > 250 + 3 * roundTripMs) late.push(`bit ${bit} ${way}, round trip of ${roundTripMs} ms: ${took} ms`);
       }
     }

@@ -12,8 +12,8 @@ export class FlippingLine {
   readonly #messages: boolean;
   /** Bytes sent since the last `flip`. */
   readonly sent = { up: 0, down: 0 };
-  /** Writes since the line was made. */
-  readonly writes = { up: 0, down: 0 };
+  /** Length of the first write after that. */
+  readonly first = { up: 0, down: 0 };
   #flip: { readonly way: Way; readonly bit: number } | undefined;
   /** Whether the bit was sent and flipped. */
   flipped = false;
@@ -28,7 +28,7 @@ export class FlippingLine {
   /** From here on the bit with this number, counted over all bytes sent this way from now on, arrives wrong. */
   flip(way: Way, bit: number): void {
     this.#flip = { way, bit };
-    this.sent.up = this.sent.down = 0;
+    this.sent.up = this.sent.down = this.first.up = this.first.down = 0;
     this.flipped = false;
   }
 
@@ -77,7 +77,7 @@ export class FlippingLine {
       this.flipped = true;
     }
     this.sent[way] += copy.length;
-    this.writes[way]++;
+    this.first[way] ||= copy.length;
     return copy;
   }
 }
