@@ -41,7 +41,7 @@ export interface EncoderPool {
  */
 const FLUSH_BYTES = 8 * 1024;
 
-/** What the bytes of a write lie in, and the number of bytes handed over up to its end. */
+/** What the bytes of a write lie in, and how many of `#lentBytes` there are up to its end. */
 interface Lent {
   readonly memory: { leave(): void; pin?(): void; unpin?(): void };
   readonly end: number;
@@ -60,6 +60,8 @@ export class LinkWriter {
   #maxTrailer: number = CONNECTION_DEFAULTS.maxTrailer;
   /** The writes that the network has not taken all of. */
   #lent: Deque<Lent> | undefined;
+  /** Bytes that these have added to those which wait in the socket, since the first of them. */
+  #lentBytes = 0;
   /** Bytes of the last message: the guess for the next one. */
   #lastMessage = 0;
   /** A large frame was handed over since the last flush; nothing waited in front of it. */
@@ -241,7 +243,7 @@ export class LinkWriter {
     else if (start < bytes.length) transport.write(bytes.subarray(start));
     if (lengths !== undefined) transport.uncork?.();
     this.#handedOverTo(backlog, bytes.length);
-    if (transport.copies === true) this.#lend(encoder.lend(bytes));
+    if (transport.copies === true) this.#lend(encoder.lend(bytes), backlog);
     this.#pool?.giveEncoder(encoder);
   }
 
@@ -252,12 +254,14 @@ export class LinkWriter {
   }
 
   /** The network needs what its bytes lie in until it has taken them all. */
-  #lend(memory: Lent["memory"] | undefined): void {
-    if (this.#transport.bufferedBytes === 0) memory?.leave();
-    else if (memory !== undefined) {
-      memory.pin?.();
-      (this.#lent ??= new Deque()).push({ memory, end: this.#handedOver });
-    }
+  #lend(memory: Lent["memory"] | undefined, backlog: number): void {
+    if (memory === undefined) return;
+    // Not what was handed over: a socket that is closing drops what is written, while it still needs what was written before.
+    const grown = this.#transport.bufferedBytes - backlog;
+    if (grown <= 0) return memory.leave();
+    memory.pin?.();
+    this.#lentBytes += grown;
+    (this.#lent ??= new Deque()).push({ memory, end: this.#lentBytes });
   }
 
   /** Whether a payload of that size gets memory of its own: the transport must give that back, and as it was. */
@@ -298,14 +302,14 @@ export class LinkWriter {
     transport.write(bytes, HEADROOM);
     if (pending) transport.uncork?.();
     this.#handedOverTo(backlog, bytes.length);
-    this.#lend(frame);
+    this.#lend(frame, backlog);
   }
 
   /** Looks how much the network has taken. */
   noteProgress(now: number): void {
     const waiting = this.#transport.bufferedBytes;
     const flushed = this.#handedOver - waiting;
-    if (this.#lent !== undefined) this.#leaveLent(flushed);
+    if (this.#lent !== undefined) this.#leaveLent(this.#lentBytes - waiting);
     if (flushed <= this.#flushedBytes && waiting > 0) return;
     this.#flushedBytes = flushed;
     this.#stalledSince = now;
@@ -336,7 +340,9 @@ export class LinkWriter {
       first.memory.unpin?.();
       first.memory.leave();
     }
-    if (lent.length === 0) this.#lent = undefined;
+    if (lent.length > 0) return;
+    this.#lent = undefined;
+    this.#lentBytes = 0;
   }
 
   #takeEncoder(): FrameEncoder {

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { encodeFrame, FrameDecoder } from "../../src/codec/index.js";
 import type { MessageWriter } from "../../src/codec/message-writer.js";
+import { pinnedBytes } from "../../src/codec/write-block.js";
 import { ReplayBuffer } from "../../src/connection/delivery.js";
 import { FrameRing } from "../../src/connection/frame-ring.js";
 import { provideFrameStore } from "../../src/connection/frame-store.js";
@@ -15,6 +16,51 @@ const APART = { encode: encodeApart, least: LEAST_APART, most: MOST_APART };
 afterEach(() => {
   provideApart(undefined);
   provideFrameStore(undefined);
+});
+
+describe("memory on loan to a socket", () => {
+  function slowSocket() {
+    const socket = {
+      info: { kind: "tcp", protocol: undefined, messages: false, remoteAddress: "" },
+      copies: true,
+      bufferedBytes: 1000,
+      closing: false,
+      write(bytes: Uint8Array) {
+        if (!socket.closing) socket.bufferedBytes += bytes.length;
+      },
+    };
+    const writer = new LinkWriter(socket as unknown as Transport, resolveConnectionOptions({}), undefined);
+    const write = () => {
+      writer.write({ version: 2, cmd: 1, payload: new Uint8Array(1000) }, undefined);
+      writer.flush(0);
+    };
+    return { socket, writer, write };
+  }
+
+  it("comes back write by write: a peer that reads slowly may never let the socket be empty", () => {
+    const { socket, writer, write } = slowSocket();
+    for (let i = 0; i < 1000; i++) {
+      write();
+      if (i >= 10) socket.bufferedBytes = 10_000;
+      writer.noteProgress(0);
+    }
+    expect(writer.memory).toBeLessThan(20_000);
+    expect(pinnedBytes()).toBeGreaterThan(0);
+    writer.close();
+    expect(pinnedBytes()).toBe(0);
+  });
+
+  it("stays on loan while it waits, also where a socket that is closing drops what is written after it", () => {
+    const { socket, writer, write } = slowSocket();
+    write();
+    socket.closing = true;
+    for (let i = 0; i < 10; i++) write();
+    writer.noteProgress(0);
+    expect(pinnedBytes()).toBeGreaterThan(0);
+    socket.bufferedBytes = 0;
+    writer.noteProgress(0);
+    expect(pinnedBytes()).toBe(0);
+  });
 });
 
 it.each([
