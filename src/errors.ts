@@ -116,8 +116,10 @@ export function peersError(code: ErrorCode, message: string, cause?: unknown): F
 }
 
 function factsOf(code: ErrorCode): CodeFacts {
-  return FACTS[code];
+  return FACTS[code] ?? NO_FACTS;
 }
+
+const NO_FACTS: CodeFacts = {};
 
 /** The google.rpc.Code of `code`. */
 export function statusOf(code: CallErrorCode): number {

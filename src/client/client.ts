@@ -9,8 +9,8 @@ import type { InputOf, MessageCodec, OutputOf, ServiceClient, ServiceDefinition,
 import { Dispatcher, type Middleware } from "../connection/dispatcher.js";
 import { Emitter } from "../connection/emitter.js";
 import type { FrameEvent, GapEvent } from "../connection/events.js";
+import { type FailureEvent, handled } from "../connection/guard.js";
 import { type BareHandler, handleCommand, implementService, serviceClient } from "../connection/registration.js";
-import type { HandlerFailure } from "../connection/served-calls.js";
 import { FramewireError } from "../errors.js";
 import { resolveConnectionOptions, resolveReconnectOptions } from "../options.js";
 import type { ClientOptions, Connector } from "./client-options.js";
@@ -26,8 +26,8 @@ export interface ClientEvents {
   state: [ClientState, StateDetail];
   /** Reliable frames were lost for good, and which. */
   gap: [GapEvent];
-  /** A handler failed, or a frame asked for what is not there: for the log. */
-  failure: [HandlerFailure];
+  /** A handler, hook or listener failed, or a frame asked for what is not there: for the log. */
+  failure: [FailureEvent];
   /** Every frame, while anybody listens. */
   frame: [FrameEvent];
   /** The server is about to close; the client comes back after its drain. */
@@ -41,7 +41,7 @@ export class Client {
   readonly #lifecycle: Lifecycle;
   readonly #dispatcher = new Dispatcher();
   /** The client's own; the other events are those of its connection. */
-  readonly #events = new Emitter<Pick<ClientEvents, "state">>();
+  readonly #events = new Emitter<Pick<ClientEvents, "state">>((failure) => this.#connection.events.fail(failure));
   readonly #connection: Connection;
   readonly #caller: InterceptedCaller;
   readonly #outbox: ClientOutbox | undefined;
@@ -63,7 +63,7 @@ export class Client {
     this.#lifecycle = new Lifecycle(
       { reconnect: reconnects, attemptMs: resolved.handshakeTimeoutMs, clock, random },
       {
-        begin: (signal) => void dialer.dial(signal),
+        begin: (signal) => dialer.dial(signal),
         probe: () => this.#connection.link?.probe(),
         moved: (state, detail) => this.#moved(state, detail),
       },
@@ -72,7 +72,7 @@ export class Client {
     events.on("detach", (end) => this.#lifecycle.ended(endingOfLink(end)));
     events.on("close", (error) => {
       this.#lifecycle.close(error);
-      this.#outboxClosed = outbox?.close();
+      if (outbox !== undefined) this.#outboxClosed = handled(outbox.close());
     });
     events.on("goaway", (goaway) => {
       this.#lifecycle.goaway(goaway.reconnectSpreadMs);
@@ -135,8 +135,12 @@ export class Client {
     return serviceClient(this.#caller, definition);
   }
 
-  /** Sends a bare one-way message. Resolves when it went out; rejects if it never will. */
-  async send<C extends MessageCodec>(cmd: number, codec: C, message: InputOf<C>): Promise<void> {
+  /** Sends a bare one-way message. Resolves when it went out; rejects if it never will. May be left un-awaited. */
+  send<C extends MessageCodec>(cmd: number, codec: C, message: InputOf<C>): Promise<void> {
+    return handled(this.#send(cmd, codec, message));
+  }
+
+  async #send(cmd: number, codec: MessageCodec, message: unknown): Promise<void> {
     await this.#caller.send(bareCommand(cmd, codec, codec, true), message);
   }
 

@@ -58,16 +58,22 @@ export class Dialer {
   }
 
   /** Starts an attempt. What comes after `signal` has aborted is too late: it is let go of, and changes nothing. */
-  async dial(signal: AbortSignal): Promise<void> {
+  dial(signal: AbortSignal): void {
+    this.#dial(signal).catch((error) => this.#connection.events.fail({ error }));
+  }
+
+  async #dial(signal: AbortSignal): Promise<void> {
+    let transport: Transport | undefined;
     try {
       const { maxPayload, tls, headers } = this.#options;
       const credentials = await this.#credentials();
       if (signal.aborted) return;
       const settings = { versions: this.#versions(), maxPayload, tls, headers };
-      const transport = await this.#connector(this.#url, settings, signal);
+      transport = await this.#connector(this.#url, settings, signal);
       if (signal.aborted) return transport.destroy();
       this.#shakeHands(this.#outbox?.guard(transport) ?? transport, credentials, signal);
     } catch (cause) {
+      transport?.destroy();
       if (!signal.aborted) this.#target.ended(endingOfFailure(cause));
     }
   }
@@ -114,10 +120,23 @@ export class Dialer {
   /** Asked anew for each attempt: a token that has run out must not be shown twice. */
   async #credentials(): Promise<Uint8Array> {
     const { credentials } = this.#options;
-    const value = typeof credentials === "function" ? await credentials() : credentials;
-    // A copy, as the socket has yet to open: the application may use its buffer again.
-    return typeof value === "string" ? new TextEncoder().encode(value) : value === undefined ? EMPTY : new Uint8Array(value);
+    if (typeof credentials !== "function") return bytesOf(credentials);
+    try {
+      return bytesOf(await credentials());
+    } catch (error) {
+      // A FramewireError is what the attempt ends with, such as `unauthenticated`.
+      if (!(error instanceof FramewireError)) this.#connection.events.fail({ hook: "credentials", error });
+      throw error;
+    }
   }
+}
+
+function bytesOf(credentials: string | Uint8Array | undefined): Uint8Array {
+  if (credentials === undefined) return EMPTY;
+  if (typeof credentials === "string") return new TextEncoder().encode(credentials);
+  if (!ArrayBuffer.isView(credentials)) throw new TypeError("credentials must be a string or bytes");
+  // A copy, as the socket has yet to open: the application may use its buffer again.
+  return new Uint8Array(credentials);
 }
 
 function parseUrl(url: string | URL): URL {

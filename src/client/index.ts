@@ -15,7 +15,7 @@ export { CallContext, contextKey } from "../connection/context.js";
 export type { MessageCodec, MethodDefinition, ServiceClient, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
 export type { Middleware } from "../connection/dispatcher.js";
 export type { FrameEvent, GapEvent } from "../connection/events.js";
-export type { HandlerFailure } from "../connection/served-calls.js";
+export type { FailureEvent } from "../connection/guard.js";
 export type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 export type { ConnectionOptions, PeerDescription, ReconnectOptions } from "../options.js";
 export type { ClientContext, ClientEvents } from "./client.js";

@@ -1,6 +1,7 @@
 /** What typed clients call through, and the interceptors that may stand in between. */
 import type { CallOptions } from "./calls.js";
 import type { Command } from "./commands.js";
+import { handled } from "./guard.js";
 
 /** The calls of every kind: a connection, or one with interceptors around it. */
 export interface Caller {
@@ -63,7 +64,7 @@ export class InterceptedCaller implements Caller {
   async #run(call: InterceptedCall, last: (call: InterceptedCall) => unknown): Promise<unknown> {
     const from = async (index: number): Promise<unknown> => {
       const interceptor = this.#interceptors[index];
-      return interceptor === undefined ? last(call) : interceptor(call, () => from(index + 1));
+      return interceptor === undefined ? last(call) : interceptor(call, () => handled(from(index + 1)));
     };
     return from(0);
   }

@@ -18,13 +18,14 @@ import { Emitter } from "./emitter.js";
 import type { ConnectionEvents, GapEvent } from "./events.js";
 import { KIND_GOAWAY, KIND_HELLO, KIND_PING, KIND_RESPONSE } from "./frame-kind.js";
 import { FrameSender } from "./frame-sender.js";
+import type { FailureEvent } from "./guard.js";
 import { goawayPayload, sayClosing, versionOneAgreement } from "./handshake.js";
 import type { CallHost } from "./host.js";
 import type { Journal } from "./journal.js";
 import type { Link, LinkEnd, LinkOwner } from "./link.js";
 import { encodeExt, Outgoing } from "./outgoing.js";
 import { USELESS_FRAME_WEIGHT } from "./rate-limit.js";
-import { type HandlerFailure, ServedCalls } from "./served-calls.js";
+import { ServedCalls } from "./served-calls.js";
 import { type RouterHost, SessionRouter } from "./session-router.js";
 import { type AwaitsReply, V1Exchange } from "./v1-exchange.js";
 
@@ -360,7 +361,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     this.link?.charge(USELESS_FRAME_WEIGHT);
   }
 
-  failed(failure: HandlerFailure): void {
+  failed(failure: FailureEvent): void {
     this.events.emit("failure", failure);
   }
 
@@ -409,6 +410,10 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
 
   onWritable(link: Link): void {
     if (link === this.link) this.flush();
+  }
+
+  onFault(error: unknown): void {
+    this.events.fail({ error });
   }
 
   onPing(link: Link): void {

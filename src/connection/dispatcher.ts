@@ -2,6 +2,7 @@
 import { FramewireError } from "../errors.js";
 import { CommandRegistry, type Handler } from "./commands.js";
 import type { CallContext } from "./context.js";
+import { handled, pending, thrownBy } from "./guard.js";
 
 /**
  * Code around every call that is served: an onion, the first added outermost. `next` runs the rest and gives the
@@ -25,13 +26,26 @@ export class Dispatcher {
   /** Runs a handler. The result may be a promise; what the handler throws is thrown or rejected. */
   run(handler: Handler, request: unknown, context: CallContext): unknown {
     if (this.authorize === undefined) return this.#run(handler, request, context);
-    const verdict = this.authorize(context);
-    if (verdict === undefined || verdict === true) return this.#run(handler, request, context);
-    // Whatever else came back is waited for, so that no promise of any make is taken for a yes.
-    return Promise.resolve(verdict).then((allowed) => {
-      if (allowed === false) throw new FramewireError("permission-denied", `${context.command.name} is not for this caller`);
-      return this.#run(handler, request, context);
-    });
+    let verdict: unknown;
+    try {
+      verdict = this.authorize(context);
+    } catch (error) {
+      throw thrownBy("authorize", error);
+    }
+    // Every promise is waited for, so that none of any make is taken for a yes.
+    const thought = pending(verdict);
+    if (thought === undefined) return this.#runIf(verdict, handler, request, context);
+    return thought.then(
+      (allowed) => this.#runIf(allowed, handler, request, context),
+      (error) => {
+        throw thrownBy("authorize", error);
+      },
+    );
+  }
+
+  #runIf(allowed: unknown, handler: Handler, request: unknown, context: CallContext): unknown {
+    if (allowed === false) throw new FramewireError("permission-denied", `${context.command.name} is not for this caller`);
+    return this.#run(handler, request, context);
   }
 
   #run(handler: Handler, request: unknown, context: CallContext): unknown {
@@ -39,7 +53,8 @@ export class Dispatcher {
     const from = (index: number): unknown => {
       const middleware = this.#middleware[index];
       if (middleware === undefined) return handler.run(request as never, context as never);
-      return middleware(context as never, async () => from(index + 1));
+      // Middleware may leave what `next` gives un-awaited.
+      return middleware(context as never, () => handled((async () => from(index + 1))()));
     };
     return from(0);
   }

@@ -1,4 +1,5 @@
 /** Typed events, the same on connections, servers and clients. */
+import { type FailureEvent, pending, printFailure } from "./guard.js";
 
 type Listener<A extends readonly unknown[]> = (...args: A) => void;
 
@@ -9,10 +10,19 @@ export interface EventSink<Events extends { [E in keyof Events]: readonly unknow
   heard<E extends keyof Events>(event: E, ...args: Events[E]): void;
 }
 
-/** Calls listeners in the order they were added. A listener that throws is reported and stops nobody else. */
+/**
+ * Calls listeners in the order they were added. What a listener throws, or a promise of it rejects with, is told by a `failure` event and
+ * stops no other listener. Where no `failure` listener hears of it, or such a listener fails itself, one line is printed.
+ */
 export class Emitter<Events extends { [E in keyof Events]: readonly unknown[] }> {
   #listeners: Map<keyof Events, unknown[]> | undefined;
   sink: EventSink<Events> | undefined;
+  readonly #report: ((failure: FailureEvent) => void) | undefined;
+
+  /** `report` is told of listeners that fail; default: a `failure` event of this emitter. */
+  constructor(report?: (failure: FailureEvent) => void) {
+    this.#report = report;
+  }
 
   /** Adds a listener; the function returned takes it away again. Who adds one twice hears twice. */
   on<E extends keyof Events>(event: E, listener: Listener<Events[E]>): () => void {
@@ -44,13 +54,24 @@ export class Emitter<Events extends { [E in keyof Events]: readonly unknown[] }>
     if (list === undefined) return;
     for (const listener of list) {
       try {
-        (listener as Listener<Events[E]>)(...args);
+        const result: unknown = (listener as Listener<Events[E]>)(...args);
+        if (result !== undefined) pending(result)?.then(undefined, (error) => this.#failed(event, error));
       } catch (error) {
-        // Thrown where no caller of ours can be hurt, so that the runtime reports it as any uncaught error.
-        queueMicrotask(() => {
-          throw error;
-        });
+        this.#failed(event, error);
       }
     }
+  }
+
+  /** Tells of a callback that failed. */
+  fail(failure: FailureEvent): void {
+    if (this.#report !== undefined) this.#report(failure);
+    else if (this.has("failure" as keyof Events)) this.emit("failure" as keyof Events, ...([failure] as never));
+    else printFailure(failure);
+  }
+
+  #failed(event: keyof Events, error: unknown): void {
+    const failure = { hook: `on("${String(event)}")`, error };
+    if (event === "failure") printFailure(failure);
+    else this.fail(failure);
   }
 }

@@ -5,8 +5,8 @@ import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { Goaway } from "../gen/framewire/v1/session.js";
 import type { SlowConsumerPolicy } from "./commands.js";
 import type { SequenceRange } from "./delivery.js";
+import type { FailureEvent } from "./guard.js";
 import type { LinkEnd } from "./link.js";
-import type { HandlerFailure } from "./served-calls.js";
 
 /** Reliable frames that are lost for good: always told, never silent. */
 export interface GapEvent extends SequenceRange {
@@ -43,8 +43,8 @@ export interface ConnectionEvents {
   damage: [Discard];
   /** Reliable frames are lost for good. */
   gap: [GapEvent];
-  /** A handler failed, or a frame asked for what is not there. */
-  failure: [HandlerFailure];
+  /** A handler, hook or listener failed, or a frame asked for what is not there. */
+  failure: [FailureEvent];
   /** A message of a command that says so was dropped. */
   drop: [DropEvent];
   /** A frame waits for the next link. */

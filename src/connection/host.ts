@@ -2,8 +2,8 @@
 import type { FramewireError } from "../errors.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import type { Clock } from "./clock.js";
+import type { FailureEvent } from "./guard.js";
 import type { Outgoing } from "./outgoing.js";
-import type { HandlerFailure } from "./served-calls.js";
 import type { AwaitsReply } from "./v1-exchange.js";
 
 export interface CallHost {
@@ -32,7 +32,7 @@ export interface CallHost {
   /** The frame at hand was of no use here: it weighs more against the peer's rate. */
   useless(): void;
   /** A handler failed, or the peer asked for what is not there. */
-  failed(failure: HandlerFailure): void;
+  failed(failure: FailureEvent): void;
   /** A limit refused what the peer asked for. */
   limited(error: FramewireError): void;
 }

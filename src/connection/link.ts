@@ -50,6 +50,8 @@ export interface LinkOwner {
   onEnd(link: Link, end: LinkEnd): void;
   /** The link wants a sign of life from the peer. */
   onPing(link: Link): void;
+  /** Something of this side threw while it worked for the link: for the log. The link ends, if it has not. */
+  onFault?(error: unknown): void;
   /** The owner's own last word to the peer, before the link closes with `closeCode`. */
   onClosing(link: Link, closeCode: number, reason: string): void;
 }
@@ -76,6 +78,9 @@ const LITTLE_US = 100;
 
 /** What is worked on below for each unit of weight that `onAlive` brings, in microseconds: 2 for a control frame of WebSocket, read and answered. */
 const US_PER_WEIGHT = 2 / USELESS_FRAME_WEIGHT;
+
+/** Close code for what this side did wrong, RFC 6455 section 7.4.1. The next connection may do better. */
+export const INTERNAL_ERROR = 1011;
 
 /** A timer this late says that the process slept, not the peer: what arrived meanwhile is read before anybody is judged. In milliseconds. */
 const LATE_MS = 1000;
@@ -354,7 +359,13 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     if (this.#flushDue) return;
     this.#flushDue = true;
     if (this.#reading) return;
-    this.#clock.defer(() => this.flush());
+    this.#clock.defer(() => {
+      try {
+        this.flush();
+      } catch (error) {
+        this.#broken(error);
+      }
+    });
   }
 
   /** Stops and restarts reading. */
@@ -411,8 +422,9 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     try {
       this.#owner.onClosing(this, closeCode, reason);
       this.flush();
-    } catch {
+    } catch (fault) {
       // The last word cannot be written. The peer learns from the end of the socket.
+      this.#owner.onFault?.(fault);
     }
     try {
       // The owner hears of it at once: a peer that never answers the close must not hold up anybody.
@@ -420,6 +432,13 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     } finally {
       this.#closeTransport(closeCode, reason);
     }
+  }
+
+  /** An error of this side, which must not reach the socket's callback, where it would end the process: it ends this link. */
+  #broken(error: unknown): void {
+    this.#owner.onFault?.(error);
+    const message = "an error on this side ended the connection";
+    this.close(INTERNAL_ERROR, message, new FramewireError("internal", message, { cause: error }));
   }
 
   /** The peer said, in a frame, that it closes: its last word on a transport without close codes. */
@@ -453,8 +472,9 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     this.#timer = this.#clock.setTimer(this.#options.closeTimeoutMs, () => this.#transport.destroy());
     try {
       this.#transport.close(closeCode, cutText(reason, MAX_REASON));
-    } catch {
+    } catch (fault) {
       this.#transport.destroy();
+      this.#owner.onFault?.(fault);
     }
   }
 
@@ -476,12 +496,17 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     if (!this.open) return;
     const { entrance } = this;
     if (entrance === undefined || this.#waiting !== undefined || this.holding) return this.#takeOrWait(chunk);
-    if (entrance.free) return void entrance.enter(() => this.#takeOrWait(chunk));
+    if (entrance.free) return this.#enter(entrance, () => this.#takeOrWait(chunk));
     this.#pauseFor(PAUSED_FOR_OTHERS);
     const waiting = this.#toWait();
     waiting.add(chunk);
     this.#account?.linkChanged(this);
-    void entrance.enter(() => waiting.goOn());
+    this.#enter(entrance, () => waiting.goOn());
+  }
+
+  #enter(entrance: Entrance, work: () => void): void {
+    const entered = entrance.enter(work);
+    if (entered !== undefined) entered.then(undefined, (error) => this.#broken(error));
   }
 
   #takeOrWait(chunk: Uint8Array): void {
@@ -492,7 +517,12 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
 
   /** @internal Of what waits: as much as there is time for. */
   take(chunk: Uint8Array): number {
-    const taken = this.#take(chunk);
+    let taken = 0;
+    try {
+      taken = this.#take(chunk);
+    } catch (error) {
+      this.#broken(error);
+    }
     this.#account?.linkChanged(this);
     return taken;
   }
@@ -517,7 +547,9 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
         this.#damage?.boundary();
       }
     } catch (error) {
-      if (!(error instanceof FramewireError) || !this.open) throw error;
+      // With recovery "close" the decoder throws what is wrong with the bytes. Anything else is an error of this side.
+      const damage = this.#options.recovery === "close" && error instanceof FramewireError && error.fault === "remote";
+      if (!damage || !this.open) throw error;
       this.fail(error.code === "frame-too-large" ? "frame-too-large" : "frame-malformed", error.message, error);
       return 0;
     } finally {
@@ -546,11 +578,15 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   /** @internal */
   onAlive(weight = 0): void {
     if (!this.open) return;
-    const now = this.#time();
-    this.#liveness.received(now);
-    if (weight > 0) this.#chargeBelow(weight, now);
-    if (this.open) this.#watchFrame(now);
-    this.#account?.linkChanged(this);
+    try {
+      const now = this.#time();
+      this.#liveness.received(now);
+      if (weight > 0) this.#chargeBelow(weight, now);
+      if (this.open) this.#watchFrame(now);
+      this.#account?.linkChanged(this);
+    } catch (error) {
+      this.#broken(error);
+    }
   }
 
   /** What came below our frames. One by one, as frames of ours: only the one that exceeds a rate does not count for its address. */
@@ -563,9 +599,13 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   /** @internal */
   onDrain(): void {
     if (!this.open) return;
-    this.#writer.noteProgress(this.#time());
-    this.#account?.linkChanged(this);
-    if (this.bufferedBytes <= this.#options.highWaterMark / 2) this.#owner.onWritable(this);
+    try {
+      this.#writer.noteProgress(this.#time());
+      this.#account?.linkChanged(this);
+      if (this.bufferedBytes <= this.#options.highWaterMark / 2) this.#owner.onWritable(this);
+    } catch (error) {
+      this.#broken(error);
+    }
   }
 
   /** @internal */
@@ -578,7 +618,11 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   onClose(closeCode: number, reason: string, error?: Error): void {
     if (!this.holding) this.#waiting?.work(true);
     this.#timer?.cancel();
-    this.#end(error === undefined ? { closeCode, reason } : { closeCode, reason, error });
+    try {
+      this.#end(error === undefined ? { closeCode, reason } : { closeCode, reason, error });
+    } catch (fault) {
+      this.#broken(fault);
+    }
     this.#writer.close();
     this.#account?.linkGone(this);
   }
@@ -740,6 +784,14 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
 
   /** @internal All deadlines of the link are looked at here, by one timer that is set to the nearest of them. */
   run(): void {
+    try {
+      this.#lookAtDeadlines();
+    } catch (error) {
+      this.#broken(error);
+    }
+  }
+
+  #lookAtDeadlines(): void {
     const now = this.#time();
     const late = now - this.at >= LATE_MS;
     this.at = -1;

@@ -255,8 +255,26 @@ export class SendQueue {
 
 /** A serialised FrameExt; `undefined` if there is nothing to say. */
 export function encodeExt(metadata: Readonly<Record<string, string>> | undefined, message?: string): Uint8Array | undefined {
-  if (message === undefined && (metadata === undefined || Object.keys(metadata).length === 0)) return undefined;
-  return FrameExt.encode({ metadata: metadata ?? {}, message: message ?? "" });
+  const checked = checkMetadata(metadata);
+  if (message === undefined && (checked === undefined || Object.keys(checked).length === 0)) return undefined;
+  return FrameExt.encode({ metadata: checked ?? {}, message: message ?? "" });
+}
+
+/** A copy of metadata, each value read once. @throws FramewireError `invalid-option` if it is not an object of strings */
+export function checkMetadata(metadata: unknown): Readonly<Record<string, string>> | undefined {
+  if (metadata === undefined || metadata === null) return undefined;
+  if (typeof metadata !== "object" || Array.isArray(metadata)) throw notMetadata("metadata", metadata);
+  const checked: Record<string, string> = Object.create(null);
+  for (const [key, value] of Object.entries(metadata)) {
+    if (typeof value !== "string") throw notMetadata(`metadata ${JSON.stringify(key)}`, value);
+    checked[key] = value;
+  }
+  return checked;
+}
+
+function notMetadata(what: string, value: unknown): FramewireError {
+  const kind = Array.isArray(value) ? "an array" : value === null ? "null" : `a ${typeof value}`;
+  return new FramewireError("invalid-option", `${what} is ${kind}; metadata is an object whose values are strings`);
 }
 
 /** What {@link decodeExt} gives for an absent ext. */

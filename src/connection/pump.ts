@@ -1,6 +1,7 @@
 /** Sends the messages of an iterable as a stream, as fast as credit and the link allow. */
 import type { SendCredit } from "./credit.js";
 import type { MessageSource } from "./definition.js";
+import { handled } from "./guard.js";
 
 /** What a pump needs of its call. */
 export interface PumpTarget<T> {
@@ -9,8 +10,8 @@ export interface PumpTarget<T> {
   whenWritable(): Promise<void> | undefined;
   /** Encodes and sends one item; gives the length of its payload. */
   send(message: T): number;
-  /** The source has done all that it does, its clean-up included: that may be long after `done`, and never. */
-  sourceEnded?(): void;
+  /** The source has done all that it does, its clean-up included: that may be long after `done`, and never. `error` is what its clean-up threw. */
+  sourceEnded?(error?: unknown): void;
 }
 
 /** A running pump. */
@@ -49,8 +50,8 @@ export function pump<T>(source: MessageSource<T>, target: PumpTarget<T>): Pump {
   }
 
   async function cleanUp(iterator: Iterator<T> | AsyncIterator<T>): Promise<void> {
-    await Promise.allSettled([asked, (async () => iterator.return?.())()]);
-    target.sourceEnded?.();
+    const [, cleaned] = await Promise.allSettled([asked, (async () => iterator.return?.())()]);
+    target.sourceEnded?.(cleaned.status === "rejected" ? cleaned.reason : undefined);
   }
 
   async function run(): Promise<void> {
@@ -66,7 +67,7 @@ export function pump<T>(source: MessageSource<T>, target: PumpTarget<T>): Pump {
       }
     } finally {
       // Not awaited: a source that hangs in its own clean-up must not hold the call.
-      if (stopped && iterator !== undefined) void cleanUp(iterator);
+      if (stopped && iterator !== undefined) handled(cleanUp(iterator));
       else target.sourceEnded?.();
     }
   }

@@ -6,6 +6,7 @@ import { bareCommand, type Command, type Handler, methodCommand } from "./comman
 import type { CallContext } from "./context.js";
 import type { Awaitable, InputOf, MessageCodec, OutputOf, ServiceClient, ServiceDefinition, ServiceImplementation } from "./definition.js";
 import type { Dispatcher } from "./dispatcher.js";
+import { handled } from "./guard.js";
 
 /** What a bare handler returns is the reply; `undefined` is none, for a peer that sent a one-way message or speaks version 1. */
 export type BareHandler<C extends MessageCodec, R extends MessageCodec, Context> = (
@@ -52,10 +53,11 @@ export function serviceClient<D extends ServiceDefinition>(caller: Caller, defin
 
 function clientMethod(caller: Caller, command: Command): unknown {
   if (command.oneWay) {
-    return async (message: unknown, options?: CallOptions) => {
+    const send = async (message: unknown, options?: CallOptions) => {
       await caller.send(command, message, options);
       return command.response.decode(new Uint8Array(0));
     };
+    return (message: unknown, options?: CallOptions) => handled(send(message, options));
   }
   return command.responseStream
     ? (request: unknown, options?: CallOptions) => caller.stream(command, request, options)

@@ -12,20 +12,14 @@ import { type DeadlineOwner, Deadlines } from "./deadlines.js";
 import type { MessageCodec } from "./definition.js";
 import type { Dispatcher } from "./dispatcher.js";
 import { KIND_CREDIT, KIND_ITEM, KIND_RESPONSE } from "./frame-kind.js";
+import { failureOf, pending } from "./guard.js";
 import type { HeapEntry } from "./heap.js";
 import type { CallHost } from "./host.js";
 import { ItemQueue } from "./item-queue.js";
 import { decodeMessage, encodeOwned } from "./messages.js";
 import { newOpenCalls } from "./open-calls.js";
-import { decodeExt, encodeExt, Outgoing } from "./outgoing.js";
+import { checkMetadata, decodeExt, encodeExt, Outgoing } from "./outgoing.js";
 import { type Pump, pump } from "./pump.js";
-
-/** Something went wrong in serving a command; details that the peer does not get. */
-export interface HandlerFailure {
-  /** The command as far as it is known. */
-  readonly command: string;
-  readonly error: unknown;
-}
 
 interface ServedCall extends HeapEntry {
   readonly id: number;
@@ -81,7 +75,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
   /** A one-way message: nothing goes back, whatever happens. */
   onMessage(frame: FrameView): void {
     const handler = this.#dispatcher.registry.get(frame.cmd);
-    const failed = (error: unknown) => this.#host.failed({ command: handler?.command.name ?? cmdName(frame.cmd), error });
+    const failed = (error: unknown) => this.#host.failed(failureOf(error, handler?.command.name ?? cmdName(frame.cmd)));
     if (handler === undefined || handler.command.requestStream) {
       this.#host.useless();
       return failed(unimplemented(frame.cmd));
@@ -90,14 +84,18 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
       const memory = callMemory(frame);
       const request = decodeRequest(handler.command, frame);
       const context = new CallContext(this.#facade, handler.command, factsOf(frame), this.#host.clock);
-      const result = this.#dispatcher.run(handler, request, context);
-      if (!(result instanceof Promise)) return;
+      const running = pending(this.#dispatcher.run(handler, request, context));
+      if (running === undefined) return;
       this.#messages++;
       this.#host.held(memory);
-      result.catch(failed).finally(() => {
+      const done = () => {
         this.#messages--;
         this.#host.held(-memory);
         this.#host.callSettled();
+      };
+      running.then(done, (error) => {
+        failed(error);
+        done();
       });
     } catch (error) {
       if (isPeersFault(error)) this.#host.useless();
@@ -237,9 +235,10 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     }
     try {
       const result = this.#dispatcher.run(handler, requests ?? request, context);
-      if (result instanceof Promise) {
+      const running = pending(result);
+      if (running !== undefined) {
         this.#count(call);
-        result.then(
+        running.then(
           (reply) => this.#returned(call, reply),
           (error) => this.#threw(call, error),
         );
@@ -281,7 +280,10 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     call.running = true;
     this.#count(call);
     call.pump = pump(result as AsyncIterable<unknown>, {
-      sourceEnded: () => this.#handled(call),
+      sourceEnded: (error) => {
+        if (error !== undefined) this.#host.failed({ command: command.name, error });
+        this.#handled(call);
+      },
       credit: call.sendCredit as SendCredit,
       whenWritable: () => this.#host.whenWritable(),
       send: (message) => {
@@ -310,12 +312,22 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
   /** Answers a call well: with a message, or with nothing but the end of its response stream. */
   #respond(call: ServedCall, codec: MessageCodec | undefined, message: unknown): void {
     if (!this.#isOpen(call)) return;
-    this.#forget(call);
     const frame = new Outgoing(call.command.cmd, KIND_RESPONSE, call.id, call.command.reliable);
     frame.codec = codec;
     frame.message = message;
-    frame.ext = encodeExt(call.context.responseMetadata);
-    this.#host.answer(frame);
+    try {
+      frame.ext = encodeExt(call.context.responseMetadata);
+    } catch (error) {
+      return this.#fail(call, error);
+    }
+    this.#end(call, frame);
+  }
+
+  /** Nothing may throw between the two: a call that is forgotten and not answered is never answered. */
+  #end(call: ServedCall, response: Outgoing): void {
+    this.#forget(call);
+    this.#host.answer(response);
+    this.#host.callSettled();
   }
 
   /** @internal */
@@ -327,21 +339,32 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
 
   #fail(call: ServedCall, error: unknown): void {
     if (!this.#isOpen(call)) return;
-    this.#forget(call);
     const { cmd, reliable } = call.command;
-    this.#respondError(cmd, call.id, reliable, error, call.context.responseMetadata);
+    this.#end(call, this.#errorResponse(cmd, call.id, reliable, error, call.context));
   }
 
   /** A FramewireError with a call code is meant for the caller. Anything else is ours to know: the caller learns `internal` and no more. */
-  #respondError(cmd: number, callId: number, reliable: boolean, error: unknown, metadata?: Readonly<Record<string, string>>): void {
+  #errorResponse(cmd: number, callId: number, reliable: boolean, error: unknown, context?: CallContext): Outgoing {
+    const command = this.#dispatcher.registry.get(cmd)?.command.name ?? cmdName(cmd);
     const meant = error instanceof FramewireError && isCallErrorCode(error.code);
     const status = meant ? statusOf(error.code as Parameters<typeof statusOf>[0]) : statusOf("internal");
-    if (!meant) this.#host.failed({ command: this.#dispatcher.registry.get(cmd)?.command.name ?? cmdName(cmd), error });
-    const told = meant ? { ...metadata, ...error.metadata } : metadata;
+    if (!meant) this.#host.failed(failureOf(error, command));
     const frame = new Outgoing(cmd, KIND_RESPONSE, callId, reliable);
     frame.status = status;
-    frame.ext = encodeExt(told, meant ? error.message : `the handler failed (${codeOfStatus(status)})`);
-    this.#host.answer(frame);
+    const text = meant ? error.message : `the handler failed (${codeOfStatus(status)})`;
+    try {
+      frame.ext = encodeExt({ ...checkMetadata(context?.responseMetadata), ...(meant ? checkMetadata(error.metadata) : undefined) }, text);
+    } catch (cause) {
+      // The text goes without metadata that cannot be sent.
+      frame.ext = encodeExt(undefined, text);
+      if (meant) this.#host.failed({ command, error: cause });
+    }
+    return frame;
+  }
+
+  /** Answers a request that never became a call. */
+  #respondError(cmd: number, callId: number, reliable: boolean, error: unknown): void {
+    this.#host.answer(this.#errorResponse(cmd, callId, reliable, error));
   }
 
   /** Ends a call without an answer. */
@@ -350,6 +373,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     call.context.abort("cancelled", error.message);
     call.requests?.abort(error);
     this.#forget(call);
+    this.#host.callSettled();
   }
 
   #forget(call: ServedCall): void {
@@ -361,7 +385,6 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     }
     call.requests?.abort(new FramewireError("cancelled", "the call is over"));
     call.pump?.stop();
-    this.#host.callSettled();
   }
 }
 

@@ -9,6 +9,7 @@ import { type Command, cmdName } from "./commands.js";
 import { CallContext } from "./context.js";
 import { Deque } from "./deque.js";
 import type { Dispatcher } from "./dispatcher.js";
+import { failureOf, pending } from "./guard.js";
 import type { CallHost } from "./host.js";
 import { encodeOwned } from "./messages.js";
 import { Outgoing } from "./outgoing.js";
@@ -58,8 +59,7 @@ export class V1Exchange {
   }
 
   onFrame(frame: FrameView): void {
-    const pending = this.#pending.get(frame.cmd);
-    const call = pending?.shift();
+    const call = this.#pending.get(frame.cmd)?.shift();
     if (call !== undefined) return call.onReply(frame);
     const handler = this.#dispatcher.registry.get(frame.cmd);
     if (handler === undefined) {
@@ -67,7 +67,7 @@ export class V1Exchange {
       return this.#host.failed({ command: cmdName(frame.cmd), error: unimplemented(frame.cmd) });
     }
     const { command } = handler;
-    const failed = (error: unknown) => this.#host.failed({ command: command.name, error });
+    const failed = (error: unknown) => this.#host.failed(failureOf(error, command.name));
     if (command.requestStream || command.responseStream) {
       return failed(new FramewireError("unimplemented", `${command.name} streams, which version 1 peers cannot`));
     }
@@ -97,9 +97,10 @@ export class V1Exchange {
     try {
       const request = decodeRequest(command, frame);
       const result = this.#dispatcher.run(handler, request, new CallContext(this.#facade, command, NO_FACTS, this.#host.clock));
-      if (result instanceof Promise) {
+      const running = pending(result);
+      if (running !== undefined) {
         this.#hold(slot, memory);
-        result.then(returned).catch(threw);
+        running.then(returned).catch(threw);
       } else {
         returned(result);
       }

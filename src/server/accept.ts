@@ -5,8 +5,9 @@ import type { Clock, Timer } from "../connection/clock.js";
 import type { Hello } from "../connection/control-messages.js";
 import type { Entrance } from "../connection/entrance.js";
 import { KIND_HELLO } from "../connection/frame-kind.js";
+import type { FailureEvent } from "../connection/guard.js";
 import { HANDSHAKE_DEFAULTS, MAX_HELLO, readHello, sayClosing, WIRE_VERSION } from "../connection/handshake.js";
-import { Link, type LinkEnd, type LinkOwner, type SharedByLinks } from "../connection/link.js";
+import { INTERNAL_ERROR, Link, type LinkEnd, type LinkOwner, type SharedByLinks } from "../connection/link.js";
 import type { Heartbeat } from "../connection/liveness.js";
 import { type AddressShare, type RateLimits, RateMeter } from "../connection/rate-limit.js";
 import { callMemory } from "../connection/served-calls.js";
@@ -41,6 +42,8 @@ export interface AcceptTarget {
   acceptV1(link: Link, upgrade: UpgradeRequest | undefined): void | Promise<void>;
   /** A version 2 peer that said hello. Takes the link over, or throws. */
   acceptHello(link: Link, hello: Hello, upgrade: UpgradeRequest | undefined): void | Promise<void>;
+  /** Something of this side threw while it worked for the link. */
+  failed(failure: FailureEvent): void;
   /** The handshake is over: the link has an owner. */
   settled(acceptance: Acceptance): void;
   /** The link ended before it was anybody's. */
@@ -70,6 +73,11 @@ const TOLD: ReadonlySet<string> = new Set<CloseErrorCode>([
 
 /** A header beside its value. */
 const HEADER_MEMORY = 64;
+
+/** Whether an error is a refusal that the peer may know of. */
+export function mayBeTold(error: unknown): error is FramewireError {
+  return error instanceof FramewireError && TOLD.has(error.code);
+}
 
 /** Owns a link until its handshake is done. */
 export class Acceptance implements LinkOwner, Newcomer {
@@ -130,7 +138,8 @@ export class Acceptance implements LinkOwner, Newcomer {
 
   /** Ends the link because of `error`, telling the peer as much as it may know. */
   refuse(error: unknown): void {
-    const known = error instanceof FramewireError && TOLD.has(error.code);
+    if (error instanceof FramewireError && error.code === "internal") return this.link.close(INTERNAL_ERROR, error.message, error);
+    const known = mayBeTold(error);
     const code = known ? (error.code as CloseErrorCode) : "unauthenticated";
     const reason = known ? error.message : "the credentials were refused";
     this.link.close(closeCodeOf(code), reason, known ? error : new FramewireError(code, reason, { fault: "remote", cause: error }));
@@ -164,6 +173,10 @@ export class Acceptance implements LinkOwner, Newcomer {
       link.secureIncoming(hello.checksumSeed);
       return this.#target.acceptHello(link, hello, this.#arrival.upgrade);
     });
+  }
+
+  onFault(error: unknown): void {
+    this.#target.failed({ error });
   }
 
   onEnd(_link: Link, end: LinkEnd): void {

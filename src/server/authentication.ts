@@ -1,4 +1,5 @@
 /** What `authenticate` returns, and whether the client of a resume is the one that the session belongs to. */
+import { handled, pending } from "../connection/guard.js";
 import type { TransportInfo } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 
@@ -58,8 +59,13 @@ export class ResumeRule {
 
   /** Whether `current`, which has shown the token of the session of `previous`, may resume it. */
   allows(previous: SessionOwner, current: SessionOwner): boolean {
-    // Compared with true: a promise must not let everybody in.
-    if (this.#sameIdentity !== undefined) return this.#sameIdentity(previous, current) === true;
+    if (this.#sameIdentity !== undefined) {
+      const verdict: unknown = this.#sameIdentity(previous, current);
+      const late = pending(verdict);
+      if (late !== undefined) handled(late);
+      // Compared with true: a promise must not let everybody in.
+      return verdict === true;
+    }
     if (!this.#authenticates) return true;
     if (previous.subject === undefined || current.subject === undefined) this.#warn();
     return sameSubject(previous, current);

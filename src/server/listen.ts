@@ -5,6 +5,7 @@ import { type AddressInfo, createServer as createTcpServer, type Server as NetSe
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions, type Server as TlsServer } from "node:tls";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import type { Entrance } from "../connection/entrance.js";
+import { atOnce, type FailureEvent, handled } from "../connection/guard.js";
 import { protocolNames } from "../connection/handshake.js";
 import type { Transport } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
@@ -87,6 +88,8 @@ const ignore = () => {};
 /** Where an open socket goes. */
 export interface ListenTarget extends PendingSocketsHost {
   readonly entrance: Entrance;
+  /** Something failed before there was a connection. */
+  failed(failure: FailureEvent): void;
   accept(transport: Transport, arrival: Arrival): void;
 }
 
@@ -170,11 +173,13 @@ export class Listeners {
       if (raw !== socket) this.#pending.replaced(socket, raw);
       // One that breaks meanwhile is found broken by whoever takes it.
       raw.on("error", ignore);
-      void this.#target.entrance.enter(() => {
+      const upgrade = () => {
         raw.off("error", ignore);
         const listener = { versions, loopback: isLoopback(http.address()) };
         upgrades.handleUpgrade(request, raw, head, (webSocket) => this.#upgraded(request, webSocket, raw, listener));
-      });
+      };
+      const entered = this.#target.entrance.enter(() => this.#taking(raw, upgrade));
+      if (entered !== undefined) handled(entered);
     };
     const leave = routeUpgrades(http, { path: options.path, clock, handshakeTimeoutMs, closeTimeoutMs, take });
     if (options.server !== undefined) {
@@ -208,28 +213,59 @@ export class Listeners {
     const upgrade: UpgradeRequest = { url: request.url ?? "/", headers: request.headers };
     // What arrives before the link listens would be lost.
     webSocket.pause();
-    const transport = new NodeWebSocketTransport(webSocket, socket, this.#options.clientAddress?.(upgrade));
+    const client = this.#clientOf(upgrade);
+    const transport = new NodeWebSocketTransport(webSocket, socket, client.address);
     this.#target.accept(transport, {
       upgrade,
       version: fixedVersion(versions),
       since: this.#pending.completed(socket),
       // Browsers hide the status of a refused upgrade: a close code is the only word that reaches the page.
-      refusal: this.#pages.refusal(origin, host, loopback) ?? unknown("ws", webSocket.protocol, versions),
+      refusal: client.refusal ?? this.#pages.refusal(origin, host, loopback) ?? unknown("ws", webSocket.protocol, versions),
     });
+  }
+
+  /** The address of a WebSocket client, or why it is refused: the `clientAddress` hook has failed. */
+  #clientOf(upgrade: UpgradeRequest): { readonly address?: string; readonly refusal?: FramewireError } {
+    const { clientAddress } = this.#options;
+    if (clientAddress === undefined) return {};
+    try {
+      const address = atOnce(() => clientAddress(upgrade));
+      if (address === undefined) return {};
+      if (typeof address === "string") return { address };
+      throw new TypeError(`it returned a value of the type ${typeof address}; it must return a string or undefined`);
+    } catch (error) {
+      this.#target.failed({ hook: "clientAddress", error });
+      return { refusal: new FramewireError("internal", "the server failed to accept this connection", { cause: error }) };
+    }
+  }
+
+  /** Runs what takes a socket over. One for which that throws is dropped. */
+  #taking(socket: Socket, take: () => void): void {
+    try {
+      take();
+    } catch (error) {
+      socket.destroy();
+      this.#target.failed({ error });
+    }
   }
 
   #listenTcp(options: NonNullable<ListenOptions["tcp"]>): Promise<ListenAddress> {
     const versions = this.#versions(options.protocol);
     const version = fixedVersion(versions);
     if (options.tls === undefined) {
-      const accept = (accepted: Socket) => this.#target.accept(new TcpTransport(readInPlace(accepted)), { version });
+      const accept = (accepted: Socket) => {
+        const socket = readInPlace(accepted);
+        this.#taking(socket, () => this.#target.accept(new TcpTransport(socket), { version }));
+      };
       return this.#open(createTcpServer({ pauseOnConnect: true }, accept), "tcp", options);
     }
     // Where the application chooses the ALPN names itself, the first frame decides.
     const own = !("ALPNProtocols" in options.tls || "ALPNCallback" in options.tls);
     const accept = (socket: TLSSocket) => {
       const refusal = own ? unknown("tls", socket.alpnProtocol, versions) : undefined;
-      this.#target.accept(new TcpTransport(socket), { version, since: this.#pending.completed(socket), refusal });
+      this.#taking(socket, () =>
+        this.#target.accept(new TcpTransport(socket), { version, since: this.#pending.completed(socket), refusal }),
+      );
     };
     // A callback in place of a list: with a list, a client that offers only what is unknown gets an alert and no reason.
     const alpn: TlsOptions = { ALPNCallback: ({ protocols }) => choose("tls", protocols, versions) ?? protocols[0] };

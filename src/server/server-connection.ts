@@ -4,6 +4,7 @@ import { bareCommand, methodCommand } from "../connection/commands.js";
 import type { Connection } from "../connection/connection.js";
 import type { InputOf, MessageCodec, MethodDefinition, OutputOf, ServiceClient, ServiceDefinition } from "../connection/definition.js";
 import type { ConnectionEvents } from "../connection/events.js";
+import { handled } from "../connection/guard.js";
 import { serviceClient } from "../connection/registration.js";
 import type { TransportInfo } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
@@ -100,10 +101,14 @@ export class ServerConnection {
     return this.#rooms.of(this);
   }
 
-  /** Sends a one-way message: a method of a service, or a bare command. Resolves when it went out. */
+  /** Sends a one-way message: a method of a service, or a bare command. Resolves when it went out; may be left un-awaited. */
   send<M extends MethodDefinition>(method: M, message: InputOf<M["requestType"]>): Promise<void>;
   send<C extends MessageCodec>(cmd: number, codec: C, message: InputOf<C>): Promise<void>;
-  async send(target: MethodDefinition | number, codecOrMessage: unknown, message?: unknown): Promise<void> {
+  send(target: MethodDefinition | number, codecOrMessage: unknown, message?: unknown): Promise<void> {
+    return handled(this.#send(target, codecOrMessage, message));
+  }
+
+  async #send(target: MethodDefinition | number, codecOrMessage: unknown, message: unknown): Promise<void> {
     if (typeof target === "number") {
       const codec = codecOrMessage as MessageCodec;
       await this.#bound().send(bareCommand(target, codec, codec, true), message);

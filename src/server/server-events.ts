@@ -1,7 +1,7 @@
 /** What a server tells while it runs. */
 import type { DropEvent, FrameEvent } from "../connection/events.js";
+import type { FailureEvent } from "../connection/guard.js";
 import type { LinkEnd } from "../connection/link.js";
-import type { HandlerFailure } from "../connection/served-calls.js";
 import type { TransportInfo } from "../connection/transport.js";
 import type { FramewireError } from "../errors.js";
 import type { LimitCode } from "./counters.js";
@@ -28,6 +28,12 @@ export interface ServerDropEvent extends DropEvent {
   readonly connection: ServerConnection;
 }
 
+/** Something of the application failed. */
+export interface ServerFailureEvent extends FailureEvent {
+  /** Absent if it was no connection's yet, and for the server's own listeners. */
+  readonly connection?: ServerConnection;
+}
+
 /** What a server tells. */
 export interface ServerEvents {
   /** A client is connected and its session new. */
@@ -42,8 +48,8 @@ export interface ServerEvents {
   limit: [LimitEvent];
   /** A client does not keep up, and a message for it was dropped, as its command's `slow_consumer` says. */
   drop: [ServerDropEvent];
-  /** A handler failed, or a frame asked for what is not there: for the log. */
-  failure: [HandlerFailure, ServerConnection];
+  /** A handler, hook or listener failed, or a frame asked for what is not there: for the log. */
+  failure: [ServerFailureEvent];
   /** Every frame, while anybody listens. */
   frame: [ServerFrameEvent];
 }

@@ -11,6 +11,7 @@ import { Emitter } from "../connection/emitter.js";
 import { Entrance } from "../connection/entrance.js";
 import type { ConnectionEvents } from "../connection/events.js";
 import { useFastKeeping } from "../connection/fast.js";
+import { type FailureEvent, handled, pending } from "../connection/guard.js";
 import { agreedLimits, ownLimits, sendWelcome, versionOneAgreement, WIRE_VERSION } from "../connection/handshake.js";
 import { useInPlace } from "../connection/in-place.js";
 import type { Link, LinkEnd, LinkObserver } from "../connection/link.js";
@@ -22,7 +23,7 @@ import { Turns } from "../connection/turns.js";
 import { closeCodeOf, type ErrorCode, FramewireError } from "../errors.js";
 import type { Hello, ResumeRequest, Welcome } from "../gen/framewire/v1/session.js";
 import { type PeerDescription, type ResolvedServerOptions, resolveServerOptions } from "../options.js";
-import { Acceptance, type AcceptTarget, type Arrival, crowded, type LinkSettings, type UpgradeRequest } from "./accept.js";
+import { Acceptance, type AcceptTarget, type Arrival, crowded, type LinkSettings, mayBeTold, type UpgradeRequest } from "./accept.js";
 import { Admission } from "./admission.js";
 import { type Authentication, checkAuthentication, ResumeRule } from "./authentication.js";
 import { Counters, type ServerStats } from "./counters.js";
@@ -119,6 +120,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
       clock,
       handshakeTimeoutMs: resolved.handshakeTimeoutMs,
       accept: (transport, arrival) => this.accept(transport, arrival),
+      failed: (failure) => this.#events.fail(failure),
       limited: (code, message, address) => this.#limited(code, message, address, undefined),
     };
     this.#listeners = new Listeners(target, resolved);
@@ -222,7 +224,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
    */
   async close({ drainMs = 0, reconnectSpreadMs = drainMs }: { drainMs?: number; reconnectSpreadMs?: number } = {}): Promise<void> {
     this.#closing = true;
-    const closed = this.#listeners.close();
+    const closed = handled(this.#listeners.close());
     for (const newcomer of this.#room) if (newcomer instanceof Acceptance) newcomer.refuse(closing());
     for (const connection of [...this.#live.keys()]) if (connection.link === undefined) connection.close(GOING_AWAY, CLOSING);
     if (drainMs > 0) await this.#drain(drainMs, reconnectSpreadMs);
@@ -233,7 +235,14 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   async #drain(drainMs: number, reconnectSpreadMs: number): Promise<void> {
     const connections = [...this.#live.keys()];
     if (connections.length === 0) return;
-    for (const connection of connections) connection.goaway(CLOSING, reconnectSpreadMs);
+    for (const connection of connections) {
+      try {
+        connection.goaway(CLOSING, reconnectSpreadMs);
+      } catch (error) {
+        // One that cannot be told is closed with the others.
+        connection.onFault(error);
+      }
+    }
     const late = new Pause(this.#clock, drainMs);
     const answered = new Pause(this.#clock, Math.min(drainMs, ANSWERS_MS));
     const idle = connections.map(async (connection) => {
@@ -272,13 +281,19 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
       const place = (session: ServerSession | undefined) => {
         if (!link.open) return;
         const resumed =
-          session !== undefined &&
-          this.#resumeRule.allows(session.owner, { ...authentication, transport: link.info }) &&
-          this.#resume(session, link, hello, authentication);
+          session !== undefined && this.#mayResume(session, authentication, link) && this.#resume(session, link, hello, authentication);
         if (!resumed) this.#begin(link, hello, peer, authentication);
       };
-      return found instanceof Promise ? found.then(place) : place(found);
+      const finding = pending(found);
+      return finding === undefined
+        ? place(found as ServerSession | undefined)
+        : finding.then((session) => place(session as ServerSession | undefined));
     });
+  }
+
+  /** @internal */
+  failed(failure: FailureEvent): void {
+    this.#events.fail(failure);
   }
 
   /** @internal */
@@ -311,10 +326,41 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   #authenticated(request: AuthenticationRequest, then: (authentication: Authentication) => void | Promise<void>): void | Promise<void> {
     const { authenticate } = this.#options;
     if (authenticate === undefined) return then({});
-    const result = authenticate(request);
-    // Not `instanceof Promise`: promises of another make are waited for too.
-    if (!isThenable(result)) return then(checkAuthentication(result));
-    return Promise.resolve(result).then((known) => this.#entrance.enter(() => then(checkAuthentication(known))));
+    const check = (result: unknown) => {
+      try {
+        return checkAuthentication(result);
+      } catch (error) {
+        throw this.#refusedBy("authenticate", error);
+      }
+    };
+    let result: unknown;
+    try {
+      result = authenticate(request);
+    } catch (error) {
+      throw this.#refusedBy("authenticate", error);
+    }
+    const thought = pending(result);
+    if (thought === undefined) return then(check(result));
+    return thought.then(
+      (known) => this.#entrance.enter(() => then(check(known))),
+      (error) => {
+        throw this.#refusedBy("authenticate", error);
+      },
+    );
+  }
+
+  #mayResume(session: ServerSession, authentication: Authentication, link: Link): boolean {
+    try {
+      return this.#resumeRule.allows(session.owner, { ...authentication, transport: link.info });
+    } catch (error) {
+      throw this.#refusedBy("sameIdentity", error);
+    }
+  }
+
+  /** What a hook has thrown. An error that the peer may know is its verdict; any other is a failure of the hook. */
+  #refusedBy(hook: string, error: unknown): unknown {
+    if (!mayBeTold(error)) this.#events.fail({ hook, error });
+    return error;
   }
 
   /** Opens a new session. */
@@ -369,7 +415,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
 
   /** @internal */
   wants(event: keyof ConnectionEvents): boolean {
-    return event === "frame" && this.#events.has("frame");
+    return (event === "frame" || event === "failure") && this.#events.has(event);
   }
 
   /** @internal */
@@ -378,7 +424,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
     const { facade } = session;
     switch (event) {
       case "failure":
-        return this.#events.emit("failure", detail, facade);
+        return this.#events.emit("failure", { ...detail, connection: facade });
       case "limit":
         return this.#limited(detail.code, detail.message, facade.transport.remoteAddress, facade);
       case "drop":
@@ -463,10 +509,6 @@ class Pause {
       };
     });
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | undefined)?.then === "function";
 }
 
 /** A server; `listen` opens it. @throws FramewireError `invalid-option` */

@@ -105,7 +105,7 @@ class LossRun {
       ...client,
     });
     this.client.implement(TestServiceDefinition, handledService(this.clock, this.atClient));
-    this.client.on("failure", ({ command, error }) => this.#failed("client", command, error));
+    this.client.on("failure", ({ command = "none", error }) => this.#failed("client", command, error));
     this.client.on("gap", (gap) => {
       const { anew, current, former } = this.tap;
       const told = this.#toldOf((anew ? former : current) as TappedSession);
@@ -151,7 +151,7 @@ class LossRun {
   #start(): Server {
     const server = createServer(this.#options);
     server.implement(TestServiceDefinition, handledService(this.clock, this.atServer));
-    server.on("failure", ({ command, error }) => this.#failed("server", command, error));
+    server.on("failure", ({ command = "none", error }) => this.#failed("server", command, error));
     server.on("disconnection", (connection) => this.ended.add(connection));
     server.on("connection", (connection) => {
       this.#links.set(connection, this.tap.reading as TappedLink);
