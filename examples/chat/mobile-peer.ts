@@ -97,5 +97,5 @@ function receive({ cmd, payload }: DataFrame): void {
   if (cmd !== POSTED) return;
   const { line } = postedRequest.decode(payload) as unknown as Posted;
   if (line.author === AUTHOR) return;
-  void delay(500).then(() => send(`Got it, ${line.author}: “${line.text}”`));
+  setTimeout(() => send(`Got it, ${line.author}: “${line.text}”`), 500);
 }

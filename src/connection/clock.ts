@@ -51,5 +51,11 @@ export const systemClock: Clock = {
     return { cancel: () => clearTimeout(handle) };
   },
   defer: deferNative,
-  ...(typeof setImmediate === "function" ? { yield: (run: () => void) => void setImmediate(run) } : {}),
+  ...(typeof setImmediate === "function"
+    ? {
+        yield: (run: () => void) => {
+          setImmediate(run);
+        },
+      }
+    : {}),
 };

@@ -18,7 +18,7 @@ export type { ListenAddress, ListenAddresses, ListenOptions } from "./listen.js"
 export type { Broadcaster } from "./server.js";
 export { createServer, Server } from "./server.js";
 export { ServerConnection } from "./server-connection.js";
-export type { LimitEvent, ServerDropEvent, ServerEvents, ServerFrameEvent } from "./server-events.js";
+export type { LimitEvent, ServerDropEvent, ServerEvents, ServerFailureEvent, ServerFrameEvent } from "./server-events.js";
 export type { AuthenticationRequest, ServerContext, ServerOptions } from "./server-options.js";
 export type { SessionCounts } from "./sessions.js";
 export type { TlsReload } from "./tls.js";

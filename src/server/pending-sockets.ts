@@ -75,7 +75,9 @@ export class PendingSockets {
 
   /** Watches the sockets that `server` accepts from now on. */
   watch(server: NetServer): void {
-    server.on("connection", (socket: Socket) => void this.#add(socket));
+    server.on("connection", (socket: Socket) => {
+      this.#add(socket);
+    });
   }
 
   /**
@@ -99,7 +101,10 @@ export class PendingSockets {
       const key = addressesOf(socket);
       const pending = encrypting.get(key);
       // Its peer has gone meanwhile, and its addresses with it.
-      if (pending === undefined) return void socket.destroy();
+      if (pending === undefined) {
+        socket.destroy();
+        return;
+      }
       encrypting.delete(key);
       this.#replace(pending, socket);
     });

@@ -220,7 +220,10 @@ export class ServerAccount implements AccountKeeper {
     }
     const { writeTimeoutMs } = this.#limits;
     const look = () => {
-      if (connection.receivedMemory < this.pauseBytes) return void this.#stalled.delete(connection);
+      if (connection.receivedMemory < this.pauseBytes) {
+        this.#stalled.delete(connection);
+        return;
+      }
       if (stalled.progress) {
         stalled.progress = false;
         stalled.timer = this.#clock.setTimer(writeTimeoutMs, look);

@@ -9,7 +9,10 @@ import type { Clock } from "../connection/clock.js";
  */
 export function refuseUpgrade(socket: Duplex, status: 400 | 404 | 503, clock: Clock, timeoutMs: number): void {
   socket.on("error", () => {});
-  if (!socket.writable) return void socket.destroy();
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
   const timer = clock.setTimer(timeoutMs, () => socket.destroy());
   socket.once("close", () => timer.cancel());
   socket.once("finish", () => socket.destroy());

@@ -32,7 +32,7 @@ client.on("state", (now) => {
   state.textContent = now;
   send.disabled = now !== "connected";
   // Whatever was posted while the connection was away.
-  if (now === "connected") void attempt(async () => (await chat.history({ limit: 0 })).lines.forEach(show));
+  if (now === "connected") attempt(async () => (await chat.history({ limit: 0 })).lines.forEach(show)).catch(console.error);
 });
 
 composer.addEventListener("submit", (event) => {
@@ -42,7 +42,7 @@ composer.addEventListener("submit", (event) => {
   localStorage.setItem("author", author.value);
   text.value = "";
   text.focus();
-  void attempt(() => chat.send({ author: author.value, text: words }, { timeoutMs: 10_000 }));
+  attempt(() => chat.send({ author: author.value, text: words }, { timeoutMs: 10_000 })).catch(console.error);
 });
 
 await attempt(() => client.connect());
