@@ -41,7 +41,7 @@ export class Client {
   readonly #lifecycle: Lifecycle;
   readonly #dispatcher = new Dispatcher();
   /** The client's own; the other events are those of its connection. */
-  readonly #events = new Emitter<Pick<ClientEvents, "state">>((failure) => this.#connection.events.fail(failure));
+  readonly #events = new Emitter<Pick<ClientEvents, "state">>((failure) => this.#connection.events.fail(failure, true));
   readonly #connection: Connection;
   readonly #caller: InterceptedCaller;
   readonly #outbox: ClientOutbox | undefined;

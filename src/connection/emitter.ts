@@ -62,16 +62,16 @@ export class Emitter<Events extends { [E in keyof Events]: readonly unknown[] }>
     }
   }
 
-  /** Tells of a callback that failed. */
-  fail(failure: FailureEvent): void {
-    if (this.#report !== undefined) this.#report(failure);
-    else if (this.has("failure" as keyof Events)) this.emit("failure" as keyof Events, ...([failure] as never));
-    else printFailure(failure);
+  /** Tells of something that failed. `print`: where nobody listens, a line says so. */
+  fail(failure: FailureEvent, print = false): void {
+    if (this.has("failure" as keyof Events)) this.emit("failure" as keyof Events, ...([failure] as never));
+    else if (print) printFailure(failure);
   }
 
   #failed(event: keyof Events, error: unknown): void {
     const failure = { hook: `on("${String(event)}")`, error };
     if (event === "failure") printFailure(failure);
-    else this.fail(failure);
+    else if (this.#report !== undefined) this.#report(failure);
+    else this.fail(failure, true);
   }
 }
