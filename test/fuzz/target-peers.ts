@@ -349,8 +349,9 @@ async function attackServer(scene: Scene): Promise<string[]> {
     await scene.pause();
   }
   const wrong = await scene.end();
-  const { sockets, handshakes, sessions } = server.stats;
+  const { sockets, handshakes, sessions, heldBytes } = server.stats;
   if (sockets + handshakes + sessions > 0) wrong.push(`left: ${sockets} sockets, ${handshakes} handshakes, ${sessions} sessions`);
+  if (heldBytes !== 0) wrong.push(`${heldBytes} bytes are still on the account`);
   if (server.connections.length > 0) wrong.push(`left: ${server.connections.length} connections`);
   return wrong;
 }

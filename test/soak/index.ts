@@ -60,8 +60,8 @@ if (name === "decoder" && values.help !== true) {
   await import("../fuzz/soak.js");
 } else if (soak === undefined) {
   console.log("npm run soak -- NAME, where NAME is one of");
-  console.log("  decoder   damaged streams and wild ones (--streams 3000, --first 1)");
-  for (const [each, { about }] of Object.entries(SOAKS)) console.log(`  ${each.padEnd(10)}${about}`);
+  console.log("  decoder     damaged streams and wild ones (--streams 3000, --first 1)");
+  for (const [each, { about }] of Object.entries(SOAKS)) console.log(`  ${each.padEnd(12)}${about}`);
   process.exitCode = name === "" || values.help === true ? 0 : 2;
 } else {
   const wrong = await soak.run((option, fallback) => Number(values[option as keyof typeof values] ?? fallback), names);

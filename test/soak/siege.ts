@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { ATTACKS } from "../helpers/attacks/index.js";
-import { heldBytes, LEAST_MS, type PeerFigures, type ServerFigures } from "./attacks/figures.js";
+import { LEAST_MS, type PeerFigures, type ServerFigures } from "./attacks/figures.js";
 import { GoodClients } from "./attacks/good-clients.js";
 import { AttackProcess, HEAP_MIB, ServerProcess } from "./attacks/processes.js";
 import type { Soak } from "./index.js";
@@ -64,7 +64,7 @@ export const soakSiege: Soak = async (number, names) => {
     const settled = await server.ask("collect");
     console.log(line((performance.now() - started) / 1000, settled, last, good));
     if (isIdle(now, idle)) console.log(`the account is back to idle after ${Math.round((performance.now() - over) / 1000)} s`);
-    else wrong.push(`${mib(heldBytes(now.stats))} MiB are on the account after a minute, ${mib(heldBytes(idle.stats))} before the attacks`);
+    else wrong.push(`${mib(now.stats.heldBytes)} MiB are on the account after a minute, ${mib(idle.stats.heldBytes)} before the attacks`);
     if (settled.stats.sockets !== GOOD_CLIENTS) wrong.push(`${settled.stats.sockets} sockets are left`);
   } catch (error) {
     wrong.push((error as Error).message);
@@ -77,7 +77,7 @@ export const soakSiege: Soak = async (number, names) => {
 };
 
 function isIdle({ stats }: ServerFigures, idle: ServerFigures): boolean {
-  return heldBytes(stats) <= heldBytes(idle.stats) + IDLE_BYTES;
+  return stats.heldBytes <= idle.stats.heldBytes + IDLE_BYTES;
 }
 
 /** What happened since the last line. */
@@ -90,7 +90,7 @@ function line(seconds: number, now: ServerFigures, last: ServerFigures, good: Go
   const counted = limits.filter(([, count]) => count > 0).map(([code, count]) => `${code} ${count}`);
   return [
     `${String(Math.round(seconds)).padStart(5)} s`,
-    `account ${mib(heldBytes(stats))} (most ${mib(peak.heldBytes)}) MiB`,
+    `account ${mib(stats.heldBytes)} (most ${mib(peak.heldBytes)}) MiB`,
     `rss ${mib(memory.rss)} (${mib(peak.rss)})`,
     `heap ${mib(memory.heapUsed)} (${mib(peak.heapUsed)})`,
     `external ${mib(memory.external)} (${mib(peak.external)})`,

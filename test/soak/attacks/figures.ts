@@ -60,8 +60,3 @@ export interface PeerFigures {
 
 /** How long each attack goes on at least, in milliseconds. */
 export const LEAST_MS = 4000;
-
-/** What the server's account says it holds for its peers. */
-export function heldBytes(stats: ServerStats & { readonly heldBytes?: number }): number {
-  return stats.heldBytes ?? 0;
-}

@@ -14,7 +14,7 @@ import { type Attack, type RefusalCode, wrongEnds } from "../../helpers/attacks/
 import { Attackers, FULL_PACES } from "../../helpers/attacks/attackers.js";
 import { ATTACKS } from "../../helpers/attacks/index.js";
 import type { Soak } from "../index.js";
-import { heldBytes, LEAST_MS, type PeerFigures, type ServerFigures } from "./figures.js";
+import { LEAST_MS, type PeerFigures, type ServerFigures } from "./figures.js";
 import { GOOD_CLIENTS, GoodClients, type Latencies } from "./good-clients.js";
 import { AttackProcess, HEAP_MIB, placeThis, raiseThis, ServerProcess, WHERE } from "./processes.js";
 
@@ -92,7 +92,7 @@ async function watchMemory(server: ServerProcess, idleBytes: number, over: () =>
     await sleep(COLLECT_MS);
     const now = await server.ask("collect");
     const bytes = inUse(now) - inUse(base) - idleBytes * (now.stats.sockets - base.stats.sockets);
-    const seen = { bytes, heldBytes: heldBytes(now.stats) };
+    const seen = { bytes, heldBytes: now.stats.heldBytes };
     if (excess(seen) > excess(worst)) worst = seen;
   }
   return worst;
@@ -194,7 +194,7 @@ function show({ name, frameBytes }: Attack, observation: Observation): void {
     "rss MiB": `${mib(start.memory.rss)} → ${mib(peak.rss)} → ${mib(memory.rss)}`,
     "heap MiB": `${mib(start.memory.heapUsed)} → ${mib(peak.heapUsed)} → ${mib(memory.heapUsed)}`,
     "external MiB": `${mib(start.memory.external)} → ${mib(peak.external)} → ${mib(memory.external)}`,
-    "account MiB": `${mib(peak.heldBytes)} → ${mib(heldBytes(stats))}`,
+    "account MiB": `${mib(peak.heldBytes)} → ${mib(stats.heldBytes)}`,
     "in use after a collection, account MiB (decoy)": `${mib(inUse.bytes)}, ${mib(inUse.heldBytes)}`,
     "slow handlers at once": settled.handlers,
     "sessions kept": stats.sessions - GOOD_CLIENTS,

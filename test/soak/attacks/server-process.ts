@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { ServerOptions } from "../../../src/server/index.js";
 import { startAttackedServer } from "../../helpers/attacks/attacked-server.js";
-import { heldBytes, type Question, type ServerFigures } from "./figures.js";
+import type { Question, ServerFigures } from "./figures.js";
 import { raiseThis } from "./processes.js";
 
 /** More than the server has sockets at any time. */
@@ -47,7 +47,7 @@ setInterval(() => {
     rss: Math.max(peak.rss, rss),
     heapUsed: Math.max(peak.heapUsed, heapUsed),
     external: Math.max(peak.external, external),
-    heldBytes: Math.max(peak.heldBytes, heldBytes(server.stats)),
+    heldBytes: Math.max(peak.heldBytes, server.stats.heldBytes),
   };
 }, LOOK_MS);
 
