@@ -70,10 +70,10 @@ export function conformanceService(): ServiceImplementation<ConformanceServiceDe
 }
 
 async function driven(
-  { method, data, count, timeoutMs }: DriveRequest,
+  { target, data, count, timeoutMs }: DriveRequest,
   service: ServiceClient<ConformanceServiceDefinition, CallOptions>,
 ): Promise<Partial<DriveResponse>> {
-  switch (method) {
+  switch (target) {
     case DriveMethod.DRIVE_METHOD_ECHO:
       return { data: (await service.echo({ data }, { timeoutMs })).data };
     case DriveMethod.DRIVE_METHOD_COUNT: {

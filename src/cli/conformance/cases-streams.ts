@@ -213,7 +213,7 @@ export const STREAMS: readonly Case[] = [
     section: "5.5",
     run: async (kit) => {
       const session = await kit.session({ limits: { initialCredit: 1000 } });
-      const from = drive(session, { method: DriveMethod.DRIVE_METHOD_SUM, count: 20, data: data(100) });
+      const from = drive(session, { target: DriveMethod.DRIVE_METHOD_SUM, count: 20, data: data(100) });
       const call = await driven(session, from);
       expectSame("the payload of a request that streams", 0, call.request?.payload?.length ?? 0);
       await session.wire.wait("six items", () => call.items.length >= 6 || undefined);
@@ -236,7 +236,7 @@ export const STREAMS: readonly Case[] = [
       needs(initialCredit <= 4 * 1024 * 1024, `its credit of ${initialCredit} bytes is too much to use up`);
       const padding = Math.min(8000, Math.ceil(initialCredit / 8));
       const items = Math.ceil((2 * initialCredit) / (padding + ITEM_COST)) + 3;
-      const from = drive(session, { method: DriveMethod.DRIVE_METHOD_COUNT, count: items, data: new Uint8Array(padding) });
+      const from = drive(session, { target: DriveMethod.DRIVE_METHOD_COUNT, count: items, data: new Uint8Array(padding) });
       const call = await driven(session, from);
       for (const number of upTo(items)) {
         await session.wire.wait(`credit for the item ${number}`, () => call.creditToSend > 0 || undefined);

@@ -123,7 +123,7 @@ func kitServe(call *Call, payload []byte) (proto.Message, error) {
 // kitDriven calls the other end, which serves the same methods.
 func kitDriven(s *Session, request *kit.DriveRequest) (*kit.DriveResponse, error) {
 	timeout := time.Duration(request.TimeoutMs) * time.Millisecond
-	switch request.Method {
+	switch request.Target {
 	case kit.DriveMethod_DRIVE_METHOD_ECHO:
 		reply := &kit.EchoResponse{}
 		err := s.OpenFor(kitEcho, &kit.EchoRequest{Data: request.Data}, true, timeout).reply(reply)

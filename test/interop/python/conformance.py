@@ -112,13 +112,13 @@ async def drive(session, request):
     """Calls the other end, which serves the same methods."""
     timeout = request.timeout_ms / 1000 or None
     try:
-        if request.method == DriveMethod.DRIVE_METHOD_ECHO:
+        if request.target == DriveMethod.DRIVE_METHOD_ECHO:
             reply = await session.unary(ECHO, EchoRequest(data=request.data), EchoResponse, timeout=timeout)
             return DriveResponse(data=reply.data)
-        if request.method == DriveMethod.DRIVE_METHOD_COUNT:
+        if request.target == DriveMethod.DRIVE_METHOD_COUNT:
             asked = CountRequest(count=request.count, padding=len(request.data))
             return DriveResponse(numbers=[item.number async for item in session.stream(COUNT, asked, CountResponse)])
-        if request.method == DriveMethod.DRIVE_METHOD_SUM:
+        if request.target == DriveMethod.DRIVE_METHOD_SUM:
             items = (SumRequest(number=number, padding=request.data) for number in range(1, request.count + 1))
             reply = await session.upload(SUM, items, SumResponse)
             return DriveResponse(sum=reply.sum)

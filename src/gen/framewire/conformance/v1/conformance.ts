@@ -126,8 +126,8 @@ export interface MarksResponse {
 
 /** What to call. */
 export interface DriveRequest {
-  /** The method. */
-  method: DriveMethod;
+  /** The method to call. */
+  target: DriveMethod;
   /** Data for it. */
   data: Uint8Array;
   /** A number for it. */
@@ -965,13 +965,13 @@ export const MarksResponse: MessageFns<MarksResponse> = {
 };
 
 function createBaseDriveRequest(): DriveRequest {
-  return { method: 0, data: new Uint8Array(0), count: 0, timeoutMs: 0 };
+  return { target: 0, data: new Uint8Array(0), count: 0, timeoutMs: 0 };
 }
 
 export const DriveRequest: MessageFns<DriveRequest> = {
   encode(message: DriveRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.method !== 0) {
-      writer.uint32(8).int32(message.method);
+    if (message.target !== 0) {
+      writer.uint32(8).int32(message.target);
     }
     if (message.data.length !== 0) {
       writer.uint32(18).bytes(message.data);
@@ -1003,7 +1003,7 @@ export const DriveRequest: MessageFns<DriveRequest> = {
               break;
             }
 
-            message.method = reader.int32() as any;
+            message.target = reader.int32() as any;
             continue;
           }
           case 2: {
@@ -1047,7 +1047,7 @@ export const DriveRequest: MessageFns<DriveRequest> = {
   },
   fromPartial<I extends Exact<DeepPartial<DriveRequest>, I>>(object: I): DriveRequest {
     const message = createBaseDriveRequest();
-    message.method = object.method ?? 0;
+    message.target = object.target ?? 0;
     message.data = object.data ?? new Uint8Array(0);
     message.count = object.count ?? 0;
     message.timeoutMs = object.timeoutMs ?? 0;
