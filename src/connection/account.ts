@@ -15,6 +15,8 @@ export interface AccountKeeper {
   connectionChanged(connection: Connection): void;
   /** The socket of a link is gone, and its memory with it. */
   linkGone(link: Link): void;
+  /** Handlers of connections that have closed hold so many bytes more; fewer, if negative. */
+  lateChanged(bytes: number): void;
   /** Bytes that many connections hold together have been added, or are gone. */
   sharedChanged(bytes: number): void;
 }

@@ -83,6 +83,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   readonly #account: AccountKeeper | undefined;
   /** Memory of what the peer has sent and the application has not taken. */
   #receivedMemory = 0;
+  #late = false;
   /** @internal Bytes that its account has counted for it, without those that it shares with others. */
   counted = 0;
   #state: State = { tag: "detached" };
@@ -284,6 +285,9 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     this.#v1?.end();
     this.#calls?.close();
     this.#served?.close();
+    // What is left are requests whose handlers still run.
+    this.#late = true;
+    this.#account?.lateChanged(this.#receivedMemory);
     this.#receivedMemory = 0;
     this.memoryChanged();
     this.#idled();
@@ -342,7 +346,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   }
 
   held(bytes: number): void {
-    if (this.closed) return;
+    if (this.#late) return this.#account?.lateChanged(bytes);
     this.#receivedMemory += bytes;
     if (bytes < 0) this.#unpause();
     this.memoryChanged();

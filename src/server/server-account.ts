@@ -30,6 +30,9 @@ const PAUSE_SHARE = 1 / 2;
 /** The part of `maxServerBytes` that is left when it was reached. */
 const LEFT_SHARE = 3 / 4;
 
+/** The part of `maxServerBytes` that handlers of closed connections may take from the others. */
+const LATE_SHARE = 1 / 2;
+
 /** A connection that is not read, as its application takes nothing. */
 interface Stalled {
   memory: number;
@@ -54,6 +57,8 @@ export class ServerAccount implements AccountKeeper {
   readonly #clock: Clock;
   readonly #host: AccountHost;
   #bytes = 0;
+  /** Of handlers whose connection has closed. */
+  #late = 0;
   #shed = 0;
   #checkDue = false;
   /** Connections and links that hold more than one may. */
@@ -71,7 +76,12 @@ export class ServerAccount implements AccountKeeper {
 
   /** Bytes of memory held for all peers. */
   get bytes(): number {
-    return this.#bytes + pinnedBytes();
+    return this.#bytes + this.#late + pinnedBytes();
+  }
+
+  /** The part that closing connections is to bring down: handlers that go on after their connection never take more than half of the room. */
+  #weighed(): number {
+    return this.bytes - Math.max(0, this.#late - this.#limits.maxServerBytes * LATE_SHARE);
   }
 
   /** Connections closed because of `maxServerBytes`. */
@@ -102,6 +112,11 @@ export class ServerAccount implements AccountKeeper {
     if (bytes + (connection.link?.counted ?? 0) > this.#limits.maxConnectionBytes && !connection.closed) this.#exceeded(connection);
   }
 
+  lateChanged(bytes: number): void {
+    this.#late += bytes;
+    this.#add(0);
+  }
+
   sharedChanged(bytes: number): void {
     this.#add(bytes);
   }
@@ -122,7 +137,7 @@ export class ServerAccount implements AccountKeeper {
 
   #add(bytes: number): void {
     this.#bytes += bytes;
-    if (bytes > 0 && this.bytes > this.#limits.maxServerBytes) this.#checkSoon();
+    if (bytes >= 0 && this.#weighed() > this.#limits.maxServerBytes) this.#checkSoon();
   }
 
   #exceeded(subject: Connection | Link): void {
@@ -148,18 +163,18 @@ export class ServerAccount implements AccountKeeper {
       if (bytesOf(subject) > maxConnectionBytes)
         this.#close(subject, `maxConnectionBytes is ${maxConnectionBytes}, and more is held for this connection`);
     }
-    if (this.bytes > maxServerBytes) this.#shedTo(maxServerBytes * LEFT_SHARE);
+    if (this.#weighed() > maxServerBytes) this.#shedTo(maxServerBytes * LEFT_SHARE);
   }
 
   /** Closes connections of the address that holds the most, the largest first, until no more than `target` bytes are held. */
   #shedTo(target: number): void {
     for (const link of [...this.#closing]) {
-      if (this.bytes <= target) return;
+      if (this.#weighed() <= target) return;
       link.drop();
     }
     const addresses = this.#byAddress();
     const message = `maxServerBytes is ${this.#limits.maxServerBytes}, and of all addresses this one holds the most`;
-    for (let address = addresses[0]; address !== undefined && this.bytes > target; address = addresses[0]) {
+    for (let address = addresses[0]; address !== undefined && this.#weighed() > target; address = addresses[0]) {
       const holder = address.holders.pop();
       if (holder === undefined) {
         addresses.shift();
