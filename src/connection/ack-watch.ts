@@ -53,9 +53,8 @@ export class AckWatch implements Sleeper {
   /** A frame under way, and since when its acknowledgement is waited for. */
   #oldest = 0;
   #since = 0;
-  /** The frame whose round trip is measured; 0 = the next one, -1 = none until the timer has run. */
-  #timed = 0;
-  #timedAt = 0;
+  /** When it went out, if that is known and was once: then its round trip can be measured. Otherwise -1. */
+  #sentAt = -1;
   /** Those under way. */
   #probes: Probe[] = [];
   #number = 0;
@@ -74,29 +73,26 @@ export class AckWatch implements Sleeper {
     const acked = this.#watched.acked();
     const sent = this.#watched.sent();
     const alone = sent === acked + 1;
-    if (alone || this.#timed === 0 || this.#timer === undefined) {
-      const now = this.#clock.now();
-      if (this.#timed === 0) {
-        this.#timed = sent;
-        this.#timedAt = now;
-      }
-      if (alone || this.#timer === undefined) this.#waitFrom(now, acked);
-    }
+    if (!alone && this.#timer !== undefined) return;
+    this.#waitFrom(this.#clock.now(), acked);
+    this.#sentAt = alone ? this.#since : -1;
   }
 
   /** More than before is acknowledged: all up to `sequence`. */
   acknowledged(sequence: number): void {
-    if (this.#timed > 0 && sequence >= this.#timed) {
-      this.#roundTrip.sample(this.#clock.now() - this.#timedAt);
-      this.#timed = -1;
+    if (this.#sentAt < 0 && this.#backoff === 1) return;
+    const now = this.#clock.now();
+    if (this.#sentAt >= 0 && sequence >= this.#oldest) {
+      this.#roundTrip.sample(now - this.#sentAt);
+      this.#sentAt = -1;
     }
-    if (this.#backoff > 1) this.#waitFrom(this.#clock.now(), sequence);
+    if (this.#backoff > 1) this.#waitFrom(now, sequence);
   }
 
   /** What is not acknowledged goes out again: pings that are under way prove nothing of it. */
   resent(): void {
     const now = this.#clock.now();
-    this.#timed = -1;
+    this.#sentAt = -1;
     this.#probes = [];
     this.#since = now;
     this.#oldest = this.#watched.acked() + 1;
@@ -121,7 +117,6 @@ export class AckWatch implements Sleeper {
     const acked = watched.acked();
     if (acked === watched.sent()) return this.stop();
     const now = this.#clock.now();
-    if (this.#timed === -1) this.#timed = 0;
     if (acked >= this.#oldest) {
       // How long the next one has been under way is not known.
       this.#oldest = acked + 1;
@@ -170,7 +165,7 @@ export class AckWatch implements Sleeper {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#backoff = 1;
-    this.#timed = 0;
+    this.#sentAt = -1;
     this.#probes = [];
     this.#resentAt = -1;
   }

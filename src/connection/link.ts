@@ -384,6 +384,12 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     this.#settle(0);
   }
 
+  /** The frame at hand is what a timer of loss sends: it is of no use where it comes faster than any of them. */
+  chargeTimed(kind: "ping" | "ask"): void {
+    this.#rate?.addTimed(kind, this.#now);
+    this.#settle(0);
+  }
+
   #settle(bytes: number): void {
     const exceeded = this.#rate?.settle(bytes, this.#now);
     if (exceeded !== undefined) this.fail("rate-exceeded", exceeded);

@@ -12,6 +12,9 @@ const ROUNDING_MS = 0.001;
 /** What a frame weighs that is of no use here, or that makes this side work for nothing; a plain frame weighs 1. */
 export const USELESS_FRAME_WEIGHT = 100;
 
+/** One ping and one request for a resend in this time are no useless frames: no peer's timers of loss are faster. docs/wire.md section 5.6. */
+const TIMED_FRAME_MS = 50;
+
 /**
  * A token bucket kept as one number, the time until which it is spent (GCRA,
  * https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm). The same object serves every connection of a server.
@@ -72,6 +75,8 @@ export class RateMeter {
   #weight = 0;
   #framesSpentUntil = 0;
   #bytesSpentUntil = 0;
+  #nextPingAt = 0;
+  #nextAskAt = 0;
 
   /** `address`: the share of the peer's address, if there is one. */
   constructor(limits: RateLimits, address?: AddressShare) {
@@ -82,6 +87,13 @@ export class RateMeter {
   /** Frames of this weight arrived. */
   add(weight: number): void {
     this.#weight += weight;
+  }
+
+  /** A ping or a request for a resend arrived: a frame of no use, unless it is the first in a while. */
+  addTimed(kind: "ping" | "ask", now: number): void {
+    if (now < (kind === "ping" ? this.#nextPingAt : this.#nextAskAt)) this.#weight += USELESS_FRAME_WEIGHT;
+    else if (kind === "ping") this.#nextPingAt = now + TIMED_FRAME_MS;
+    else this.#nextAskAt = now + TIMED_FRAME_MS;
   }
 
   /** A chunk of bytes, with the frames added since the last one, is dealt with. Gives the limit that it broke. */

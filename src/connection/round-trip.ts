@@ -8,17 +8,16 @@ const GAIN = 1 / 4;
  * is too short costs a ping, one that is too long delays the recovery of a loss.
  */
 export class RoundTrip {
-  #ms = 0;
-  #measured = false;
+  /** Below 0 before the first sample. */
+  #ms = -1;
 
   /** Whether there was a sample on this link. */
   get measured(): boolean {
-    return this.#measured;
+    return this.#ms >= 0;
   }
 
   sample(ms: number): void {
-    this.#ms = !this.#measured || ms < this.#ms ? ms : this.#ms + (ms - this.#ms) * GAIN;
-    this.#measured = true;
+    this.#ms = this.#ms < 0 || ms < this.#ms ? ms : this.#ms + (ms - this.#ms) * GAIN;
   }
 
   /** Two round trips, and at least `leastMs`. */
@@ -28,7 +27,6 @@ export class RoundTrip {
 
   /** Another link: nothing is known of it. */
   forget(): void {
-    this.#ms = 0;
-    this.#measured = false;
+    this.#ms = -1;
   }
 }

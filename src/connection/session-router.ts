@@ -61,9 +61,6 @@ const ASK_AT_MOST_MS = 16_000;
 /** As long as bytes come, the answer may be among those that follow: the repetition waits up to this time. */
 const ASK_PATIENCE_MS = 2_000;
 
-/** One ping and one request for a resend in this time are no useless frames: a peer's timers of loss are never faster. */
-const TIMELY_MS = 50;
-
 export class SessionRouter {
   readonly #host: RouterHost;
   readonly #sender: FrameSender;
@@ -77,9 +74,6 @@ export class SessionRouter {
   #askedAt = 0;
   #askNumber = 0;
   #askedBytes = 0;
-  /** Until when a ping, or a request for a resend, is one too many. */
-  #pingTimelyAt = 0;
-  #askTimelyAt = 0;
   /** Set between damage and the next reliable frame, whose sequence shows whether anything is missing. */
   #doubt: Timer | undefined;
 
@@ -127,25 +121,19 @@ export class SessionRouter {
         // Calls that are cancelled as fast as they are opened never count against the calls in flight, and cost as much.
         link.charge(USELESS_FRAME_WEIGHT);
         return host.served.onCancel(callId);
-      case KIND_PING: {
-        const now = host.clock.now();
-        if (now < this.#pingTimelyAt) link.charge(USELESS_FRAME_WEIGHT);
-        else this.#pingTimelyAt = now + TIMELY_MS;
+      case KIND_PING:
+        link.chargeTimed("ping");
         if (frame.payloadEnd - frame.payloadStart > PING_PAYLOAD) return link.fail("protocol-violation", "a ping with too large a payload");
         return sender.control(KIND_PONG, frame.payload.slice());
-      }
       case KIND_PONG:
         if (isOverlong(frame)) return link.fail("protocol-violation", OVERLONG);
         // As a sign of life it was counted when its bytes came.
         return this.#ponged(frame.payload, frame.ackNumber);
-      case KIND_ACK: {
+      case KIND_ACK:
         if (isOverlong(frame)) return link.fail("protocol-violation", OVERLONG);
         if (frame.status !== DATA_LOSS) return;
-        const now = host.clock.now();
-        if (now < this.#askTimelyAt) link.charge(USELESS_FRAME_WEIGHT);
-        else this.#askTimelyAt = now + TIMELY_MS;
+        link.chargeTimed("ask");
         return this.#resend(link, frame.ackNumber);
-      }
       case KIND_GOAWAY: {
         if (isOverlong(frame)) return link.fail("protocol-violation", OVERLONG);
         const goaway = this.#read(link, frame, Goaway);
