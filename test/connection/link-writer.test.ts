@@ -53,9 +53,11 @@ describe("memory on loan to a socket", () => {
   it("stays on loan while it waits, also where a socket that is closing drops what is written after it", () => {
     const { socket, writer, write } = slowSocket();
     write();
+    const { memory } = writer;
     socket.closing = true;
     for (let i = 0; i < 10; i++) write();
     writer.noteProgress(0);
+    expect(writer.memory).toBe(memory);
     expect(pinnedBytes()).toBeGreaterThan(0);
     socket.bufferedBytes = 0;
     writer.noteProgress(0);
