@@ -83,8 +83,28 @@ export interface FramewireErrorOptions {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** The only error that framewire throws, rejects with or reports. */
+/** On the errors of every copy of this package that a process holds. */
+const BRAND: unique symbol = Symbol.for("framewire.FramewireError") as never;
+
+/** The only error that framewire throws, rejects with or reports. `instanceof` recognises those of other copies of the package too. */
 export class FramewireError extends Error {
+  static override [Symbol.hasInstance](this: unknown, value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: `this` may be an application's subclass, which is recognised as any class is
+    if (this !== FramewireError) return Function.prototype[Symbol.hasInstance].call(this as never, value);
+    return typeof value === "object" && value !== null && BRAND in value;
+  }
+
+  /**
+   * `value` as a FramewireError, for a `catch`: one of any copy of this package is given back as it is. From anything else a new one is made,
+   * with `value` as its `cause`: `cancelled` for an AbortError, `deadline-exceeded` for a TimeoutError, otherwise `code`.
+   */
+  static from(value: unknown, code: ErrorCode = "unknown"): FramewireError {
+    if (value instanceof FramewireError) return value;
+    const name = textOf(value, "name");
+    const known = name === "AbortError" ? "cancelled" : name === "TimeoutError" ? "deadline-exceeded" : code;
+    return new FramewireError(known, textOf(value, "message") ?? String(value), { cause: value });
+  }
+
   override readonly name = "FramewireError";
   readonly code: ErrorCode;
   readonly fault: "local" | "remote";
@@ -101,6 +121,14 @@ export class FramewireError extends Error {
   get status(): number | undefined {
     return factsOf(this.code).status;
   }
+}
+
+Object.defineProperty(FramewireError.prototype, BRAND, { value: true });
+
+/** A text of an error of any make. */
+function textOf(error: unknown, key: "name" | "message"): string | undefined {
+  const text: unknown = typeof error === "object" && error !== null ? Reflect.get(error, key) : undefined;
+  return typeof text === "string" ? text : undefined;
 }
 
 /**

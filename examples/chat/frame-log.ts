@@ -73,7 +73,7 @@ function json(payload: Uint8Array, message: Message | undefined): string {
   }
   return JSON.stringify(decoded, (_key, value: unknown) => {
     if (typeof value === "bigint") return String(value);
-    return value instanceof Uint8Array ? `<${value.length} bytes>` : value;
+    return ArrayBuffer.isView(value) ? `<${value.byteLength} bytes>` : value;
   });
 }
 

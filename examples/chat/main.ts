@@ -4,6 +4,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { FramewireError } from "framewire";
 import { openChat } from "./chat.js";
 import { runExchange } from "./exchange.js";
 import { logFrame, logNews } from "./frame-log.js";
@@ -71,7 +72,7 @@ function readOptions(): { port: number; tcpPort: number; once: boolean; help: bo
     });
     return { port: portOf("--port", values.port), tcpPort: portOf("--tcp-port", values["tcp-port"]), once: values.once, help: values.help };
   } catch (error) {
-    throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
+    throw new UsageError(`${FramewireError.from(error).message}\n\n${HELP}`);
   }
 }
 
@@ -85,8 +86,8 @@ async function explainTakenPort<T>(option: string, port: number, listen: () => P
   try {
     return await listen();
   } catch (error) {
-    for (let cause = error; cause instanceof Error; cause = cause.cause) {
-      if ("code" in cause && cause.code === "EADDRINUSE") {
+    for (let cause = error as NodeJS.ErrnoException | undefined; cause !== undefined; cause = cause.cause as typeof cause) {
+      if (cause.code === "EADDRINUSE") {
         throw new UsageError(`Port ${port} is taken by another program. Choose another: npm start -- ${option} ${port + 1}`);
       }
     }

@@ -1,5 +1,6 @@
 /** One attempt after the other to open a connection: credentials, socket, handshake. Remembers the session between them. */
 
+import { asBytes } from "../codec/bytes.js";
 import type { Clock } from "../connection/clock.js";
 import type { Connection } from "../connection/connection.js";
 import { randomSeed } from "../connection/handshake.js";
@@ -134,9 +135,10 @@ export class Dialer {
 function bytesOf(credentials: string | Uint8Array | undefined): Uint8Array {
   if (credentials === undefined) return EMPTY;
   if (typeof credentials === "string") return new TextEncoder().encode(credentials);
-  if (!ArrayBuffer.isView(credentials)) throw new TypeError("credentials must be a string or bytes");
+  const bytes = asBytes(credentials);
+  if (bytes === undefined) throw new TypeError("credentials must be a string or bytes");
   // A copy, as the socket has yet to open: the application may use its buffer again.
-  return new Uint8Array(credentials);
+  return new Uint8Array(bytes);
 }
 
 function parseUrl(url: string | URL): URL {

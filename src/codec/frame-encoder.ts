@@ -1,6 +1,7 @@
 /** Frames to bytes. The writing rules are in docs/wire.md section 2: ascending fields, minimal varints, zeros written. */
 import { FramewireError } from "../errors.js";
 import { CONNECTION_DEFAULTS, type FrameOptions, resolveOptions } from "../options.js";
+import { asBytes } from "./bytes.js";
 import { crcOfSeed, crcUpdate } from "./crc32.js";
 import type { FrameInit } from "./frame.js";
 import type { MessageWriter } from "./message-writer.js";
@@ -240,15 +241,17 @@ export class FrameEncoder {
   /**
    * Writes a frame whose payload is `message`, encoded straight into its place on Node. After an error nothing of it is written.
    * @throws FramewireError as {@link encodeFrame}; whatever `codec` throws; `failed-precondition` from inside a getter of a message that
-   *   this encoder is writing
+   *   this encoder is writing; TypeError if the codec uses a writer of its own and `inPlaceOnly` is set
    */
-  appendMessage<T>(frame: FrameInit, codec: MessageEncoder<T>, message: T): void {
+  appendMessage<T>(frame: FrameInit, codec: MessageEncoder<T>, message: T, inPlaceOnly = false): void {
     if (sharedWriter === undefined) return this.append({ ...frame, payload: codec.encode(message).finish() });
     this.#begin();
     const before = this.length;
     const writer = sharedWriter.acquire();
+    let elsewhere: Uint8Array | undefined;
     try {
-      this.#appendMessage(frame, codec, message, writer);
+      elsewhere = this.#appendMessage(frame, codec, message, writer);
+      if (inPlaceOnly && elsewhere !== undefined) throw new TypeError("the codec used a writer of its own");
     } catch (error) {
       this.#end = this.#start + before;
       throw error;
@@ -256,9 +259,11 @@ export class FrameEncoder {
       writer.busy = false;
       this.#busy = false;
     }
+    if (elsewhere !== undefined) this.append({ ...frame, payload: elsewhere });
   }
 
-  #appendMessage<T>(frame: FrameInit, codec: MessageEncoder<T>, message: T, writer: MessageWriter): void {
+  /** The bytes of the message, and no frame, if the codec used a writer of its own. */
+  #appendMessage<T>(frame: FrameInit, codec: MessageEncoder<T>, message: T, writer: MessageWriter): Uint8Array | undefined {
     const { cmd, version } = frame;
     if (version !== undefined) checkRange("version", version, 1, INT32_MAX);
     checkRange("cmd", cmd, INT32_MIN, INT32_MAX);
@@ -271,7 +276,8 @@ export class FrameEncoder {
     const start = this.#end;
     const at = start + fixed + 2 * guess;
     writer.begin(this.#bytes, at, this.#limit);
-    codec.encode(message, writer as never);
+    const written: { finish(): Uint8Array } = codec.encode(message, writer as never);
+    if (written !== writer) return asBytes(written.finish()) ?? noBytes();
     const length = writer.position - at;
     if (length > this.#maxPayload) tooLarge("payload", length, this.#maxPayload);
     const size = uint32Size(length);
@@ -285,6 +291,7 @@ export class FrameEncoder {
     bytes[this.#end++] = TAG_PAYLOAD;
     this.#end = writeUint32(bytes, this.#end, length) + length;
     if (trailer > 0) this.#seal(frame, crcUpdate(bytes, start, this.#end, this.#seedCrc));
+    return undefined;
   }
 
   /** Writes a frame that is encoded already. Its bytes are copied. */
@@ -380,6 +387,10 @@ export class FrameEncoder {
 function copyInto(source: Uint8Array, target: Uint8Array, at: number): void {
   if (source.length > 24) target.set(source, at);
   else for (let i = 0; i < source.length; i++) target[at + i] = source[i]!;
+}
+
+function noBytes(): never {
+  throw new TypeError("the codec's encode(…).finish() must give a Uint8Array");
 }
 
 function tooLarge(what: string, size: number, limit: number): never {

@@ -2,6 +2,7 @@
 import type { CallOptions } from "./calls.js";
 import type { Command } from "./commands.js";
 import { handled } from "./guard.js";
+import { closeSource } from "./pump.js";
 
 /** The calls of every kind: a connection, or one with interceptors around it. */
 export interface Caller {
@@ -26,7 +27,7 @@ export interface InterceptedCall {
  * outcome: the reply, an AsyncIterable for methods that stream responses, `undefined` for one-way commands.
  * Calling `next` again makes the call again.
  */
-export type Interceptor = (call: InterceptedCall, next: () => Promise<unknown>) => Promise<unknown>;
+export type Interceptor = (call: InterceptedCall, next: () => Promise<unknown>) => PromiseLike<unknown>;
 
 /** Puts interceptors around a caller. */
 export class InterceptedCaller implements Caller {
@@ -62,10 +63,18 @@ export class InterceptedCaller implements Caller {
   }
 
   async #run(call: InterceptedCall, last: (call: InterceptedCall) => unknown): Promise<unknown> {
+    const { request } = call;
+    let made = false;
     const from = async (index: number): Promise<unknown> => {
       const interceptor = this.#interceptors[index];
-      return interceptor === undefined ? last(call) : interceptor(call, () => handled(from(index + 1)));
+      if (interceptor !== undefined) return interceptor(call, () => handled(from(index + 1)));
+      made = true;
+      return last(call);
     };
-    return from(0);
+    try {
+      return await from(0);
+    } finally {
+      if (!made && call.command.requestStream) closeSource(request);
+    }
   }
 }

@@ -17,7 +17,7 @@ import type { Journal } from "./journal.js";
 import { decodeMessage, encodeOwned } from "./messages.js";
 import { newOpenCalls } from "./open-calls.js";
 import { decodeExt, encodeExt, type FrameOwner, NO_METADATA, Outgoing } from "./outgoing.js";
-import { type Pump, pump } from "./pump.js";
+import { closeSource, type Pump, pump } from "./pump.js";
 import type { AwaitsReply } from "./v1-exchange.js";
 
 /** What a caller can say about one call. */
@@ -250,7 +250,23 @@ export class CallTable implements DeadlineOwner<OpenCall> {
     }
   }
 
+  /** Opens a call. The source of requests of one that does not begin is closed. */
   #open(call: OpenCall, request: unknown): void {
+    try {
+      this.#begin(call, request);
+    } catch (error) {
+      this.#refuse(call, error);
+    }
+    if (call.command.requestStream && call.pump === undefined) closeSource(request);
+  }
+
+  #refuse(call: OpenCall, cause: unknown): void {
+    const error = cause instanceof FramewireError ? cause : invalidRequest(call.command, cause);
+    if (this.#calls.get(call.id) === call) this.settle(call, error);
+    else call.fail(error);
+  }
+
+  #begin(call: OpenCall, request: unknown): void {
     const { command, options } = call;
     const { requestStream, responseStream } = command;
     const { parent } = options;
@@ -282,11 +298,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
     }
     if (responseStream) call.receiveCredit = new ReceiveCredit(this.#host.options.initialCredit);
     this.#calls.set(call.id, call);
-    try {
-      this.#host.post(frame);
-    } catch (error) {
-      this.settle(call, error instanceof FramewireError ? error : invalidRequest(command, error));
-    }
+    this.#host.post(frame);
     if (!this.#calls.has(call.id)) return;
     if (timeoutMs > 0) {
       this.#deadlines.add(call, this.#host.clock.now() + timeoutMs);

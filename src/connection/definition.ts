@@ -49,7 +49,7 @@ export type OutputOf<C> = C extends { decode(bytes: Uint8Array): infer Out } ? O
 export type InputOf<C> = C extends { fromPartial(object: never): infer T } ? DeepPartial<T> : C extends MessageCodec<infer In> ? In : never;
 
 /** What a handler may return: the value or a promise of it. */
-export type Awaitable<T> = T | Promise<T>;
+export type Awaitable<T> = T | PromiseLike<T>;
 
 /** One handler of `implement`, by the method's kind. */
 export type MethodHandler<M extends MethodDefinition, Context> = M["requestStream"] extends true

@@ -13,7 +13,7 @@ import { KIND_ACK, KIND_PING } from "./frame-kind.js";
 import type { Journal } from "./journal.js";
 import type { Link } from "./link.js";
 import type { Keeper } from "./link-writer.js";
-import { inPlace, type TsProtoCodec } from "./messages.js";
+import { finish, inPlace, type TsProtoCodec } from "./messages.js";
 import type { Outgoing } from "./outgoing.js";
 import { RoundTrip } from "./round-trip.js";
 import { WaitingFrames } from "./waiting.js";
@@ -449,7 +449,7 @@ export class FrameSender implements AckWatched {
       partial.add(codec);
     } catch (error) {
       if (error instanceof FramewireError) throw error;
-      frame.settleTo(codec.encode(complete).finish());
+      frame.settleTo(finish(codec, complete));
       link.write(frame, keep);
     }
   }

@@ -8,7 +8,7 @@ import type { MessageCodec } from "./definition.js";
 import { encodeApart, LEAST_APART, MOST_APART } from "./large-frame.js";
 import { provideApart } from "./link-writer.js";
 import { acquireReader } from "./message-reader.js";
-import { type Parked, provideInPlace, type TsProtoCodec } from "./messages.js";
+import { finish, type Parked, provideInPlace, type TsProtoCodec } from "./messages.js";
 import { giveSpare, LEAST_SPARE, takeSpare } from "./spare-memory.js";
 
 const verdicts = new WeakMap<object, boolean>();
@@ -20,16 +20,18 @@ const UNKNOWN_FIELD = Uint8Array.of(0xf8, 0xff, 0xff, 0xff, 0x0f, 0);
 const sharedWriter = new MessageWriter();
 
 /**
- * Whether `codec` is one of ts-proto 2, and so reads with the reader it is given. Others look alike (ts-proto 1, cosmos
- * tools) but put a reader of their own around whatever they get: they are known by our reader standing still.
+ * Whether `codec` is one of ts-proto 2, and so reads with the reader and writes with the writer that it is given. Others look alike
+ * (ts-proto 1, cosmos tools, an application's codec around a generated one) but use a reader or writer of their own: they are known by ours
+ * standing still, and by a `decode` that takes one argument.
  */
 export function isTsProto(codec: MessageCodec): codec is TsProtoCodec {
   let verdict = verdicts.get(codec);
-  if (verdict === undefined) verdicts.set(codec, (verdict = "fromPartial" in codec && readsWithOurs(codec)));
+  if (verdict === undefined) verdicts.set(codec, (verdict = "fromPartial" in codec && readsWithOurs(codec) && writesWithOurs(codec)));
   return verdict;
 }
 
 function readsWithOurs(codec: MessageCodec): boolean {
+  if (codec.decode.length < 2) return false;
   try {
     const reader = acquireReader(UNKNOWN_FIELD, 0, UNKNOWN_FIELD.length);
     try {
@@ -43,13 +45,22 @@ function readsWithOurs(codec: MessageCodec): boolean {
   }
 }
 
+function writesWithOurs(codec: MessageCodec): boolean {
+  const { fromPartial } = codec as TsProtoCodec;
+  try {
+    return withWritten(codec as TsProtoCodec, fromPartial.call(codec, {}), () => true) === true;
+  } catch {
+    return false;
+  }
+}
+
 /** What `take` makes of the writer with the message in it; `undefined` for a message with values that only the codec's own writer takes, or refuses. */
 function withWritten<T>(codec: TsProtoCodec, message: unknown, take: (writer: MessageWriter) => T): T | undefined {
   const writer = sharedWriter.acquire();
   try {
     writer.begin(writer.buffer, 0);
-    codec.encode(message, writer);
-    return take(writer);
+    // A codec may choose to write some messages elsewhere.
+    return (codec.encode(message, writer) as unknown) === writer ? take(writer) : undefined;
   } catch {
     return undefined;
   } finally {
@@ -74,10 +85,10 @@ export function useInPlace(): void {
   provideInPlace({
     suits: isTsProto,
     encode(codec, message) {
-      return withWritten(codec, message, (writer) => writer.finish()) ?? codec.encode(message).finish();
+      return withWritten(codec, message, (writer) => writer.finish()) ?? finish(codec, message);
     },
     park(codec, message) {
-      return withWritten(codec, message, parked) ?? { bytes: codec.encode(message).finish() };
+      return withWritten(codec, message, parked) ?? { bytes: new Uint8Array(finish(codec, message)) };
     },
     giveBack: giveSpare,
     decode(codec, { buffer, payloadStart, payloadEnd }) {

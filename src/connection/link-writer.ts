@@ -177,13 +177,13 @@ export class LinkWriter {
     const last = this.#lastMessage;
     if (apart !== undefined && this.#isLarge(apart, last)) {
       return this.#writeApart(apart, last, keep, (encoder) => {
-        encoder.appendMessage(frame, codec, message);
+        encoder.appendMessage(frame, codec, message, true);
         this.#lastMessage = encoder.lastMessage;
       });
     }
     const encoder = this.#encoder ?? this.#takeEncoder();
     const before = encoder.length;
-    encoder.appendMessage(frame, codec, message);
+    encoder.appendMessage(frame, codec, message, true);
     if (apart !== undefined) this.#lastMessage = encoder.lastMessage;
     this.#written(encoder, before, keep);
   }

@@ -1,4 +1,6 @@
 /** Messages to bytes and back, for every codec that `handle`, `send`, `implement` and `service` take. */
+
+import { asBytes } from "../codec/bytes.js";
 import type { FrameView } from "../codec/index.js";
 import type { MessageCodec } from "./definition.js";
 
@@ -48,9 +50,14 @@ export function completeMessage(codec: MessageCodec, message: unknown): unknown 
 export function encodeMessage(codec: MessageCodec, message: unknown): Uint8Array {
   const complete = completeMessage(codec, message);
   if (inPlace?.suits(codec) === true) return inPlace.encode(codec, complete);
-  const bytes: unknown = codec.encode(complete).finish();
-  if (!ArrayBuffer.isView(bytes)) throw new TypeError("the codec's encode(…).finish() must give a Uint8Array");
-  return bytes as Uint8Array;
+  return finish(codec, complete);
+}
+
+/** The bytes that the codec itself gives. @throws as {@link encodeMessage} */
+export function finish(codec: MessageCodec, complete: unknown): Uint8Array {
+  const bytes = asBytes(codec.encode(complete).finish());
+  if (bytes === undefined) throw new TypeError("the codec's encode(…).finish() must give a Uint8Array");
+  return bytes;
 }
 
 /** The same for bytes that are kept: the caller owns them. @throws as {@link encodeMessage} */

@@ -1,7 +1,7 @@
 /** Sends the messages of an iterable as a stream, as fast as credit and the link allow. */
 import type { SendCredit } from "./credit.js";
 import type { MessageSource } from "./definition.js";
-import { handled } from "./guard.js";
+import { handled, pending } from "./guard.js";
 
 /** What a pump needs of its call. */
 export interface PumpTarget<T> {
@@ -56,21 +56,46 @@ export function pump<T>(source: MessageSource<T>, target: PumpTarget<T>): Pump {
 
   async function run(): Promise<void> {
     let iterator: Iterator<T> | AsyncIterator<T> | undefined;
+    /** The source has given an item and may have more: it is closed if no more are asked for. */
+    let suspended = false;
     try {
-      iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+      iterator = iteratorOf(source);
       while (!stopped) {
+        suspended = false;
         const result = await next(iterator);
         if (result === undefined || result.done === true) return;
+        suspended = true;
+        const late = pending(result.value);
+        const message = late === undefined ? result.value : ((await late) as T);
         while (!target.credit.available && !stopped) await target.credit.wait();
         await target.whenWritable();
-        if (!stopped) target.credit.spend(target.send(result.value));
+        if (!stopped) target.credit.spend(target.send(message));
       }
     } finally {
       // Not awaited: a source that hangs in its own clean-up must not hold the call.
-      if (stopped && iterator !== undefined) handled(cleanUp(iterator));
+      if (iterator !== undefined && (stopped || suspended)) handled(cleanUp(iterator));
       else target.sourceEnded?.();
     }
   }
 
   return { done: run(), stop };
+}
+
+function iteratorOf<T>(source: MessageSource<T>): Iterator<T> | AsyncIterator<T> {
+  return Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+}
+
+/** Closes a source that nothing was asked of, as its call never began. What its clean-up throws concerns nobody. */
+export function closeSource(source: unknown): void {
+  const close = async () => {
+    await iteratorOf(source as MessageSource<unknown>).return?.();
+    // Node's readable streams: their iterators close nothing before the first item.
+    (source as { destroy?(): void }).destroy?.();
+  };
+  handled(close());
+}
+
+/** Whether a handler's result is to be iterated. One that is a promise as well, as query builders are, is not awaited. */
+export function isSource(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
 }

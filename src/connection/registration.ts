@@ -21,14 +21,40 @@ export function implementService<D extends ServiceDefinition, Context>(
   definition: D,
   implementation: ServiceImplementation<D, Context>,
 ): void {
-  for (const [name, handler] of Object.entries(implementation)) {
+  const known = Object.keys(definition.methods);
+  // Of a class, only what has the name of a method is meant for the service.
+  const names = isPlain(implementation)
+    ? Object.keys(implementation)
+    : known.filter((name) => handlerOf(implementation, name) !== undefined);
+  if (names.length === 0 && !isPlain(implementation)) {
+    throw new FramewireError("invalid-option", `the implementation has no method of ${definition.fullName}: ${known.join(", ")}`);
+  }
+  for (const name of names) {
     const method = Object.hasOwn(definition.methods, name) ? definition.methods[name] : undefined;
+    const handler = handlerOf(implementation, name);
     if (method === undefined || typeof handler !== "function") {
-      const known = Object.keys(definition.methods).join(", ");
-      throw new FramewireError("invalid-option", `${definition.fullName} has no method ${name}; it has ${known}`);
+      throw new FramewireError("invalid-option", `${definition.fullName} has no method ${name}; it has ${known.join(", ")}`);
     }
     dispatcher.registry.add(methodCommand(definition.fullName, method), handler.bind(implementation) as Handler["run"]);
   }
+}
+
+/** An object literal of any realm, or one without a prototype. */
+function isPlain(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** A property of an object or of its classes, but not of `Object`, whose `toString` is no handler; nor is a class's `constructor`. */
+function handlerOf(implementation: object, name: string): unknown {
+  for (let holder = implementation; holder === implementation || Object.getPrototypeOf(holder) !== null; ) {
+    if (Object.hasOwn(holder, name)) {
+      return holder !== implementation && name === "constructor" ? undefined : Reflect.get(implementation, name);
+    }
+    holder = Object.getPrototypeOf(holder);
+    if (holder === null) return undefined;
+  }
+  return undefined;
 }
 
 /** Serves a bare command. The reply is encoded with `reply`, by default with the codec of the message. @throws FramewireError */

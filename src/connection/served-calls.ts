@@ -19,7 +19,7 @@ import { ItemQueue } from "./item-queue.js";
 import { decodeMessage, encodeOwned } from "./messages.js";
 import { newOpenCalls } from "./open-calls.js";
 import { checkMetadata, decodeExt, encodeExt, Outgoing } from "./outgoing.js";
-import { type Pump, pump } from "./pump.js";
+import { closeSource, isSource, type Pump, pump } from "./pump.js";
 
 interface ServedCall extends HeapEntry {
   readonly id: number;
@@ -235,7 +235,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     }
     try {
       const result = this.#dispatcher.run(handler, requests ?? request, context);
-      const running = pending(result);
+      const running = command.responseStream && isSource(result) ? undefined : pending(result);
       if (running !== undefined) {
         this.#count(call);
         running.then(
@@ -274,8 +274,11 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
 
   #returned(call: ServedCall, result: unknown): void {
     this.#handled(call);
-    if (!this.#isOpen(call)) return;
     const { command } = call;
+    if (!this.#isOpen(call)) {
+      if (command.responseStream) closeSource(result);
+      return;
+    }
     if (!command.responseStream) return this.#respond(call, command.response, result);
     call.running = true;
     this.#count(call);

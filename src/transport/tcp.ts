@@ -131,11 +131,7 @@ export function connectTcp(
     const fail = (cause: unknown) => {
       socket.destroy();
       reject(
-        new FramewireError(
-          "connect-failed",
-          `could not connect to ${redactedUrl(url)}: ${cause instanceof Error ? cause.message : String(cause)}`,
-          { cause },
-        ),
+        new FramewireError("connect-failed", `could not connect to ${redactedUrl(url)}: ${FramewireError.from(cause).message}`, { cause }),
       );
     };
     const onAbort = () => fail(signal.reason);

@@ -357,7 +357,7 @@ export function connectNodeWebSocket(
       signal.removeEventListener("abort", onAbort);
       socket.on("error", () => {});
       socket.terminate();
-      const why = cause instanceof Error ? cause.message : String(cause);
+      const why = FramewireError.from(cause).message;
       reject(new FramewireError("connect-failed", `could not connect to ${redactedUrl(url)}: ${why}`, { cause }));
     };
     const onAbort = () => fail(signal.reason);

@@ -1,5 +1,6 @@
 /** The WebSocket of browsers, workers, React Native and Deno. */
 
+import { asBytes } from "../codec/bytes.js";
 import { protocolNames, versionNamed } from "../connection/handshake.js";
 import { redactedUrl } from "../connection/redacted-url.js";
 import type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
@@ -28,7 +29,8 @@ class BrowserWebSocketTransport implements Transport {
     this.#receiver = receiver;
     const socket = this.#socket;
     socket.onmessage = ({ data }: MessageEvent) => {
-      if (data instanceof ArrayBuffer) receiver.onData(new Uint8Array(data));
+      const bytes = asBytes(data);
+      if (bytes !== undefined) receiver.onData(bytes);
       else receiver.onViolation?.("text messages are not part of the protocol");
     };
     socket.onclose = ({ code, reason }: CloseEvent) => receiver.onClose(code, reason);

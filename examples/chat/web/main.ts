@@ -1,4 +1,5 @@
 /** The chat page: a framewire client on the browser's own WebSocket, typed by the generated service. */
+import { FramewireError } from "framewire";
 import { createClient } from "framewire/client";
 import { ChatEventsServiceDefinition, ChatServiceDefinition, type Line } from "../gen/chat/v1/chat.js";
 
@@ -85,7 +86,7 @@ async function attempt(work: () => Promise<unknown>): Promise<void> {
     await work();
     problem.hidden = true;
   } catch (error) {
-    problem.textContent = error instanceof Error ? error.message : String(error);
+    problem.textContent = FramewireError.from(error).message;
     problem.hidden = false;
   }
 }

@@ -33,7 +33,7 @@ export function expectThat(holds: boolean, expected: string, came: string): void
 function tell(value: unknown): string {
   const text = JSON.stringify(value, (_key, each) => {
     if (typeof each === "bigint") return `${each}n`;
-    return each instanceof Uint8Array ? hex(each) : each;
+    return ArrayBuffer.isView(each) ? hex(each as Uint8Array) : each;
   });
   return text === undefined ? "nothing" : text.length > 300 ? `${text.slice(0, 300)}…` : text;
 }
