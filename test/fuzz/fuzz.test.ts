@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { loadCorpus } from "./corpus.js";
 import { Coverage } from "./coverage.js";
-import { TARGETS } from "./target.js";
+import { SEED_TARGETS, TARGETS } from "./target.js";
+
+/** Enough for hostile clients and hostile servers. */
+const SEEDS = 20;
 
 describe.each(TARGETS.map((target) => [target.name, target] as const))("fuzz target %s", (name, target) => {
   it("passes every input of its corpus", () => {
@@ -14,6 +17,22 @@ describe.each(TARGETS.map((target) => [target.name, target] as const))("fuzz tar
     const seeds = target.seeds();
     const features = new Set(seeds.flatMap((seed) => [...target.run(seed)]));
     expect(features.size).toBeGreaterThan(seeds.length);
+  });
+});
+
+describe.each(SEED_TARGETS.map((target) => [target.name, target] as const))("fuzz target %s", (_name, target) => {
+  it("passes its first seeds", async () => {
+    for (let seed = 1; seed <= SEEDS; seed++)
+      await expect(
+        target.run(seed, () => {}),
+        `seed ${seed}`,
+      ).resolves.toBeGreaterThanOrEqual(0);
+  });
+
+  it("makes the same run of the same seed", async () => {
+    const steps: string[][] = [[], []];
+    for (const each of steps) await target.run(SEEDS, (step) => each.push(step));
+    expect(steps[1]).toEqual(steps[0]);
   });
 });
 

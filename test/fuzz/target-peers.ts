@@ -314,6 +314,8 @@ async function attackServer(scene: Scene): Promise<string[]> {
   server.implement(TestServiceDefinition, service(scene));
   server.handle(0x301, BYTES, (message) => message);
   server.handle(0x302, BYTES, () => undefined);
+  // Without a listener the library prints what hooks and listeners do wrong.
+  server.on("failure", () => {});
   for (const event of ["frame", "connection", "disconnection", "refused", "limit", "drop"] as const) {
     const listener = scene.listener();
     if (listener !== undefined) server.on(event, listener);
@@ -399,6 +401,7 @@ async function attackClient(scene: Scene): Promise<string[]> {
   client.implement(TestServiceDefinition, service(scene));
   client.handle(0x301, BYTES, (message) => message);
   client.handle(0x302, BYTES, () => undefined);
+  client.on("failure", () => {});
   for (const event of ["frame", "state", "gap", "goaway"] as const) {
     const listener = scene.listener();
     if (listener !== undefined) client.on(event, listener);
