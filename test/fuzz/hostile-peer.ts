@@ -136,7 +136,9 @@ export class HostilePeer {
     this.#greeted = true;
     const random = this.#random;
     const odd = random.oneIn(20) ? { callId: uint32(random), ack: uint64(random), status: uint32(random), ext: ext(random) } : {};
-    this.#maxPayload = Math.max(toldMaxPayload(greeting.payload, kind) || DEFAULT_MAX_PAYLOAD, MIN_MAX_PAYLOAD);
+    // On a link of version 1 a hello is an error, and nothing that it says holds.
+    const told = this.#transport.info.protocol === 1 ? 0 : toldMaxPayload(greeting.payload, kind);
+    this.#maxPayload = Math.max(told || DEFAULT_MAX_PAYLOAD, MIN_MAX_PAYLOAD);
     this.#sendFrame(0, greeting.payload, { kind, ...odd }, kind === FrameKind.FRAME_KIND_HELLO ? "hello" : "welcome");
     this.#seed = greeting.seed;
   }
