@@ -555,7 +555,8 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     } catch (error) {
       // With recovery "close" the decoder throws what is wrong with the bytes. Anything else is an error of this side.
       const damage = this.#options.recovery === "close" && error instanceof FramewireError && error.fault === "remote";
-      if (!damage || !this.open) throw error;
+      if (!damage) throw error;
+      // A frame before the damage may have closed the link: then nobody hears of it.
       this.fail(error.code === "frame-too-large" ? "frame-too-large" : "frame-malformed", error.message, error);
       return 0;
     } finally {

@@ -254,4 +254,11 @@ describe("what closes at once", () => {
     link.receive(damaged);
     expect(link.code).toBe("frame-malformed");
   });
+
+  it("is nobody's when it comes right after a frame that closes the link, with recovery close too", () => {
+    const link = bench({ recovery: "close" });
+    link.onFrameDo = (_frame, to) => to.fail("protocol-violation", "a frame that breaks a rule");
+    expect(() => link.receive(Buffer.concat([good, damaged]))).not.toThrow();
+    expect(link.code).toBe("protocol-violation");
+  });
 });
