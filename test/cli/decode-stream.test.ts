@@ -105,7 +105,7 @@ describe("reading", () => {
   test("recovery close gives the reason for the refusal", async () => {
     const large = encodeFrame({ cmd: 1, payload: new Uint8Array(10) });
     const { events, result } = await read([large], { decoder: { recovery: "close", maxPayload: 9 } });
-    expect(events).toEqual(["oversize 0-8"]);
+    expect(events).toEqual(["oversize 0-12"]);
     expect(result.refused?.code).toBe("frame-too-large");
   });
 
