@@ -19,7 +19,7 @@ import type { ConnectionEvents, GapEvent } from "./events.js";
 import { KIND_GOAWAY, KIND_HELLO, KIND_PING, KIND_RESPONSE } from "./frame-kind.js";
 import { FrameSender } from "./frame-sender.js";
 import type { FailureEvent } from "./guard.js";
-import { goawayPayload, sayClosing, versionOneAgreement } from "./handshake.js";
+import { goawayPayload, OWN_TRAILER, sayClosing, versionOneAgreement } from "./handshake.js";
 import type { CallHost } from "./host.js";
 import type { Journal } from "./journal.js";
 import type { Link, LinkEnd, LinkOwner } from "./link.js";
@@ -148,6 +148,10 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
 
   get peerCredit(): number {
     return this.#agreement.initialCredit;
+  }
+
+  get maxExt(): number {
+    return this.#agreement.maxTrailer - OWN_TRAILER;
   }
 
   get draining(): boolean {

@@ -39,6 +39,9 @@ export const MAX_HELLO = 64 * 1024;
 /** Longest payload of welcome, ping, pong, ack and goaway, in bytes. No peer may take less. */
 export const MAX_CONTROL_PAYLOAD = LEAST_MAX_PAYLOAD;
 
+/** What the protocol's own fields and a traceparent of 55 characters take of a trailer at most. The rest is for metadata and the text of an error. */
+export const OWN_TRAILER = 128;
+
 /** Longest name, version and platform of a peer that is kept, in bytes each. */
 const MAX_PEER_TEXT = 256;
 /** The same in a welcome, which has to fit into {@link MAX_CONTROL_PAYLOAD} with all of its fields. */

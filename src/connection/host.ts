@@ -13,6 +13,8 @@ export interface CallHost {
   readonly version: 1 | 2;
   /** Credit that the peer gives each stream to start with, in bytes. */
   readonly peerCredit: number;
+  /** Most bytes of metadata, or of metadata and the text of an error, that the peer takes in one frame. */
+  readonly maxExt: number;
   /** This side is about to close: new calls of the peer are refused. */
   readonly draining: boolean;
   /** Sends a frame now, or as soon as there is a connection and room. @throws FramewireError if it cannot wait. */

@@ -6,6 +6,7 @@ import type { ResolvedConnectionOptions } from "../options.js";
 import type { Broadcast } from "./broadcast.js";
 import type { SlowConsumerPolicy } from "./commands.js";
 import { FrameExt } from "./control-messages.js";
+import { cutText } from "./cut-text.js";
 import type { MessageCodec } from "./definition.js";
 import { FrameQueue, type Waiting } from "./frame-queue.js";
 import { completeMessage, encodeMessage, encodeOwned, inPlace } from "./messages.js";
@@ -259,6 +260,19 @@ export function encodeExt(metadata: Readonly<Record<string, string>> | undefined
   if (message === undefined && (checked === undefined || Object.keys(checked).length === 0)) return undefined;
   return FrameExt.encode({ metadata: checked ?? {}, message: message ?? "" });
 }
+
+/** The same for the response of a call that failed: its text is cut to what leaves at most `most` bytes. Metadata that leaves no room is refused. */
+export function encodeFailure(metadata: Readonly<Record<string, string>> | undefined, text: string, most: number): Uint8Array {
+  const ext = encodeExt(metadata, cutText(text, most)) as Uint8Array;
+  if (ext.length <= most) return ext;
+  const room = most - (encodeExt(metadata, "") as Uint8Array).length - TEXT_OVERHEAD;
+  if (room < 0)
+    throw new FramewireError("frame-too-large", `the metadata of a failed call takes more than the ${most} bytes that the peer takes`);
+  return encodeExt(metadata, cutText(text, room)) as Uint8Array;
+}
+
+/** Of the text in a FrameExt: its tag and length. */
+const TEXT_OVERHEAD = 6;
 
 /** A copy of metadata, each value read once. @throws FramewireError `invalid-option` if it is not an object of strings */
 export function checkMetadata(metadata: unknown): Readonly<Record<string, string>> | undefined {

@@ -18,7 +18,7 @@ import type { CallHost } from "./host.js";
 import { ItemQueue } from "./item-queue.js";
 import { decodeMessage, encodeOwned } from "./messages.js";
 import { newOpenCalls } from "./open-calls.js";
-import { checkMetadata, decodeExt, encodeExt, Outgoing } from "./outgoing.js";
+import { checkMetadata, decodeExt, encodeExt, encodeFailure, Outgoing } from "./outgoing.js";
 import { closeSource, isSource, type Pump, pump } from "./pump.js";
 
 interface ServedCall extends HeapEntry {
@@ -355,11 +355,13 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     const frame = new Outgoing(cmd, KIND_RESPONSE, callId, reliable);
     frame.status = status;
     const text = meant ? error.message : `the handler failed (${codeOfStatus(status)})`;
+    const { maxExt } = this.#host;
     try {
-      frame.ext = encodeExt({ ...checkMetadata(context?.responseMetadata), ...(meant ? checkMetadata(error.metadata) : undefined) }, text);
+      const metadata = { ...checkMetadata(context?.responseMetadata), ...(meant ? checkMetadata(error.metadata) : undefined) };
+      frame.ext = encodeFailure(metadata, text, maxExt);
     } catch (cause) {
       // The text goes without metadata that cannot be sent.
-      frame.ext = encodeExt(undefined, text);
+      frame.ext = encodeFailure(undefined, text, maxExt);
       if (meant) this.#host.failed({ command, error: cause });
     }
     return frame;
