@@ -523,17 +523,21 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
 
   /** @internal Of what waits: as much as there is time for. */
   take(chunk: Uint8Array): number {
-    let taken = 0;
-    try {
-      taken = this.#take(chunk);
-    } catch (error) {
-      this.#broken(error);
-    }
+    const taken = this.#take(chunk);
     this.#account?.linkChanged(this);
     return taken;
   }
 
   #take(chunk: Uint8Array): number {
+    try {
+      return this.#decode(chunk);
+    } catch (error) {
+      this.#broken(error);
+      return 0;
+    }
+  }
+
+  #decode(chunk: Uint8Array): number {
     const started = this.#clock.now();
     const now = Math.floor(started);
     this.#beganAt(now);
