@@ -55,9 +55,6 @@ const EMPTY = new Uint8Array(0);
 const { magic, maxPayload, maxTrailer } = CONNECTION_DEFAULTS;
 const ENCODER_DEFAULTS = { magic, maxPayload, maxTrailer } as const;
 
-/** Bytes in front of those that `take` gives that may be written to as well: enough for the header of a WebSocket message. */
-export const HEADROOM = 14;
-
 /**
  * The bytes of one frame, freshly allocated: the caller owns them.
  * @throws FramewireError `invalid-option` for a field outside its type or a trailer field on a version 1 frame;
@@ -151,12 +148,12 @@ export class FrameEncoder {
     return this.#lastMessage;
   }
 
-  /** Writes into `memory` from `start` on until the next `take`, once all is taken: a message of about `size` bytes. What does not fit goes elsewhere. */
-  writeTo(memory: Uint8Array, start: number, size: number): void {
+  /** Writes into `memory` until the next `take`, once all is taken: a message of about `size` bytes. What does not fit goes elsewhere. */
+  writeTo(memory: Uint8Array, size: number): void {
     this.#block = WriteBlock.of(memory, true);
     this.#bytes = memory;
-    this.#start = this.#end = start;
-    this.#limit = this.#block.enter(memory.length) + memory.length;
+    this.#start = this.#end = this.#block.enter(memory.length);
+    this.#limit = memory.length;
     this.#lastMessage = size;
   }
 
@@ -356,8 +353,8 @@ export class FrameEncoder {
       this.#limit = this.#start + room;
       return;
     }
-    const block = WriteBlock.withRoom(HEADROOM + room);
-    const start = block.enter(HEADROOM + room) + HEADROOM;
+    const block = WriteBlock.withRoom(room);
+    const start = block.enter(room);
     if (pending > 0) block.bytes.set(this.#bytes.subarray(this.#start, this.#end), start);
     this.#block?.leave();
     this.#block = block;

@@ -2,7 +2,7 @@
  * Large frames, each in memory of its own: handed to the socket as a buffer apart, and kept for a resend as that very buffer, without
  * a copy. docs/decisions/large-frames.md
  */
-import { type FrameEncoder, HEADROOM } from "../codec/frame-encoder.js";
+import type { FrameEncoder } from "../codec/frame-encoder.js";
 import { giveSpare, takeSpare } from "./spare-memory.js";
 
 /** Room for a frame's head and an ordinary trailer. What needs more is written elsewhere, and goes the way of small frames. */
@@ -39,8 +39,8 @@ export class LargeFrame {
  * copied at once and given back by `recycle`, where that would be a waste or was not enough. @throws what `put` throws
  */
 export function encodeApart(encoder: FrameEncoder, size: number, put: (encoder: FrameEncoder) => void): LargeFrame | Uint8Array {
-  const memory = takeSpare(HEADROOM + size + OVERHEAD);
-  encoder.writeTo(memory, HEADROOM, size);
+  const memory = takeSpare(size + OVERHEAD);
+  encoder.writeTo(memory, size);
   try {
     put(encoder);
   } catch (error) {

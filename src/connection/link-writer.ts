@@ -1,5 +1,5 @@
 /** The sending half of a link: frames into one buffer, the buffer to the transport, and how far the network has taken it. */
-import { type ByteSink, FrameEncoder, HEADROOM, type MessageEncoder } from "../codec/frame-encoder.js";
+import { type ByteSink, FrameEncoder, type MessageEncoder } from "../codec/frame-encoder.js";
 import type { FrameInit } from "../codec/index.js";
 import type { SharedFrame } from "../codec/shared-frame.js";
 import { CONNECTION_DEFAULTS, type ResolvedConnectionOptions } from "../options.js";
@@ -239,7 +239,7 @@ export class LinkWriter {
       for (const length of lengths) transport.write(bytes.subarray(start, (start += length)));
     }
     // Frames behind a hello or welcome may share a message already, while it had one to itself.
-    if (start === 0) transport.write(bytes, HEADROOM);
+    if (start === 0) transport.write(bytes);
     else if (start < bytes.length) transport.write(bytes.subarray(start));
     if (lengths !== undefined) transport.uncork?.();
     this.#handedOverTo(backlog, bytes.length);
@@ -264,9 +264,9 @@ export class LinkWriter {
     (this.#lent ??= new Deque()).push({ memory, end: this.#lentBytes });
   }
 
-  /** Whether a payload of that size gets memory of its own: the transport must give that back, and as it was. */
+  /** Whether a payload of that size gets memory of its own: the transport must give that back. */
   #isLarge({ least, most }: ApartWay, payload: number): boolean {
-    return payload >= least && payload <= most && this.#transport.copies === true && this.#transport.spoils !== true;
+    return payload >= least && payload <= most && this.#transport.copies === true;
   }
 
   /** Writes a frame with a payload of about `size` bytes in memory of its own, and hands it over behind those before it. */
@@ -299,7 +299,7 @@ export class LinkWriter {
       this.#handOver();
     }
     const backlog = transport.bufferedBytes;
-    transport.write(bytes, HEADROOM);
+    transport.write(bytes);
     if (pending) transport.uncork?.();
     this.#handedOverTo(backlog, bytes.length);
     this.#lend(frame, backlog);

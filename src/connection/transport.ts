@@ -43,15 +43,10 @@ export interface Transport {
   readonly incomingMemory?: number;
   /** Once `bufferedBytes` is 0 nobody needs the memory of the bytes written any more: the system has a copy of them. */
   readonly copies?: true;
-  /** Bytes that were written are changed on their way: whoever needs them again keeps a copy. */
-  readonly spoils?: boolean;
   /** Starts delivery. Called once, before anything else. */
   open(receiver: TransportReceiver): void;
-  /**
-   * Writes bytes, on a transport with messages as one message. The transport owns them from here, and `headroom` bytes in
-   * front of them in their memory (default 0), so that it can put a header there.
-   */
-  write(bytes: Uint8Array, headroom?: number): void;
+  /** Writes bytes, on a transport with messages as one message. They are the transport's until `bufferedBytes` is 0; it does not change them. */
+  write(bytes: Uint8Array): void;
   /** Before and after writes that may leave in one call of the system. */
   cork?(): void;
   uncork?(): void;

@@ -10,7 +10,6 @@ import { protocolNames } from "../connection/handshake.js";
 import type { Transport } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import type { ResolvedConnectionOptions } from "../options.js";
-import { readInPlace } from "../transport/read-in-place.js";
 import { refuseUpgrade } from "../transport/refuse-upgrade.js";
 import { TcpTransport } from "../transport/tcp.js";
 import { NodeWebSocketTransport, socketSettings } from "../transport/websocket-node.js";
@@ -166,19 +165,15 @@ export class Listeners {
     // The library's own answer waits for a peer that does not read for as long as that likes.
     upgrades.on("wsClientError", (_error, socket) => refuseUpgrade(socket, 400, clock, closeTimeoutMs));
     const http = options.server ?? this.#ownHttpServer(options.tls);
-    const ownPlain = options.server === undefined && options.tls === undefined;
     const take = (request: IncomingMessage, socket: Socket, head: Buffer) => {
-      // Others may hold on to the sockets of a server that is not our own.
-      const raw = ownPlain ? readInPlace(socket) : socket;
-      if (raw !== socket) this.#pending.replaced(socket, raw);
       // One that breaks meanwhile is found broken by whoever takes it.
-      raw.on("error", ignore);
+      socket.on("error", ignore);
       const upgrade = () => {
-        raw.off("error", ignore);
+        socket.off("error", ignore);
         const listener = { versions, loopback: isLoopback(http.address()) };
-        upgrades.handleUpgrade(request, raw, head, (webSocket) => this.#upgraded(request, webSocket, raw, listener));
+        upgrades.handleUpgrade(request, socket, head, (webSocket) => this.#upgraded(request, webSocket, socket, listener));
       };
-      const entered = this.#target.entrance.enter(() => this.#taking(raw, upgrade));
+      const entered = this.#target.entrance.enter(() => this.#taking(socket, upgrade));
       if (entered !== undefined) handled(entered);
     };
     const leave = routeUpgrades(http, { path: options.path, clock, handshakeTimeoutMs, closeTimeoutMs, take });
@@ -253,10 +248,7 @@ export class Listeners {
     const versions = this.#versions(options.protocol);
     const version = fixedVersion(versions);
     if (options.tls === undefined) {
-      const accept = (accepted: Socket) => {
-        const socket = readInPlace(accepted);
-        this.#taking(socket, () => this.#target.accept(new TcpTransport(socket), { version }));
-      };
+      const accept = (socket: Socket) => this.#taking(socket, () => this.#target.accept(new TcpTransport(socket), { version }));
       return this.#open(createTcpServer({ pauseOnConnect: true }, accept), "tcp", options);
     }
     // Where the application chooses the ALPN names itself, the first frame decides.

@@ -110,12 +110,6 @@ export class PendingSockets {
     });
   }
 
-  /** `socket` stands for the connection of `before` from now on. */
-  replaced(before: Socket, socket: Socket): void {
-    const pending = this.#pending.get(before);
-    if (pending !== undefined) this.#replace(pending, socket);
-  }
-
   /** The socket is ready for frames. Gives the time when it was accepted, `undefined` for a socket that was not watched. */
   completed(socket: Socket): number | undefined {
     const pending = this.#pending.get(socket);

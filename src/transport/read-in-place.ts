@@ -49,28 +49,3 @@ export class InPlaceSocket extends Socket {
     return true;
   }
 }
-
-/** What Node's own sockets have beside what is documented. */
-interface Accepted {
-  _handle?: object | null;
-  _server?: object | null;
-  server?: unknown;
-}
-
-/**
- * Makes a socket that reads in this way of one that a server has just accepted. Node has no option for that: a second socket
- * takes over what the first one stands for. Gives back the first, which goes on as it is, where a Node to come has nothing of the kind.
- */
-export function readInPlace(accepted: Socket): Socket {
-  const from = accepted as Accepted;
-  const { _handle: handle, _server: server } = from;
-  if (typeof handle !== "object" || handle === null || typeof server !== "object" || server === null) return accepted;
-  const socket = new InPlaceSocket({ handle, pauseOnCreate: true } as SocketConstructorOpts);
-  const to = socket as Accepted;
-  // The server counts its connections by them.
-  to._server = server;
-  to.server = from.server;
-  from._handle = null;
-  from._server = null;
-  return socket;
-}

@@ -3,7 +3,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket, TcpSocketConnectOpts } from "node:net";
 import type { TLSSocket } from "node:tls";
-import * as ws from "ws";
 import WebSocket, { type RawData } from "ws";
 import { CHUNK_MEMORY } from "../connection/account.js";
 import { protocolNames, versionNamed } from "../connection/handshake.js";
@@ -29,12 +28,6 @@ const kTransport = Symbol("transport");
 interface Owned {
   [kTransport]: NodeWebSocketTransport;
 }
-
-/** The part of the library that frames messages. Its types leave it out. */
-const { Sender } = ws as unknown as {
-  readonly Sender: { frame(data: Uint8Array, options: typeof MASKED): readonly [header: Uint8Array, data?: Uint8Array] };
-};
-const MASKED = { opcode: 2, fin: true, rsv1: false, mask: true, readOnly: false };
 
 /** Fragments that any message may come in, of one byte even: each costs memory of its own until the message is whole. */
 const FRAGMENTS = 256;
@@ -62,10 +55,10 @@ export class NodeWebSocketTransport implements Transport {
   readonly info: TransportInfo;
   readonly copies = true;
   readonly #socket: WebSocket;
-  /** The TCP socket below. */
-  readonly #raw: Socket;
-  /** What this side sends is masked. RFC 6455 section 5.3. */
-  readonly #masks: boolean;
+  /** The TCP socket below. Bun has none for a client. */
+  readonly #raw: Socket | undefined;
+  /** What a client sends is masked, RFC 6455 section 5.3: the library copies it for that. */
+  readonly #client: boolean;
   #receiver: TransportReceiver | undefined;
   /** There while a message is under way. */
   #boundary: MessageBoundary | undefined;
@@ -76,22 +69,25 @@ export class NodeWebSocketTransport implements Transport {
   #ping: Buffer | undefined;
   /** The library is being handed a chunk that has been followed already. */
   #lending = false;
+  /** Something that was written waits for the peer to read. */
+  #waiting = false;
+  readonly #sent = () => this.#written();
   /** What broke the socket, for `onClose`. */
   failure: Error | undefined;
 
-  /** Takes over an open WebSocket. `address`: the peer's, where that of the socket is a proxy's. `masks`: as clients do. */
-  constructor(socket: WebSocket, raw: Socket | TLSSocket, address?: string, masks = false) {
+  /** Takes over an open WebSocket. `address`: the peer's, where that of the socket is a proxy's. `client`: this end has connected. */
+  constructor(socket: WebSocket, raw: Socket | TLSSocket | undefined, address?: string, client = false) {
     this.#socket = socket;
-    this.#masks = masks;
+    this.#client = client;
     this.#raw = raw;
-    raw.setKeepAlive(true, KEEPALIVE_MS);
-    const secure = "getPeerCertificate" in raw;
+    raw?.setKeepAlive(true, KEEPALIVE_MS);
+    const secure = raw !== undefined && "getPeerCertificate" in raw;
     const certificate = secure && raw.authorized ? describeCertificate(raw.getPeerCertificate()) : undefined;
     this.info = {
       kind: "ws",
       protocol: versionNamed("ws", socket.protocol),
       messages: true,
-      remoteAddress: address ?? raw.remoteAddress ?? "",
+      remoteAddress: address ?? raw?.remoteAddress ?? "",
       secure,
       ...(certificate === undefined ? {} : { certificate }),
     };
@@ -106,7 +102,7 @@ export class NodeWebSocketTransport implements Transport {
   }
 
   get incomingMemory(): number {
-    return this.#raw.readableLength + (this.#boundary === undefined ? 0 : this.#boundary.memory);
+    return (this.#raw?.readableLength ?? 0) + (this.#boundary === undefined ? 0 : this.#boundary.memory);
   }
 
   /** Who hears of what the socket brings. Not before `open`. */
@@ -117,41 +113,49 @@ export class NodeWebSocketTransport implements Transport {
   open(receiver: TransportReceiver): void {
     const socket = this.#socket;
     this.#receiver = receiver;
-    for (const emitter of [socket, this.#raw] as unknown as Owned[]) emitter[kTransport] = this;
+    const raw = this.#raw;
+    (socket as unknown as Owned)[kTransport] = this;
     socket.on("message", onMessage);
     socket.on("ping", onPing);
+    socket.on("pong", onPong);
     socket.on("error", onError);
     socket.on("close", onClose);
-    this.#raw.on("drain", onDrain);
-    // Before the library: what it keeps to itself, pings and parts of messages, is charged before it is worked on.
-    this.#raw.prependListener("data", onRawData);
-    if (this.#raw instanceof InPlaceSocket)
-      this.#raw.open(
-        (chunk) => this.#lend(chunk),
-        () => receiver.onAlive(0),
-      );
+    if (raw !== undefined) {
+      (raw as unknown as Owned)[kTransport] = this;
+      // Before the library: what it keeps to itself, pings and parts of messages, is charged before it is worked on.
+      raw.prependListener("data", onRawData);
+      if (raw instanceof InPlaceSocket)
+        raw.open(
+          (chunk) => this.#lend(raw, chunk),
+          () => receiver.onAlive(0),
+        );
+    }
     if (socket.readyState === WebSocket.CLOSED) queueMicrotask(() => receiver.onClose(1006, ""));
     socket.resume();
   }
 
-  write(bytes: Uint8Array, headroom = 0): void {
-    if (this.#socket.readyState !== WebSocket.OPEN) return;
-    // The library writes the header apart, which costs the system as much again, or masks into memory of its own.
-    if (headroom < LONGEST_HEADER) this.#socket.send(bytes);
-    else this.#raw.write(this.#masks ? masked(bytes) : withHeader(bytes));
+  write(bytes: Uint8Array): void {
+    const socket = this.#socket;
+    if (socket.readyState !== WebSocket.OPEN) return;
+    if (this.#client) noteOutside(bytes.length);
+    socket.send(bytes, this.#sent);
+    if (socket.bufferedAmount > 0) this.#waiting = true;
+  }
+
+  /** The system has taken a message, or the socket is gone. */
+  #written(): void {
+    if (!this.#waiting || this.#socket.bufferedAmount > 0) return;
+    this.#waiting = false;
+    this.pong();
+    this.receiver.onDrain();
   }
 
   cork(): void {
-    this.#raw.cork();
+    this.#raw?.cork();
   }
 
   uncork(): void {
-    this.#raw.uncork();
-  }
-
-  /** A client's are masked where they lie. */
-  get spoils(): boolean {
-    return this.#masks;
+    this.#raw?.uncork();
   }
 
   pause(): void {
@@ -165,16 +169,16 @@ export class NodeWebSocketTransport implements Transport {
   close(closeCode: number, reason: string): void {
     if (!sendable(closeCode)) return this.destroy();
     this.#socket.close(closeCode, reason);
-    this.#lingerOn();
+    if (this.#raw !== undefined) this.#lingerOn(this.#raw);
   }
 
   /** From here on nothing is read but for the peer's half of the closing handshake, which comes behind all that it has sent. */
-  #lingerOn(): void {
-    for (const listener of this.#raw.listeners("data")) {
-      if (listener !== onRawData) this.#raw.off("data", listener as (chunk: Buffer) => void);
+  #lingerOn(raw: Socket): void {
+    for (const listener of raw.listeners("data")) {
+      if (listener !== onRawData) raw.off("data", listener as (chunk: Buffer) => void);
     }
     this.#socket.resume();
-    this.#linger = new Linger(this.#raw);
+    this.#linger = new Linger(raw);
   }
 
   destroy(): void {
@@ -199,23 +203,22 @@ export class NodeWebSocketTransport implements Transport {
   /** Answers the last ping, once the peer has read what was written before. */
   pong(): void {
     const ping = this.#ping;
-    if (ping === undefined || this.#raw.writableNeedDrain) return;
+    if (ping === undefined || this.#waiting) return;
     this.#ping = undefined;
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.pong(ping);
   }
 
   /** Every chunk of the socket below, before the library deals with it. */
-  received(chunk: Uint8Array): void {
+  received(raw: Socket, chunk: Uint8Array): void {
     if (this.#lending) return;
     if (this.#linger === undefined) noteOutside(chunk.length);
     // A view of a fragment keeps all of the chunk that it came in.
-    this.#follow(chunk, true);
+    this.#follow(raw, chunk, true);
   }
 
   /** A chunk in memory that is read into again. What the library keeps of it, the start of a message, it gets as a copy. */
-  #lend(chunk: Uint8Array): void {
-    const raw = this.#raw;
-    const whole = this.#follow(chunk);
+  #lend(raw: Socket, chunk: Uint8Array): void {
+    const whole = this.#follow(raw, chunk);
     if (this.#linger !== undefined) return;
     this.#lending = true;
     if (whole > 0) raw.emit("data", Buffer.from(chunk.buffer as ArrayBuffer, chunk.byteOffset, whole));
@@ -228,8 +231,8 @@ export class NodeWebSocketTransport implements Transport {
   }
 
   /** Keeps track of messages and tells of what the library does not; gives how much of the chunk ends with a message. */
-  #follow(chunk: Uint8Array, keepsAll = false): number {
-    if (this.#peerClosed) this.#linger ??= new Linger(this.#raw);
+  #follow(raw: Socket, chunk: Uint8Array, keepsAll = false): number {
+    if (this.#peerClosed) this.#linger ??= new Linger(raw);
     const within = this.#boundary !== undefined;
     const boundary = this.#boundary ?? betweenMessages;
     const whole = boundary.push(chunk);
@@ -242,15 +245,15 @@ export class NodeWebSocketTransport implements Transport {
     if (this.#boundary !== undefined) boundary.memory += CHUNK_MEMORY + chunk.length - (keepsAll ? 0 : whole);
     const { weight, closed } = boundary;
     this.#peerClosed ||= closed;
-    if (this.#linger !== undefined) this.#lingers(chunk.length, closed);
+    if (this.#linger !== undefined) this.#lingers(raw, chunk.length, closed);
     // A chunk of messages, whole and not empty, needs no word of it: they will come.
     else if (whole < chunk.length || within || weight > 0) this.receiver.onAlive(weight);
     return whole;
   }
 
   /** So much was read behind this side's close. */
-  #lingers(bytes: number, closed: boolean): void {
-    if (closed) this.#raw.end();
+  #lingers(raw: Socket, bytes: number, closed: boolean): void {
+    if (closed) raw.end();
     else this.#linger?.read(bytes);
   }
 }
@@ -260,30 +263,6 @@ function ownCopy(bytes: Uint8Array): Buffer {
   const copy = Buffer.allocUnsafeSlow(bytes.length);
   copy.set(bytes);
   return copy;
-}
-
-/** Longest header of a message, RFC 6455 section 5.2. */
-const LONGEST_HEADER = 14;
-const WHOLE_BINARY = 0x82;
-
-/** `bytes` as a message of a server: its header is written in front of them, where {@link LONGEST_HEADER} bytes are free. */
-function withHeader(bytes: Uint8Array): Buffer {
-  const { length } = bytes;
-  const header = length < 126 ? 2 : length < 0x1_0000 ? 4 : 10;
-  const message = Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset - header, header + length);
-  message[0] = WHOLE_BINARY;
-  message[1] = header === 2 ? length : header === 4 ? 126 : 127;
-  if (header === 4) message.writeUInt16BE(length, 2);
-  else if (header > 4) message.writeBigUInt64BE(BigInt(length), 2);
-  return message;
-}
-
-/** `bytes` as a message of a client: masked where they lie, with the header in front of them as above. */
-function masked(bytes: Uint8Array): Buffer {
-  const [header] = Sender.frame(bytes, MASKED);
-  const message = Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset - header.length, header.length + bytes.length);
-  message.set(header);
-  return message;
 }
 
 function onMessage(this: unknown, data: RawData, isBinary: boolean): void {
@@ -300,14 +279,12 @@ function pong(transport: NodeWebSocketTransport): void {
   transport.pong();
 }
 
-function onDrain(this: unknown): void {
-  const transport = (this as Owned)[kTransport];
-  transport.pong();
-  transport.receiver.onDrain();
+function onPong(this: unknown): void {
+  (this as Owned)[kTransport].receiver.onAlive();
 }
 
-function onRawData(this: unknown, chunk: Buffer): void {
-  (this as Owned)[kTransport].received(chunk);
+function onRawData(this: Socket, chunk: Buffer): void {
+  (this as unknown as Owned)[kTransport].received(this, chunk);
 }
 
 /** The library closes by itself with 1009, 1008, 1002 or 1007; this is what it closes for. */
@@ -374,7 +351,7 @@ export function connectNodeWebSocket(
       socket.off("error", fail);
       // What arrives before the link listens would be lost.
       socket.pause();
-      resolve(new NodeWebSocketTransport(socket, (response as IncomingMessage).socket, undefined, true));
+      resolve(new NodeWebSocketTransport(socket, (response as IncomingMessage).socket ?? undefined, undefined, true));
     });
   });
 }

@@ -114,13 +114,12 @@ it.each([
 );
 
 /** A socket that takes what it is given when told to, and what it was given. */
-function slowSocket(spoils = false) {
+function slowSocket() {
   const given: Uint8Array[] = [];
   const calls: string[] = [];
   const transport = {
     info: { kind: "tcp", protocol: undefined, messages: false, remoteAddress: "" } as const,
     copies: true as const,
-    spoils,
     bufferedBytes: 0,
     write: (bytes: Uint8Array) => {
       given.push(bytes);
@@ -232,15 +231,5 @@ describe("large frames", () => {
     expect(Buffer.compare(Buffer.concat(take()), Buffer.concat(expected))).toBe(0);
     replay.rewind(0);
     for (const bytes of expected) expect(Buffer.compare(replay.again() as Uint8Array, bytes)).toBe(0);
-  });
-
-  it("stay with the others where the transport changes what it is given", () => {
-    provideApart(APART);
-    const { transport, calls } = slowSocket(true);
-    const writer = new LinkWriter(transport, resolveConnectionOptions({}), undefined);
-    writer.write(frameOf(1, 100), undefined);
-    writer.write(frameOf(2, 16_000), undefined);
-    writer.flush(1);
-    expect(calls).toHaveLength(1);
   });
 });

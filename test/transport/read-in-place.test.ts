@@ -1,11 +1,10 @@
 import { once } from "node:events";
 import { createServer as createHttpServer, type IncomingMessage } from "node:http";
-import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Transport } from "../../src/connection/transport.js";
-import { InPlaceSocket, readInPlace } from "../../src/transport/read-in-place.js";
-import { connectTcp, TcpTransport } from "../../src/transport/tcp.js";
+import { connectTcp } from "../../src/transport/tcp.js";
 import { connectNodeWebSocket } from "../../src/transport/websocket-node.js";
 import { Random } from "../helpers/random.js";
 
@@ -23,27 +22,16 @@ function frameOf(first: number, payload: Uint8Array): Buffer {
   return Buffer.concat([Uint8Array.from(header), payload]);
 }
 
-/** A transport on one end and a plain socket on the other. */
-const PAIRS: Readonly<Record<string, () => Promise<Transport>>> = {
-  "a socket that a server accepted": async () => {
-    server = createServer().listen(0, "127.0.0.1");
-    await once(server, "listening");
-    peer = connect((server.address() as AddressInfo).port, "127.0.0.1");
-    const [accepted] = (await once(server, "connection")) as [Socket];
-    const socket = readInPlace(accepted);
-    expect(socket, "this Node has sockets of another kind").toBeInstanceOf(InPlaceSocket);
-    return new TcpTransport(socket);
-  },
-  "a socket that a client connected": async () => {
-    server = createServer().listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const accepted = once(server, "connection");
-    const url = new URL(`tcp://127.0.0.1:${(server.address() as AddressInfo).port}`);
-    const transport = await connectTcp(url, [2], undefined, new AbortController().signal);
-    [peer] = (await accepted) as [Socket];
-    return transport;
-  },
-};
+/** A client's transport; `peer` is the plain socket of its server. */
+async function connected(): Promise<Transport> {
+  server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const accepted = once(server, "connection");
+  const url = new URL(`tcp://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const transport = await connectTcp(url, [2], undefined, new AbortController().signal);
+  [peer] = (await accepted) as [Socket];
+  return transport;
+}
 
 /** Opens `transport`; gives what it brings. */
 function listen(transport: Transport, onData: () => void = () => {}) {
@@ -62,10 +50,10 @@ function listen(transport: Transport, onData: () => void = () => {}) {
   return got;
 }
 
-describe.each(Object.keys(PAIRS))("%s", (name) => {
+describe("a socket that a client connected", () => {
   it("gives all bytes once and in order, however it is paused and resumed", async () => {
     const random = new Random(8);
-    const transport = await PAIRS[name]!();
+    const transport = await connected();
     let paused = false;
     const turn = () => {
       paused = random.oneIn(3);
@@ -95,20 +83,11 @@ describe.each(Object.keys(PAIRS))("%s", (name) => {
   });
 
   it("hears that its peer has gone while it is paused", async () => {
-    const transport = await PAIRS[name]!();
+    const transport = await connected();
     const got = listen(transport);
     transport.pause();
     peer.end();
     await expect.poll(() => got.ended).toBe(true);
-  });
-
-  it("is one connection of its server until it is closed", async () => {
-    const transport = await PAIRS[name]!();
-    listen(transport);
-    const count = () => new Promise<number>((resolve) => server.getConnections((_, connections) => resolve(connections)));
-    expect(await count()).toBe(1);
-    transport.destroy();
-    await expect.poll(count).toBe(0);
   });
 });
 

@@ -2,14 +2,15 @@ import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { type AddressInfo, connect, createServer, Socket } from "node:net";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import WebSocket, { WebSocketServer } from "ws";
+import type WebSocket from "ws";
+import { WebSocketServer } from "ws";
 import { createClient } from "../../src/client/index.js";
 import type { Transport } from "../../src/connection/transport.js";
 import { FramewireError } from "../../src/errors.js";
 import { DEFAULTS } from "../../src/options.js";
 import { createChaosProxy } from "../../src/testing/index.js";
 import { Doorstep } from "../../src/transport/doorstep.js";
-import { NodeWebSocketTransport } from "../../src/transport/websocket-node.js";
+import { connectNodeWebSocket, NodeWebSocketTransport } from "../../src/transport/websocket-node.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { HandClock } from "../helpers/hand-clock.js";
 import { RawPeer, seededFrame } from "../helpers/raw-peer.js";
@@ -32,31 +33,58 @@ describe("TCP keepalive", () => {
   });
 });
 
-describe("a server's WebSocket message", () => {
-  it.each([0, 1, 125, 126, 65_535, 65_536, 200_000])(
-    "of %d bytes arrives whole, with its header written in front of it or without room for one",
-    async (length) => {
-      const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
-      await once(server, "listening");
-      const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
-      const [[socket, request]] = (await Promise.all([once(server, "connection"), once(client, "open")])) as [
-        [WebSocket, IncomingMessage],
-        unknown,
-      ];
-      const transport = new NodeWebSocketTransport(socket, request.socket);
-      const memory = new Uint8Array(length + 20).map((_, index) => index * 7);
-      const sent = memory.slice(10, 10 + length);
-      const received: Buffer[] = [];
-      client.on("message", (message: Buffer) => received.push(message));
-      transport.write(memory.subarray(10, 10 + length), 10);
-      transport.write(sent);
-      transport.close(1000, "done");
-      await once(client, "close");
-      server.close();
-      expect(received.map((message) => Buffer.compare(message, sent))).toEqual([0, 0]);
-      expect([...memory.subarray(10 + length)]).toEqual([...new Uint8Array(10).map((_, index) => (10 + length + index) * 7)]);
-    },
-  );
+/** A WebSocket with a transport on each end, neither of them open. */
+async function webSocketPair() {
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1", perMessageDeflate: false });
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
+  const connection = once(server, "connection") as Promise<[WebSocket, IncomingMessage]>;
+  const url = new URL(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const options = { maxMessage: 1_000_000, tls: undefined, headers: undefined };
+  const client = await connectNodeWebSocket(url, [2], options, new AbortController().signal);
+  const [socket, request] = await connection;
+  return { client, server: new NodeWebSocketTransport(socket, request.socket) };
+}
+
+describe.each([
+  ["server", "client"],
+  ["client", "server"],
+] as const)("what a WebSocket's %s writes", (from, to) => {
+  it.each([0, 1, 125, 126, 65_535, 65_536, 200_000])("arrives whole, and is not changed in its memory: %d bytes", async (length) => {
+    const pair = await webSocketPair();
+    const expected = new Uint8Array(length + 20).map((_, index) => index * 7);
+    const memory = expected.slice();
+    const received: number[] = [];
+    const closed = new Promise((resolve) => {
+      const onData = (bytes: Uint8Array) => received.push(Buffer.compare(bytes, expected.subarray(10, 10 + length)));
+      pair[to].open({ onData, onAlive: () => {}, onDrain: () => {}, onClose: resolve });
+    });
+    pair[from].open({ onData: () => {}, onAlive: () => {}, onDrain: () => {}, onClose: () => {} });
+    pair[from].write(memory.subarray(10, 10 + length));
+    pair[from].write(memory.subarray(10, 10 + length));
+    pair[from].close(1000, "done");
+    expect(await closed).toBe(1000);
+    expect(received).toEqual([0, 0]);
+    expect(Buffer.compare(memory, expected)).toBe(0);
+  });
+
+  it("drains once the peer reads again", async () => {
+    const pair = await webSocketPair();
+    let read = 0;
+    let drained = 0;
+    pair[to].open({ onData: ({ length }) => void (read += length), onAlive: () => {}, onDrain: () => {}, onClose: () => {} });
+    pair[to].pause();
+    pair[from].open({ onData: () => {}, onAlive: () => {}, onDrain: () => drained++, onClose: () => {} });
+    const message = new Uint8Array(500_000);
+    let written = 0;
+    for (; pair[from].bufferedBytes === 0 || written < 100; written++) pair[from].write(message);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(drained).toBe(0);
+    pair[to].resume();
+    await expect.poll(() => read, { timeout: 10_000 }).toBe(written * message.length);
+    await expect.poll(() => [drained > 0, pair[from].bufferedBytes]).toEqual([true, 0]);
+    pair[from].destroy();
+  });
 });
 
 describe("a half-open socket", () => {
