@@ -11,8 +11,8 @@ let good: readonly Client[];
 
 beforeAll(async () => {
   const limits = {
-    handshakeTimeoutMs: 800,
-    frameTimeoutMs: 1100,
+    handshakeTimeoutMs: 2000,
+    frameTimeoutMs: 2500,
     closeTimeoutMs: 200,
     maxHandshakes: 40,
     maxFramesPerSecond: 5_000,

@@ -61,9 +61,10 @@ export async function startAttackedServer(options: ServerOptions = {}, { thinkMs
       const known = { identity: subject, subject };
       return subject === THINK ? sleep(thinkMs, known, { ref: false }) : known;
     },
-    authorize: ({ command, signal }) => {
-      if (command.cmd !== UNAUTHORIZED) return true;
-      return new Promise((resolve) => signal.addEventListener("abort", () => resolve(false)));
+    authorize: (context) => {
+      // A context makes its signal when it is asked for: not for every frame of a flood.
+      if (context.command.cmd !== UNAUTHORIZED) return true;
+      return new Promise((resolve) => context.signal.addEventListener("abort", () => resolve(false)));
     },
   });
   const unread = (_requests: unknown, { signal }: { signal: AbortSignal }) =>
