@@ -144,6 +144,9 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   #untilLook = 1;
   /** There while something that was received waits: for the next turn, or for the owner's decision. */
   #waiting: Waiting | undefined;
+  /** What follows when nothing waits any more: the transport is closed, or broke a rule. */
+  #afterTaken: (() => void) | undefined;
+  #closed = false;
   readonly #account: AccountKeeper | undefined;
   /** @internal Bytes that its account has counted for it; -1 when its socket is gone. */
   counted = 0;
@@ -475,6 +478,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
 
   /** Closes the socket in the way of its transport. A peer that does not play along cannot keep it open. */
   #closeTransport(closeCode: number, reason: string): void {
+    if (this.#closed) return;
     this.#timer = this.#clock.setTimer(this.#options.closeTimeoutMs, () => this.#transport.destroy());
     try {
       this.#transport.close(closeCode, cutText(reason, MAX_REASON));
@@ -493,6 +497,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     this.#cancelTimer();
     this.observer?.linkEnded(this, end);
     this.#owner.onEnd(this, end);
+    this.#taken();
   }
 
   // TransportReceiver
@@ -621,14 +626,36 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
 
   /** @internal */
   onViolation(message: string): void {
-    if (!this.holding) this.#waiting?.work(true);
-    this.fail("protocol-violation", message);
+    this.#onceTaken(() => this.fail("protocol-violation", message));
   }
 
   /** @internal */
   onClose(closeCode: number, reason: string, error?: Error): void {
-    if (!this.holding) this.#waiting?.work(true);
+    this.#closed = true;
     this.#timer?.cancel();
+    this.#onceTaken(() => this.#gone(closeCode, reason, error));
+  }
+
+  /** Runs `then` when everything received before is taken, in turns as ever: a peer that leaves must not get more time than one that stays. */
+  #onceTaken(then: () => void): void {
+    if (this.#waiting === undefined || this.holding) return then();
+    const earlier = this.#afterTaken;
+    this.#afterTaken =
+      earlier === undefined
+        ? then
+        : () => {
+            earlier();
+            then();
+          };
+  }
+
+  #taken(): void {
+    const then = this.#afterTaken;
+    this.#afterTaken = undefined;
+    then?.();
+  }
+
+  #gone(closeCode: number, reason: string, error?: Error): void {
     try {
       this.#end(error === undefined ? { closeCode, reason } : { closeCode, reason, error });
     } catch (fault) {
@@ -695,6 +722,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     this.#waiting = undefined;
     this.#account?.linkChanged(this);
     this.#resumeFrom(PAUSED_FOR_OTHERS);
+    this.#taken();
   }
 
   #pauseFor(reason: number): void {

@@ -45,7 +45,6 @@ export class Waiting {
   #again: Uint8Array | undefined;
   #memory = 0;
   #gone = false;
-  #busy = false;
 
   constructor(taker: TurnTaker, turns: Turns) {
     this.#taker = taker;
@@ -78,11 +77,8 @@ export class Waiting {
     if (!this.#gone) this.#turns.queue(this);
   }
 
-  /** Takes what waits, all of it or until the turn is over. */
-  work(all: boolean): void {
-    // The peer may go while one of its frames is worked on.
-    if (this.#busy) return;
-    this.#busy = true;
+  /** Takes what waits until the turn is over. */
+  #work(): void {
     const again = this.#again;
     if (again !== undefined && !this.#taker.holding) {
       this.#again = undefined;
@@ -98,18 +94,17 @@ export class Waiting {
         this.#memory -= chunk.length + CHUNK_MEMORY;
         this.#chunks.shift();
         this.#taken = 0;
-      } else if (!all) {
+      } else {
         break;
       }
     }
-    this.#busy = false;
   }
 
   /** The turn has come. */
   goOn(): void {
     if (this.#gone || this.#taker.holding) return;
     this.#taker.turnBegins();
-    this.work(false);
+    this.#work();
     if (this.#taker.holding) return;
     if (this.#chunks.length > 0) this.#turns.queue(this);
     else if (!this.#gone) this.#taker.turnEnds();

@@ -125,10 +125,18 @@ describe("a peer that keeps this side busy", () => {
     bench.receive(frames(100));
     expect(bench.frames.length).toBeLessThan(100);
     leave(bench);
+    // In turns as before: what one chunk asks for may take long.
+    expect(bench.frames.length).toBeLessThan(50);
+    expect(bench.end).toBeUndefined();
+    let longest = 0;
+    while (bench.end === undefined) {
+      const before = bench.frames.length;
+      clock.round();
+      longest = Math.max(longest, bench.frames.length - before);
+    }
     expect(bench.frames).toEqual(numbers(100));
-    expect(bench.end).toBeDefined();
-    clock.round();
-    expect([bench.frames.length, turns.held]).toEqual([100, 0]);
+    expect(longest).toBeLessThan(50);
+    expect(turns.held).toBe(0);
   });
 
   it("and is thrown out is not worked for any longer, and nothing of it is kept", () => {
@@ -228,9 +236,10 @@ describe("of a crowd of newcomers that speak up together", () => {
     for (const bench of benches) speak(bench, 0);
     benches[5]?.transport.receiver.onClose(1000, "");
     benches[6]?.link.destroy("enough");
-    expect(benches.map((bench) => bench.frames.length)).toEqual([2, 2, 2, 2, 2, 2, 0]);
     for (let round = 0; round < 3; round++) clock.round();
-    expect([benches[6]?.frames.length, turns.held]).toEqual([0, 0]);
+    expect(benches.map((bench) => bench.frames.length)).toEqual([2, 2, 2, 2, 2, 2, 0]);
+    expect(benches[5]?.end).toBeDefined();
+    expect(turns.held).toBe(0);
   });
 });
 
