@@ -137,6 +137,31 @@ export interface ReconnectOptions {
   readonly maxSpreadMs?: number;
 }
 
+/** The names of a {@link PeerDescription}. */
+export const PEER_NAMES = { name: 0, version: 0, platform: 0 } satisfies Record<keyof PeerDescription, 0>;
+
+/** Names that something has: what is looked up in, and shown to whoever asks for another. */
+export type Names = Readonly<Record<string, unknown>>;
+
+/** What is said of the names that are right. Pages say nothing: see connection/nearest.ts. */
+let advise: (wrong: string, right: readonly string[]) => string = () => "";
+
+export function provideAdvice(provided: typeof advise): void {
+  advise = provided;
+}
+
+/** @throws FramewireError `invalid-option` if `given` has an option that `known` has not */
+export function checkNames(whose: string, given: object, known: Names): void {
+  for (const name in given) {
+    if (!Object.hasOwn(known, name) && (given as Names)[name] !== undefined) unknownName("option", whose, name, known);
+  }
+}
+
+/** @throws FramewireError `invalid-option` */
+export function unknownName(kind: "option" | "event", whose: string, name: string, known: Names): never {
+  throw new FramewireError("invalid-option", `${whose} has no ${kind} ${name}${advise(name, Object.keys(known))}`);
+}
+
 /** The defaults of both ends of a connection. */
 export const CONNECTION_DEFAULTS = {
   magic: 0x7eddfcf5,
@@ -168,7 +193,8 @@ export const CONNECTION_DEFAULTS = {
   timeoutMs: 30_000,
 } as const;
 
-const SERVER_DEFAULTS = {
+/** The defaults of a server's limits. */
+export const SERVER_DEFAULTS = {
   maxConnections: 20_000,
   maxConnectionsPerAddress: 1024,
   maxHandshakes: 4096,
@@ -228,6 +254,7 @@ export function resolveServerOptions<O extends ConnectionOptions & ServerLimits>
 
 /** Reconnect options from what was given and the defaults. @throws FramewireError `invalid-option`. */
 export function resolveReconnectOptions(given: ReconnectOptions): ResolvedReconnectOptions {
+  checkNames("reconnect", given, RECONNECT_DEFAULTS);
   return resolveOptions(RECONNECT_DEFAULTS, given);
 }
 

@@ -7,12 +7,12 @@ import { Connection } from "../connection/connection.js";
 import type { CallContext } from "../connection/context.js";
 import type { InputOf, MessageCodec, OutputOf, ServiceClient, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
 import { Dispatcher, type Middleware } from "../connection/dispatcher.js";
-import { Emitter } from "../connection/emitter.js";
-import type { FrameEvent, GapEvent } from "../connection/events.js";
+import { checkListener, Emitter } from "../connection/emitter.js";
+import { CONNECTION_EVENTS, type FrameEvent, type GapEvent } from "../connection/events.js";
 import { type FailureEvent, handled } from "../connection/guard.js";
 import { type BareHandler, handleCommand, implementService, serviceClient } from "../connection/registration.js";
 import { FramewireError } from "../errors.js";
-import { resolveConnectionOptions, resolveReconnectOptions } from "../options.js";
+import { CONNECTION_DEFAULTS, checkNames, PEER_NAMES, resolveConnectionOptions, resolveReconnectOptions } from "../options.js";
 import type { ClientOptions, Connector } from "./client-options.js";
 import { Dialer } from "./dialer.js";
 import { endingOfLink } from "./ending.js";
@@ -34,6 +34,24 @@ export interface ClientEvents {
   goaway: [{ readonly reason: string; readonly reconnectSpreadMs: number }];
 }
 
+const CLIENT_EVENTS = { ...CONNECTION_EVENTS, state: 0 } satisfies Record<keyof ClientEvents, 0>;
+
+/** Those without a number for a default. */
+const CLIENT_OPTIONS = {
+  ...CONNECTION_DEFAULTS,
+  peer: 0,
+  credentials: 0,
+  reconnect: 0,
+  version: 0,
+  outbox: 0,
+  signal: 0,
+  tls: 0,
+  headers: 0,
+  connector: 0,
+  clock: 0,
+  random: 0,
+} satisfies Record<keyof ClientOptions, unknown>;
+
 /** The context of a client's handlers. */
 export type ClientContext = CallContext<Client>;
 
@@ -50,6 +68,8 @@ export class Client {
 
   /** @throws FramewireError `invalid-option` */
   constructor(url: string | URL, options: ClientOptions & { readonly connector: Connector }) {
+    checkNames("createClient", options, CLIENT_OPTIONS);
+    if (options.peer !== undefined) checkNames("peer", options.peer, PEER_NAMES);
     const resolved = resolveConnectionOptions(options);
     const { clock = systemClock, random = Math.random, reconnect = {}, connector, version, outbox } = options;
     this.#outbox = outbox;
@@ -94,6 +114,7 @@ export class Client {
   /** Listens to an event; the function returned ends that. */
   on<E extends keyof ClientEvents>(event: E, listener: (...args: ClientEvents[E]) => void): () => void {
     const { events } = this.#connection;
+    checkListener("a client", event, listener, CLIENT_EVENTS);
     return event === "state" ? this.#events.on(event, listener as never) : events.on(event as Exclude<E, "state">, listener as never);
   }
 
@@ -117,7 +138,7 @@ export class Client {
     handler: BareHandler<C, R, ClientContext>,
     options: { readonly reply?: R } = {},
   ): void {
-    handleCommand(this.#dispatcher, cmd, codec, handler, options.reply);
+    handleCommand(this.#dispatcher, cmd, codec, handler, options);
   }
 
   /** Puts code around every call that this client serves; the first added is the outermost. */

@@ -3,6 +3,7 @@
 import type { ConnectionOptions as TlsConnectionOptions } from "node:tls";
 import { useFastKeeping } from "../connection/fast.js";
 import { handled } from "../connection/guard.js";
+import { useNearestNames } from "../connection/nearest.js";
 import { redactedUrl } from "../connection/redacted-url.js";
 import { FramewireError } from "../errors.js";
 import { Client } from "./client.js";
@@ -55,6 +56,7 @@ const connectNode: Connector = async (url, settings, signal) => {
 /** A client of the server at `url` (`ws://`, `wss://`, `tcp://`, `tls://`); `connect` opens it. @throws FramewireError `invalid-option` */
 export function createClient(url: string | URL, options: ClientOptions = {}): Client {
   useFastKeeping();
+  useNearestNames();
   if (options.connector !== undefined) handled(loadInPlace());
   return new Client(url, { connector: connectNode, ...options });
 }

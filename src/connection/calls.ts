@@ -3,6 +3,7 @@
 import type { FrameView } from "../codec/index.js";
 import { type CallErrorCode, codeOfStatus, FramewireError } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
+import { checkNames } from "../options.js";
 import type { Command } from "./commands.js";
 import type { CallContext } from "./context.js";
 import { Credit } from "./control-messages.js";
@@ -24,7 +25,7 @@ import type { AwaitsReply } from "./v1-exchange.js";
 export interface CallOptions {
   /** Aborting it cancels the call; a signal that is aborted already sends nothing. */
   readonly signal?: AbortSignal;
-  /** Longest time the call may take, waiting for a connection included; 0 = no limit. Default: the connection's `timeoutMs` for calls with one reply, no limit for streams. */
+  /** Longest time the call may take, waiting for a connection included; Infinity or 0 = no limit. Default: the connection's `timeoutMs` for calls with one reply, no limit for streams. */
   readonly timeoutMs?: number;
   /** Sent along with the request. */
   readonly metadata?: Readonly<Record<string, string>>;
@@ -34,6 +35,35 @@ export interface CallOptions {
   readonly parent?: CallContext;
   /** Given the metadata of the reply. */
   readonly onMetadata?: (metadata: Readonly<Record<string, string>>) => void;
+}
+
+const CALL_OPTIONS = {
+  signal: 0,
+  timeoutMs: 0,
+  metadata: 0,
+  trace: 0,
+  parent: 0,
+  onMetadata: 0,
+  reply: 0,
+} satisfies Record<keyof CallOptions | "reply", 0>;
+
+const MAX_TIMEOUT_MS = 0x7fff_ffff;
+
+/** @throws FramewireError `invalid-option` */
+export function checkCallOptions(options: CallOptions, command: Command): void {
+  checkNames(command.name, options, CALL_OPTIONS);
+  const { timeoutMs, trace } = options;
+  const timely = timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY || (timeoutMs >= 0 && timeoutMs <= MAX_TIMEOUT_MS);
+  if (!timely || (timeoutMs !== undefined && typeof timeoutMs !== "number")) wrong(command, "timeoutMs", timeoutMs);
+  if (trace !== undefined && typeof trace !== "string") wrong(command, "trace", trace);
+}
+
+function wrong(command: Command, name: string, value: unknown): never {
+  const wanted = name === "trace" ? "text" : `a number from 0 to ${MAX_TIMEOUT_MS}, or Infinity`;
+  throw new FramewireError(
+    "invalid-option",
+    `${command.name}: ${name} is ${typeof value === "string" ? JSON.stringify(value) : String(value)}; it must be ${wanted}`,
+  );
 }
 
 /** A call that has not settled. Each kind of method says what becomes of its outcome. */
@@ -270,6 +300,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
     const { command, options } = call;
     const { requestStream, responseStream } = command;
     const { parent } = options;
+    checkCallOptions(options, command);
     if (options.signal !== undefined || parent !== undefined) {
       const ended = [options.signal, parent?.signal].find((signal) => signal?.aborted === true);
       if (ended !== undefined) return call.fail(cancelled(command, ended.reason));

@@ -44,6 +44,7 @@ const commandOfMethod = new WeakMap<MethodDefinition, Command>();
 export function methodCommand(service: string, method: MethodDefinition): Command {
   const known = commandOfMethod.get(method);
   if (known !== undefined) return known;
+  if (method?.requestType === undefined) throw new FramewireError("invalid-option", "this is no method of a generated service");
   const name = service === "" ? method.name : `${service}/${method.name}`;
   const bytes = method.options._unknownFields?.[COMMAND_OPTION_TAG]?.at(-1);
   if (bytes === undefined) {
@@ -66,16 +67,32 @@ export function methodCommand(service: string, method: MethodDefinition): Comman
   return command;
 }
 
+/** The command of a method whose messages are sent by themselves. @throws FramewireError `invalid-option` if the method has streams */
+export function messageCommand(method: MethodDefinition): Command {
+  const command = methodCommand("", method);
+  if (!command.requestStream && !command.responseStream) return command;
+  throw new FramewireError("invalid-option", `${command.name} has streams and cannot be sent as a message; call it through service(…)`);
+}
+
 /** A command without a method: a number and the codec of its message. */
 export function bareCommand(cmd: number, request: MessageCodec, response: MessageCodec, oneWay: boolean): Command {
   const name = cmdName(cmd);
   checkCmd(cmd, name);
+  checkCodec(request, name);
+  if (response !== request) checkCodec(response, name);
   return { cmd, name, reliable: true, slowConsumer: "close", oneWay, requestStream: false, responseStream: false, request, response };
 }
 
 /** How a command without a name is shown. */
 export function cmdName(cmd: number): string {
+  if (typeof cmd !== "number") return String(cmd);
   return cmd < 0 ? String(cmd) : `0x${cmd.toString(16).padStart(4, "0")}`;
+}
+
+function checkCodec(codec: unknown, name: string): void {
+  const { encode, decode } = (codec ?? {}) as Partial<MessageCodec>;
+  if (typeof encode === "function" && typeof decode === "function") return;
+  throw new FramewireError("invalid-option", `${name}: the codec has no ${typeof encode === "function" ? "decode" : "encode"}`);
 }
 
 function checkCmd(cmd: number, name: string): number {

@@ -9,7 +9,7 @@ import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import { type AccountKeeper, SESSION_MEMORY } from "./account.js";
 import type { Caller } from "./caller.js";
-import { type CallOptions, CallTable } from "./calls.js";
+import { type CallOptions, CallTable, checkCallOptions } from "./calls.js";
 import type { Clock } from "./clock.js";
 import { type Command, cmdName } from "./commands.js";
 import { ReceivedSequence, type ReplayBuffer, type SequenceRange } from "./delivery.js";
@@ -208,6 +208,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
    * `undefined`: it is out already.
    */
   send(command: Command, message: unknown, options: CallOptions = {}): Promise<void> | undefined {
+    checkCallOptions(options, command);
     const frame = new Outgoing(command.cmd, undefined, undefined, command.reliable);
     frame.codec = command.request;
     frame.message = message;

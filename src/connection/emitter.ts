@@ -1,4 +1,6 @@
 /** Typed events, the same on connections, servers and clients. */
+import { FramewireError } from "../errors.js";
+import { type Names, unknownName } from "../options.js";
 import { type FailureEvent, pending, printFailure } from "./guard.js";
 
 type Listener<A extends readonly unknown[]> = (...args: A) => void;
@@ -8,6 +10,12 @@ export interface EventSink<Events extends { [E in keyof Events]: readonly unknow
   /** Whether it does anything with this event. */
   wants(event: keyof Events): boolean;
   heard<E extends keyof Events>(event: E, ...args: Events[E]): void;
+}
+
+/** @throws FramewireError `invalid-option` if there is no such event, or nothing to call */
+export function checkListener(whose: string, event: string, listener: unknown, known: Names): void {
+  if (!Object.hasOwn(known, event)) unknownName("event", whose, String(event), known);
+  if (typeof listener !== "function") throw new FramewireError("invalid-option", `the listener for ${event} is no function`);
 }
 
 /**

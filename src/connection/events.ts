@@ -35,6 +35,20 @@ export interface DropEvent {
   readonly policy: Exclude<SlowConsumerPolicy, "close">;
 }
 
+/** The names of its events. */
+export const CONNECTION_EVENTS = {
+  frame: 0,
+  damage: 0,
+  gap: 0,
+  failure: 0,
+  drop: 0,
+  queued: 0,
+  limit: 0,
+  detach: 0,
+  goaway: 0,
+  close: 0,
+} as const satisfies Record<keyof ConnectionEvents, 0>;
+
 /** What a connection tells its owner. */
 export interface ConnectionEvents {
   /** Every frame of the application, and every frame received, while anybody listens. */

@@ -1,8 +1,9 @@
 /** From generated definitions and bare numbers to handlers and typed clients: the same for servers and clients. */
 import { FramewireError } from "../errors.js";
+import { checkNames } from "../options.js";
 import type { Caller } from "./caller.js";
 import type { CallOptions } from "./calls.js";
-import { bareCommand, type Command, type Handler, methodCommand } from "./commands.js";
+import { bareCommand, type Command, cmdName, type Handler, methodCommand } from "./commands.js";
 import type { CallContext } from "./context.js";
 import type { Awaitable, InputOf, MessageCodec, OutputOf, ServiceClient, ServiceDefinition, ServiceImplementation } from "./definition.js";
 import type { Dispatcher } from "./dispatcher.js";
@@ -57,14 +58,19 @@ function handlerOf(implementation: object, name: string): unknown {
   return undefined;
 }
 
+const HANDLE_OPTIONS = { reply: 0 };
+
 /** Serves a bare command. The reply is encoded with `reply`, by default with the codec of the message. @throws FramewireError */
 export function handleCommand(
   dispatcher: Dispatcher,
   cmd: number,
   codec: MessageCodec,
   handler: (...args: never[]) => unknown,
-  reply = codec,
+  options: { readonly reply?: MessageCodec },
 ): void {
+  checkNames("handle", options, HANDLE_OPTIONS);
+  const { reply = codec } = options;
+  if (typeof handler !== "function") throw new FramewireError("invalid-option", `the handler of ${cmdName(cmd)} is no function`);
   dispatcher.registry.add(bareCommand(cmd, codec, reply, false), handler as Handler["run"]);
 }
 

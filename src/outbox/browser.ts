@@ -1,6 +1,6 @@
 /** `framewire/outbox` in browsers and workers: sends that a reload or crash does not lose, in IndexedDB. Needs the package `idb`. */
 import { IndexedDbStorage } from "./indexed-db-storage.js";
-import type { OutboxOptions } from "./open.js";
+import { durabilityOf, type OutboxOptions } from "./open.js";
 import { Outbox } from "./outbox.js";
 
 export type { Durability, OutboxOptions } from "./open.js";
@@ -12,6 +12,6 @@ export type { OutboxContents, OutboxFrame, OutboxSession, OutboxStorage } from "
  * open; one that was reloaded waits for the page before it to let go. Rejects with `outbox-failed` if another page
  * has it, or where there is no IndexedDB or no Web Locks (they need a secure context).
  */
-export function openOutbox(name: string, { durability = "power" }: OutboxOptions = {}): Promise<Outbox> {
-  return Outbox.over(new IndexedDbStorage(name, durability));
+export async function openOutbox(name: string, options: OutboxOptions = {}): Promise<Outbox> {
+  return Outbox.over(new IndexedDbStorage(name, durabilityOf(options)));
 }

@@ -1,6 +1,6 @@
 /** `framewire/outbox` on Node: sends that a crash does not lose, in a file. */
 import { FileStorage } from "./file-storage.js";
-import type { OutboxOptions } from "./open.js";
+import { durabilityOf, type OutboxOptions } from "./open.js";
 import { Outbox } from "./outbox.js";
 
 export type { Durability, OutboxOptions } from "./open.js";
@@ -13,6 +13,6 @@ export type { OutboxContents, OutboxFrame, OutboxSession, OutboxStorage } from "
  * `outbox-failed` if another process has it open, or it cannot be read or written. Where a process of another container
  * held it, opening takes up to 10 s. On a full disk an outbox that holds sends opens, and takes no new ones.
  */
-export function openOutbox(name: string, { durability = "power" }: OutboxOptions = {}): Promise<Outbox> {
-  return Outbox.over(new FileStorage(name, durability));
+export async function openOutbox(name: string, options: OutboxOptions = {}): Promise<Outbox> {
+  return Outbox.over(new FileStorage(name, durabilityOf(options)));
 }

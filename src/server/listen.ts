@@ -9,7 +9,7 @@ import { atOnce, type FailureEvent, handled } from "../connection/guard.js";
 import { protocolNames } from "../connection/handshake.js";
 import type { Transport } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
-import type { ResolvedConnectionOptions } from "../options.js";
+import { checkNames, type ResolvedConnectionOptions } from "../options.js";
 import { refuseUpgrade } from "../transport/refuse-upgrade.js";
 import { TcpTransport } from "../transport/tcp.js";
 import { NodeWebSocketTransport, socketSettings } from "../transport/websocket-node.js";
@@ -52,6 +52,12 @@ export interface ListenOptions {
     readonly tls?: TlsOptions;
   };
 }
+
+/** The names of these options. */
+const LISTENERS = {
+  ws: { port: 0, host: 0, path: 0, protocol: 0, server: 0, tls: 0 } satisfies Record<keyof NonNullable<ListenOptions["ws"]>, 0>,
+  tcp: { port: 0, host: 0, protocol: 0, tls: 0 } satisfies Record<keyof NonNullable<ListenOptions["tcp"]>, 0>,
+};
 
 /** One open address. */
 export interface ListenAddress {
@@ -108,7 +114,11 @@ export class Listeners {
   }
 
   /** Opens all addresses or none. */
-  async listen({ ws, tcp }: ListenOptions): Promise<ListenAddresses> {
+  async listen(options: ListenOptions): Promise<ListenAddresses> {
+    const { ws, tcp } = options;
+    checkNames("listen", options, LISTENERS);
+    if (ws !== undefined) checkNames("listen.ws", ws, LISTENERS.ws);
+    if (tcp !== undefined) checkNames("listen.tcp", tcp, LISTENERS.tcp);
     this.#checkProtocol("ws", ws?.protocol);
     this.#checkProtocol("tcp", tcp?.protocol);
     const before = this.#closers.length;

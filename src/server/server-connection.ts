@@ -1,9 +1,10 @@
 /** One client, as a server's handlers see it. */
 import type { CallOptions } from "../connection/calls.js";
-import { bareCommand, methodCommand } from "../connection/commands.js";
+import { bareCommand, messageCommand } from "../connection/commands.js";
 import type { Connection } from "../connection/connection.js";
 import type { InputOf, MessageCodec, MethodDefinition, OutputOf, ServiceClient, ServiceDefinition } from "../connection/definition.js";
-import type { ConnectionEvents } from "../connection/events.js";
+import { checkListener } from "../connection/emitter.js";
+import { CONNECTION_EVENTS, type ConnectionEvents } from "../connection/events.js";
 import { handled } from "../connection/guard.js";
 import { serviceClient } from "../connection/registration.js";
 import type { TransportInfo } from "../connection/transport.js";
@@ -113,7 +114,7 @@ export class ServerConnection {
       const codec = codecOrMessage as MessageCodec;
       await this.#bound().send(bareCommand(target, codec, codec, true), message);
     } else {
-      await this.#bound().send(methodCommand("", target), codecOrMessage);
+      await this.#bound().send(messageCommand(target), codecOrMessage);
     }
   }
 
@@ -134,6 +135,7 @@ export class ServerConnection {
 
   /** Listens to `close`, `gap` and the other events of a connection; the function returned ends that. */
   on<E extends keyof ConnectionEvents>(event: E, listener: (...args: ConnectionEvents[E]) => void): () => void {
+    checkListener("a connection", event, listener, CONNECTION_EVENTS);
     return this.#bound().events.on(event, listener);
   }
 

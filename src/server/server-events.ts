@@ -34,6 +34,18 @@ export interface ServerFailureEvent extends FailureEvent {
   readonly connection?: ServerConnection;
 }
 
+/** The names of a server's events. */
+export const SERVER_EVENTS = {
+  connection: 0,
+  disconnection: 0,
+  eviction: 0,
+  refused: 0,
+  limit: 0,
+  drop: 0,
+  failure: 0,
+  frame: 0,
+} as const satisfies Record<keyof ServerEvents, 0>;
+
 /** What a server tells. */
 export interface ServerEvents {
   /** A client is connected and its session new. */

@@ -4,7 +4,7 @@ import type { Clock } from "../connection/clock.js";
 import type { CallContext } from "../connection/context.js";
 import type { Awaitable } from "../connection/definition.js";
 import type { TransportInfo } from "../connection/transport.js";
-import type { ConnectionOptions, PeerDescription, ServerLimits } from "../options.js";
+import { CONNECTION_DEFAULTS, type ConnectionOptions, type PeerDescription, SERVER_DEFAULTS, type ServerLimits } from "../options.js";
 import type { UpgradeRequest } from "./accept.js";
 import type { Authentication, SameIdentity } from "./authentication.js";
 import type { PageOptions } from "./origin.js";
@@ -12,6 +12,21 @@ import type { ServerConnection } from "./server-connection.js";
 
 /** The context of a server's handlers. */
 export type ServerContext = CallContext<ServerConnection>;
+
+/** Every option of a server. */
+export const SERVER_OPTIONS = {
+  ...CONNECTION_DEFAULTS,
+  ...SERVER_DEFAULTS,
+  peer: 0,
+  allowedOrigins: 0,
+  allowedHosts: 0,
+  authenticate: 0,
+  sameIdentity: 0,
+  authorize: 0,
+  clientAddress: 0,
+  minVersion: 0,
+  clock: 0,
+} satisfies Record<keyof ServerOptions, unknown>;
 
 /** What an `authenticate` hook gets to decide by. */
 export interface AuthenticationRequest {

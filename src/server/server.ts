@@ -3,11 +3,11 @@
 import { Broadcast } from "../connection/broadcast.js";
 import { type Clock, systemClock } from "../connection/clock.js";
 import { CodecPool } from "../connection/codec-pool.js";
-import { type Command, methodCommand } from "../connection/commands.js";
+import { type Command, messageCommand } from "../connection/commands.js";
 import { Connection } from "../connection/connection.js";
 import type { InputOf, MessageCodec, MethodDefinition, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
 import { Dispatcher, type Middleware } from "../connection/dispatcher.js";
-import { Emitter } from "../connection/emitter.js";
+import { checkListener, Emitter } from "../connection/emitter.js";
 import { Entrance } from "../connection/entrance.js";
 import type { ConnectionEvents } from "../connection/events.js";
 import { useFastKeeping } from "../connection/fast.js";
@@ -15,6 +15,7 @@ import { type FailureEvent, handled, pending } from "../connection/guard.js";
 import { agreedLimits, ownLimits, sendWelcome, versionOneAgreement, WIRE_VERSION } from "../connection/handshake.js";
 import { useInPlace } from "../connection/in-place.js";
 import type { Link, LinkEnd, LinkObserver } from "../connection/link.js";
+import { useNearestNames } from "../connection/nearest.js";
 import { rateLimits } from "../connection/rate-limit.js";
 import { type BareHandler, handleCommand, implementService } from "../connection/registration.js";
 import { TimerQueue } from "../connection/timer-queue.js";
@@ -22,7 +23,7 @@ import type { Transport, TransportInfo } from "../connection/transport.js";
 import { Turns } from "../connection/turns.js";
 import { closeCodeOf, type ErrorCode, FramewireError } from "../errors.js";
 import type { Hello, ResumeRequest, Welcome } from "../gen/framewire/v1/session.js";
-import { type PeerDescription, type ResolvedServerOptions, resolveServerOptions } from "../options.js";
+import { checkNames, PEER_NAMES, type PeerDescription, type ResolvedServerOptions, resolveServerOptions } from "../options.js";
 import { Acceptance, type AcceptTarget, type Arrival, crowded, type LinkSettings, mayBeTold, type UpgradeRequest } from "./accept.js";
 import { Admission } from "./admission.js";
 import { type Authentication, checkAuthentication, ResumeRule } from "./authentication.js";
@@ -32,8 +33,8 @@ import { newSession, type Resumption, resume } from "./resume.js";
 import { Rooms } from "./rooms.js";
 import { ServerAccount } from "./server-account.js";
 import { connectionOf, ServerConnection } from "./server-connection.js";
-import type { ServerEvents } from "./server-events.js";
-import type { AuthenticationRequest, ServerContext, ServerOptions } from "./server-options.js";
+import { SERVER_EVENTS, type ServerEvents } from "./server-events.js";
+import { type AuthenticationRequest, SERVER_OPTIONS, type ServerContext, type ServerOptions } from "./server-options.js";
 import { ServerSession, type SessionHost } from "./server-session.js";
 import { MemorySessionStore, type SessionCounts, type SessionDrop, type SessionStore } from "./sessions.js";
 import type { TlsReload } from "./tls.js";
@@ -41,12 +42,15 @@ import { WaitingRoom } from "./waiting-room.js";
 
 useInPlace();
 useFastKeeping();
+useNearestNames();
 
 /** Sends to many. */
 export interface Broadcaster {
   /** Sends a one-way message to each member; it is encoded once. */
   send<M extends MethodDefinition>(method: M, message: InputOf<M["requestType"]>): void;
 }
+
+const CLOSE_OPTIONS = { drainMs: 0, reconnectSpreadMs: 0 };
 
 const CLOSING = "the server is closing";
 const GOING_AWAY = closeCodeOf("going-away");
@@ -88,6 +92,8 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
 
   /** @throws FramewireError `invalid-option` */
   constructor(options: ServerOptions = {}) {
+    checkNames("createServer", options, SERVER_OPTIONS);
+    if (options.peer !== undefined) checkNames("peer", options.peer, PEER_NAMES);
     const resolved = resolveServerOptions(options);
     const timers = options.clock === undefined ? new TimerQueue(systemClock) : undefined;
     const clock = options.clock ?? (timers as Clock);
@@ -138,7 +144,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
     handler: BareHandler<C, R, ServerContext>,
     options: { readonly reply?: R } = {},
   ): void {
-    handleCommand(this.#dispatcher, cmd, codec, handler, options.reply);
+    handleCommand(this.#dispatcher, cmd, codec, handler, options);
   }
 
   /** Puts code around every call; the first added is the outermost. */
@@ -148,6 +154,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
 
   /** Listens to an event; the function returned ends that. */
   on<E extends keyof ServerEvents>(event: E, listener: (...args: ServerEvents[E]) => void): () => void {
+    checkListener("a server", event, listener, SERVER_EVENTS);
     return this.#events.on(event, listener);
   }
 
@@ -204,14 +211,14 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
 
   /** Sends a one-way message to every client; it is encoded once. */
   broadcast<M extends MethodDefinition>(method: M, message: InputOf<M["requestType"]>): void {
-    this.#sendAll(this.#live.keys(), methodCommand("", method), message);
+    this.#sendAll(this.#live.keys(), messageCommand(method), message);
   }
 
   /** Sends to the members of a room. */
   to(room: string): Broadcaster {
     return {
       send: (method, message) => {
-        this.#sendAll([...this.#rooms.members(room)].map(connectionOf), methodCommand("", method), message);
+        this.#sendAll([...this.#rooms.members(room)].map(connectionOf), messageCommand(method), message);
       },
     };
   }
@@ -222,7 +229,9 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
    * callers know that nothing was done; messages are still handled. The clients spread their reconnects over
    * `reconnectSpreadMs`, by default as long as the drain.
    */
-  async close({ drainMs = 0, reconnectSpreadMs = drainMs }: { drainMs?: number; reconnectSpreadMs?: number } = {}): Promise<void> {
+  async close(options: { drainMs?: number; reconnectSpreadMs?: number } = {}): Promise<void> {
+    checkNames("close", options, CLOSE_OPTIONS);
+    const { drainMs = 0, reconnectSpreadMs = drainMs } = options;
     this.#closing = true;
     const closed = handled(this.#listeners.close());
     for (const newcomer of this.#room) if (newcomer instanceof Acceptance) newcomer.refuse(closing());
