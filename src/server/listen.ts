@@ -14,6 +14,7 @@ import { refuseUpgrade } from "../transport/refuse-upgrade.js";
 import { TcpTransport } from "../transport/tcp.js";
 import { NodeWebSocketTransport, socketSettings } from "../transport/websocket-node.js";
 import type { Arrival, UpgradeRequest } from "./accept.js";
+import { clientAddressOf } from "./client-address.js";
 import { isLoopback, type PageOptions, PageRules } from "./origin.js";
 import { PendingSockets, type PendingSocketsHost } from "./pending-sockets.js";
 import { TlsListeners, type TlsReload } from "./tls.js";
@@ -230,13 +231,13 @@ export class Listeners {
   }
 
   /** The address of a WebSocket client, or why it is refused: the `clientAddress` hook has failed. */
-  #clientOf(upgrade: UpgradeRequest): { readonly address?: string; readonly refusal?: FramewireError } {
+  #clientOf(upgrade: UpgradeRequest): { readonly address?: string | undefined; readonly refusal?: FramewireError } {
     const { clientAddress } = this.#options;
     if (clientAddress === undefined) return {};
     try {
       const address = atOnce(() => clientAddress(upgrade));
       if (address === undefined) return {};
-      if (typeof address === "string") return { address };
+      if (typeof address === "string") return { address: clientAddressOf(address) };
       throw new TypeError(`it returned a value of the type ${typeof address}; it must return a string or undefined`);
     } catch (error) {
       this.#target.failed({ hook: "clientAddress", error });

@@ -62,8 +62,8 @@ export interface ServerOptions extends ConnectionOptions, ServerLimits, PageOpti
   // biome-ignore lint/suspicious/noConfusingVoidType: a hook without a return statement
   readonly authorize?: (context: ServerContext) => Awaitable<boolean | void>;
   /**
-   * The address of a WebSocket client behind a proxy, from what the proxy wrote into the upgrade's headers; `undefined`
-   * = the socket's. Headers can be forged where there is no proxy that overwrites them.
+   * The address of a WebSocket client behind a proxy, from what the proxy wrote into the upgrade's headers: an address with
+   * or without port, or a whole `X-Forwarded-For`, of which the last entry counts. `undefined` or empty = the socket's. Headers can be forged where there is no proxy that overwrites them.
    */
   readonly clientAddress?: (upgrade: UpgradeRequest) => string | undefined;
   /** Oldest wire version served. Default 1. */
