@@ -1,77 +1,74 @@
 /**
- * The one error class, its closed union of codes, and the one table that says what each code means to a
+ * The one error class, its closed union of codes, and the lists that say what each code means to a
  * call (google.rpc.Code), to a connection (WebSocket close code) and to a client that could try again.
  */
 
-interface CodeFacts {
-  /** google.rpc.Code, for codes that a call can fail with. */
-  readonly status?: number;
-  /** WebSocket close code, for codes that end a connection. 4400–4499: do not retry. 4500–4599: retry. */
-  readonly close?: number;
-}
+/**
+ * What calls fail with, from google.rpc.Code 1 on in its order:
+ * https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto
+ */
+const CALL_CODES = [
+  "cancelled",
+  "unknown",
+  "invalid-argument",
+  "deadline-exceeded",
+  "not-found",
+  "already-exists",
+  "permission-denied",
+  "resource-exhausted",
+  "failed-precondition",
+  "aborted",
+  "out-of-range",
+  "unimplemented",
+  "internal",
+  "unavailable",
+  "data-loss",
+  "unauthenticated",
+] as const;
 
-const FACTS = {
-  // Call failures: google.rpc.Code, https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto
-  cancelled: { status: 1 },
-  unknown: { status: 2 },
-  "invalid-argument": { status: 3 },
-  "deadline-exceeded": { status: 4 },
-  "not-found": { status: 5 },
-  "already-exists": { status: 6 },
-  "permission-denied": { status: 7 },
-  "resource-exhausted": { status: 8 },
-  "failed-precondition": { status: 9 },
-  aborted: { status: 10 },
-  "out-of-range": { status: 11 },
-  unimplemented: { status: 12 },
-  internal: { status: 13 },
-  unavailable: { status: 14 },
-  "data-loss": { status: 15 },
-  unauthenticated: { status: 16, close: 4416 },
+/** The connection ended, and a new one would end the same way: WebSocket close codes from 4400 on. */
+const FINAL_CODES = [
+  "frame-malformed",
+  "frame-too-large",
+  "protocol-violation",
+  "version-unsupported",
+  "origin-refused",
+  "session-replaced",
+] as const;
 
-  // The connection ended, and a new one would end the same way.
-  "frame-malformed": { close: 4400 },
-  "frame-too-large": { close: 4401 },
-  "protocol-violation": { close: 4402 },
-  "version-unsupported": { close: 4403 },
-  "origin-refused": { close: 4404 },
-  "session-replaced": { close: 4405 },
+/** The connection ended, and a new one may do better: WebSocket close codes from 4500 on. */
+const PASSING_CODES = [
+  "handshake-timeout",
+  "frame-timeout",
+  "heartbeat-timeout",
+  "write-timeout",
+  "resync-budget",
+  "error-rate",
+  "rate-exceeded",
+  "too-many-connections",
+  "slow-consumer",
+  "going-away",
+  "resend-impossible",
+] as const;
 
-  // The connection ended, and a new one may do better.
-  "handshake-timeout": { close: 4500 },
-  "frame-timeout": { close: 4501 },
-  "heartbeat-timeout": { close: 4502 },
-  "write-timeout": { close: 4503 },
-  "resync-budget": { close: 4504 },
-  "error-rate": { close: 4505 },
-  "rate-exceeded": { close: 4506 },
-  "too-many-connections": { close: 4507 },
-  "slow-consumer": { close: 4508 },
-  "going-away": { close: 4509 },
-  "resend-impossible": { close: 4510 },
-
-  // Local: nothing of these is sent.
-  "invalid-option": {},
-  "duplicate-command": {},
-  "connect-failed": {},
-  "connection-closed": {},
-  "queue-full": {},
-  "queue-expired": {},
-  "outbox-failed": {},
-} as const satisfies Record<string, CodeFacts>;
-
-/** Every code a {@link FramewireError} can carry. */
-export type ErrorCode = keyof typeof FACTS;
+/** Local: nothing of these is sent. */
+type LocalCode =
+  | "invalid-option"
+  | "duplicate-command"
+  | "connect-failed"
+  | "connection-closed"
+  | "queue-full"
+  | "queue-expired"
+  | "outbox-failed";
 
 /** The codes a call can fail with; each has its google.rpc.Code. */
-export type CallErrorCode = {
-  [C in ErrorCode]: (typeof FACTS)[C] extends { readonly status: number } ? C : never;
-}[ErrorCode];
+export type CallErrorCode = (typeof CALL_CODES)[number];
 
 /** The codes that end a connection; each has its WebSocket close code. */
-export type CloseErrorCode = {
-  [C in ErrorCode]: (typeof FACTS)[C] extends { readonly close: number } ? C : never;
-}[ErrorCode];
+export type CloseErrorCode = (typeof FINAL_CODES)[number] | (typeof PASSING_CODES)[number] | "unauthenticated";
+
+/** Every code a {@link FramewireError} can carry. */
+export type ErrorCode = CallErrorCode | CloseErrorCode | LocalCode;
 
 /** What goes with an error beside its code and text. */
 export interface FramewireErrorOptions {
@@ -119,7 +116,7 @@ export class FramewireError extends Error {
 
   /** google.rpc.Code of a failed call; `undefined` for errors that are not about a call. */
   get status(): number | undefined {
-    return factsOf(this.code).status;
+    return STATUS_OF_CODE.get(this.code);
   }
 }
 
@@ -143,30 +140,32 @@ export function peersError(code: ErrorCode, message: string, cause?: unknown): F
   return error;
 }
 
-function factsOf(code: ErrorCode): CodeFacts {
-  return FACTS[code] ?? NO_FACTS;
-}
-
-const NO_FACTS: CodeFacts = {};
+const STATUS_OF_CODE = new Map<ErrorCode, number>(CALL_CODES.map((code, index) => [code, index + 1]));
+const CLOSE_OF_CODE = new Map<ErrorCode, number>([
+  ...FINAL_CODES.map((code, index) => [code, 4400 + index] as const),
+  ...PASSING_CODES.map((code, index) => [code, 4500 + index] as const),
+  ["unauthenticated", 4416],
+]);
+const CODE_OF_CLOSE = new Map(Array.from(CLOSE_OF_CODE, ([code, close]) => [close, code as CloseErrorCode]));
 
 /** The google.rpc.Code of `code`. */
 export function statusOf(code: CallErrorCode): number {
-  return FACTS[code].status;
+  return STATUS_OF_CODE.get(code) as number;
 }
 
 /** The code of a google.rpc.Code; numbers that name none are `"unknown"`, as gRPC has it. */
 export function codeOfStatus(status: number): CallErrorCode {
-  return CODE_OF_STATUS.get(status) ?? "unknown";
+  return CALL_CODES[status - 1] ?? "unknown";
 }
 
 /** Whether `code` is one that a handler may answer a call with. */
 export function isCallErrorCode(code: ErrorCode): code is CallErrorCode {
-  return factsOf(code).status !== undefined;
+  return STATUS_OF_CODE.has(code);
 }
 
 /** The WebSocket close code of `code`. */
 export function closeCodeOf(code: CloseErrorCode): number {
-  return FACTS[code].close;
+  return CLOSE_OF_CODE.get(code) as number;
 }
 
 /** The error code behind a WebSocket close code, `undefined` if it is not one of ours. */
@@ -180,12 +179,4 @@ export function codeOfCloseCode(closeCode: number): CloseErrorCode | undefined {
  */
 export function isRetryable(closeCode: number): boolean {
   return closeCode < 4000 || closeCode >= 4500;
-}
-
-const CODE_OF_STATUS = new Map<number, CallErrorCode>();
-const CODE_OF_CLOSE = new Map<number, CloseErrorCode>();
-for (const code of Object.keys(FACTS) as ErrorCode[]) {
-  const { status, close } = factsOf(code);
-  if (status !== undefined) CODE_OF_STATUS.set(status, code as CallErrorCode);
-  if (close !== undefined) CODE_OF_CLOSE.set(close, code as CloseErrorCode);
 }
