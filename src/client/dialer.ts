@@ -30,7 +30,7 @@ export class Dialer {
   readonly #options: ResolvedConnectionOptions & ClientOptions;
   readonly #clock: Clock;
   readonly #target: DialTarget;
-  readonly #seed = randomSeed();
+  #seed = randomSeed();
   readonly #outbox: ClientOutbox | undefined;
   #token: Uint8Array;
   /** The outbox, while the token is an earlier client's. */
@@ -93,6 +93,8 @@ export class Dialer {
       credentials,
       schemaFingerprint: "",
     };
+    // Only frames of a session that may go on are sent again with the checksums that they have.
+    if (this.#token.length === 0) this.#seed = randomSeed();
     const memory = {
       seed: this.#seed,
       token: this.#token,

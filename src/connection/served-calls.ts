@@ -76,7 +76,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
   onMessage(frame: FrameView): void {
     const handler = this.#dispatcher.registry.get(frame.cmd);
     const failed = (error: unknown) => this.#host.failed(failureOf(error, handler?.command.name ?? cmdName(frame.cmd)));
-    if (handler === undefined || handler.command.requestStream) {
+    if (handler === undefined || handler.command.requestStream || handler.command.responseStream) {
       this.#host.useless();
       return failed(unimplemented(frame.cmd));
     }
