@@ -99,6 +99,11 @@ export class TcpTransport implements Transport {
     this.#linger = new Linger(this);
   }
 
+  /** The end of what the peer sends does not end what this side sends. */
+  allowHalfOpen(): void {
+    this.#socket.allowHalfOpen = true;
+  }
+
   destroy(): void {
     this.#socket.destroy();
   }

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { causesOf } from "../../src/cli/conformance/report.js";
 import { CASES } from "../../src/cli/conformance/run.js";
 import { startClient, startServer } from "../helpers/conformance-peers.js";
 import { shell } from "./shell.js";
@@ -73,6 +74,48 @@ describe("framewire conformance", () => {
     const { exitCode, stdout } = await shell(["conformance", "--connect", "tcp://127.0.0.1:1", "--only", "301-310"]);
     expect(stdout).toContain("expected a connection to the peer\n       came     could not connect to tcp://127.0.0.1:1");
     expect(stdout.trimEnd().split("\n").at(-1)).toBe("0 passed, 10 failed, 0 do not apply");
+    expect(exitCode).toBe(1);
+  });
+
+  it("prints the frames of a case, damaged ones too", async () => {
+    const { exitCode, stdout } = await shell(["conformance", "--connect", await server(), "--trace", "112"]);
+    const rows = stdout.split("\n").filter((line) => /^ +\d+ ms \d [<>] /.test(line));
+    const short = rows.map((row) => row.replace(/^ +\d+ ms /, "").replaceAll(/ +/g, " "));
+    expect(short[0]).toMatch(/^1 > 0 \d+ v2 0 hello /);
+    expect(short[1]).toMatch(/^1 < 0 \d+ v2 0 welcome /);
+    expect(short).toContainEqual(expect.stringMatching(/^1 > \d+ \d+ gap \d+ checksum$/));
+    expect(short).toContainEqual(expect.stringMatching(/^1 < .* ack .* status=15$/));
+    expect(stdout).toContain("  112  ok ");
+    expect(exitCode).toBe(0);
+    const json = await shell(["conformance", "--connect", await server(), "--only", "301,112", "--trace", "301", "--json"]);
+    const traced = json.stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(traced).toContainEqual(
+      expect.objectContaining({ type: "trace", link: 1, direction: "sent", what: expect.objectContaining({ type: "frame", kind: 1 }) }),
+    );
+  });
+
+  it("groups what failed by its cause", () => {
+    const failed = (number: number, cause: string) =>
+      ({ number, name: "", section: "1", version: 2, outcome: "failed", ms: 1, expected: "x", came: "y", cause }) as const;
+    expect(causesOf([failed(301, "one"), failed(302, "a\u001b[31m"), failed(303, "one")])).toEqual([
+      "",
+      "failures by cause",
+      "  2 cases: one",
+      "       301, 303",
+      "  1 case: a\\u001b[31m",
+      "       302",
+    ]);
+    expect(causesOf([failed(301, "one")])).toEqual([]);
+  });
+
+  it("counts a broken rule as one cause, whatever case it fails", async () => {
+    const { exitCode, stdout } = await shell(["conformance", "--connect", "tcp://127.0.0.1:1", "--only", "301-310"]);
+    expect(stdout).toContain(
+      "failures by cause\n  10 cases: there was no connection to the peer\n       301, 302, 303, 304, 305, 306, 307, 308, 309, 310\n",
+    );
     expect(exitCode).toBe(1);
   });
 

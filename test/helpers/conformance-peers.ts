@@ -6,7 +6,7 @@ import { createServer } from "../../src/server/index.js";
 import { conformanceService } from "./conformance-service.js";
 
 /** Quick enough for the kit to wait for. */
-const HEARTBEAT = { heartbeatIntervalMs: 200, heartbeatTimeoutMs: 600 };
+const HEARTBEAT = { heartbeatIntervalMs: 200, heartbeatTimeoutMs: 1500 };
 const OPTIONS = { initialCredit: 65_536 };
 
 export async function startServer(over: "tcp" | "ws", options: ConnectionOptions = {}): Promise<{ url: string; close(): Promise<void> }> {

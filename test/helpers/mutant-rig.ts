@@ -30,6 +30,8 @@ export interface Mutation {
   readonly fromPeer?: (frame: Passing, line: Line) => Passed;
   /** Bytes of the kit that are no frame. `undefined`: as they are. */
   readonly damaged?: (bytes: Uint8Array, reason: string, line: Line) => Uint8Array | undefined;
+  /** Connections of the peer that are refused from now on. */
+  readonly refuses?: () => boolean;
   /** The close that goes on to the kit. */
   readonly closing?: (code: number) => number | "stay open";
 }
@@ -154,7 +156,12 @@ export class Line {
     if (frame.kind !== FrameKind.FRAME_KIND_HELLO && frame.kind !== FrameKind.FRAME_KIND_WELCOME) return undefined;
     const isHello = frame.kind === FrameKind.FRAME_KIND_HELLO;
     const codec = isHello ? Hello : Welcome;
-    const said = codec.decode(frame.payload as Uint8Array);
+    let said: Hello | Welcome;
+    try {
+      said = codec.decode(frame.payload as Uint8Array);
+    } catch {
+      return undefined;
+    }
     const way = isHello === this.#kitIsClient ? this.toPeer : this.fromPeer;
     // A second one is none.
     if (way.seed !== undefined) return undefined;
@@ -209,6 +216,10 @@ export async function startRig({
     while (open) {
       const near = await doorstep.next(version, 200);
       if (near === undefined || near === "other") continue;
+      if (mutation.refuses?.() === true) {
+        near.destroy();
+        continue;
+      }
       try {
         const far =
           over === "tcp"

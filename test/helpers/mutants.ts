@@ -1,7 +1,7 @@
 /** Peers that are wrong, each in one way: a right peer of ours behind a line that changes what passes (mutant-rig.ts). */
 import { encodeFrame, type FrameInit } from "../../src/codec/index.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
-import { Credit, ResumeVerdict } from "../../src/gen/framewire/v1/session.js";
+import { Credit, Goaway, ResumeVerdict } from "../../src/gen/framewire/v1/session.js";
 import type { ConnectionOptions } from "../../src/options.js";
 import { type Mutation, type Passing, plain, resealed } from "./mutant-rig.js";
 
@@ -155,6 +155,22 @@ const servers: readonly Omit<Mutant, "peer">[] = [
     make: deaf(({ trace = "" }) => trace.length > 200),
   },
   {
+    does: "takes a damaged length for one that was meant, and closes",
+    caughtBy: [134],
+    make: () => ({
+      damaged: (bytes, reason, line) => {
+        if (reason === "redundancy" && bytes[7] === 0xff) line.close();
+        return undefined;
+      },
+    }),
+  },
+  {
+    does: "takes trailers of any length",
+    caughtBy: [135],
+    options: { maxTrailer: 8192 },
+    make: () => ({ welcome: (welcome) => ({ ...welcome, limits: { ...welcome.limits!, maxTrailer: 1024 } }) }),
+  },
+  {
     does: "waits for all of a payload that is larger than it allows",
     caughtBy: [132],
     over: "ws",
@@ -244,6 +260,26 @@ const servers: readonly Omit<Mutant, "peer">[] = [
       };
     },
   },
+  {
+    does: "has the seed of the hello",
+    caughtBy: [217],
+    make: () => {
+      let seed = 0;
+      return {
+        hello: (hello) => {
+          seed = hello.checksumSeed;
+          return hello;
+        },
+        welcome: (welcome) => ({ ...welcome, checksumSeed: seed }),
+        fromPeer: (frame) => [encodeFrame(plain(frame), { checksumSeed: seed })],
+      };
+    },
+  },
+  {
+    does: "says nothing to a hello that it cannot decode",
+    caughtBy: [218],
+    make: () => ({ toPeer: (f) => (kindOf(f) === HELLO ? [] : undefined) }),
+  },
   { does: "ignores a second hello", caughtBy: [209], make: deaf((frame) => kindOf(frame) === HELLO) },
   {
     does: "closes without saying why",
@@ -265,6 +301,11 @@ const servers: readonly Omit<Mutant, "peer">[] = [
         return undefined;
       },
     }),
+  },
+  {
+    does: "takes frames of kinds that it does not know for messages",
+    caughtBy: [212, 213],
+    make: () => ({ toPeer: (frame) => (kindOf(frame) > GOAWAY ? [{ ...plain(frame), kind: undefined }] : undefined) }),
   },
   {
     does: "does not count frames of kinds that it does not know",
@@ -347,12 +388,39 @@ const servers: readonly Omit<Mutant, "peer">[] = [
       fromPeer: (frame) => (kindOf(frame) === REQUEST ? [{ ...plain(frame), callId: frame.callId! + 1 }] : undefined),
     }),
   },
-  { does: "sends no cancel", caughtBy: [323], make: () => ({ fromPeer: (f) => (kindOf(f) === CANCEL ? [blank(f)] : undefined) }) },
+  { does: "sends no cancel", caughtBy: [323, 423], make: () => ({ fromPeer: (f) => (kindOf(f) === CANCEL ? [blank(f)] : undefined) }) },
   // Streams
   {
     does: "streams without credit",
     caughtBy: [404, 421],
     make: () => ({ hello: (hello) => ({ ...hello, limits: { ...hello.limits!, initialCredit: 2 ** 30 } }) }),
+  },
+  {
+    does: "counts the payloads of its items only",
+    caughtBy: [404, 421],
+    // The cases have payloads of 104 bytes, which cost 168.
+    make: () => ({
+      hello: (hello) => ({ ...hello, limits: { ...hello.limits!, initialCredit: Math.ceil((hello.limits!.initialCredit * 168) / 104) } }),
+    }),
+  },
+  {
+    does: "gives credit back for the payloads of items only",
+    caughtBy: [413],
+    make: () => {
+      const costs: number[] = [];
+      return {
+        toPeer: (frame) => {
+          if (kindOf(frame) === ITEM) costs.push(frame.payload!.length + 64);
+          return undefined;
+        },
+        fromPeer: (frame) => {
+          if (kindOf(frame) !== CREDIT) return undefined;
+          let { bytes } = Credit.decode(frame.payload!);
+          for (let left = bytes; left > 0; bytes -= 64) left -= costs.shift()!;
+          return [{ ...plain(frame), payload: Credit.encode({ bytes }).finish() }];
+        },
+      };
+    },
   },
   {
     does: "takes a credit that is not told for none",
@@ -374,7 +442,7 @@ const servers: readonly Omit<Mutant, "peer">[] = [
   },
   {
     does: "lets items without credit pass",
-    caughtBy: [407],
+    caughtBy: [407, 414],
     options: { initialCredit: 64 * 1024 * 1024 },
     make: () => ({ welcome: (welcome) => ({ ...welcome, limits: { ...welcome.limits!, initialCredit: 65_536 } }) }),
   },
@@ -424,7 +492,51 @@ const servers: readonly Omit<Mutant, "peer">[] = [
       },
     }),
   },
+  {
+    does: "drops its socket behind its goaway",
+    caughtBy: [511],
+    make: () => ({
+      fromPeer: (frame, line) => {
+        if (kindOf(frame) !== GOAWAY) return undefined;
+        line.fromPeer.write(frame.raw);
+        line.destroy();
+        return [];
+      },
+    }),
+  },
   // Sequences
+  {
+    does: "asks for what was damaged only when a frame follows",
+    caughtBy: [615, 616],
+    over: "ws",
+    make: () => {
+      let silent = false;
+      return {
+        damaged: () => {
+          silent = true;
+          return undefined;
+        },
+        toPeer: (frame) => {
+          if (sequenceOf(frame) > 0) silent = false;
+          return undefined;
+        },
+        fromPeer: (frame) => (silent && frame.status === DATA_LOSS && kindOf(frame) === ACK ? [] : undefined),
+      };
+    },
+  },
+  {
+    does: "sends what it has when it keeps no more what is asked for",
+    caughtBy: [617],
+    make: () => {
+      let acked = 0n;
+      return {
+        toPeer: (frame) => {
+          if ((frame.ack ?? 0n) > acked) acked = frame.ack!;
+          return frame.status === DATA_LOSS && kindOf(frame) === ACK ? [{ ...plain(frame), ack: acked }] : undefined;
+        },
+      };
+    },
+  },
   {
     does: "acknowledges nothing",
     caughtBy: [602, 614],
@@ -632,6 +744,20 @@ const servers: readonly Omit<Mutant, "peer">[] = [
     caughtBy: [712],
     make: () => ({ hello: (hello) => ({ ...hello, resume: hello.resume && { ...hello.resume, oldest: 1n } }) }),
   },
+  {
+    does: "goes on with the streams of a client that has started anew",
+    caughtBy: [715],
+    make: () => {
+      let highest = 0n;
+      return {
+        fromPeer: (frame) => {
+          if ((frame.sequence ?? 0n) > highest) highest = frame.sequence!;
+          return undefined;
+        },
+        hello: (hello) => ({ ...hello, resume: hello.resume && { ...hello.resume, restarted: false, received: highest } }),
+      };
+    },
+  },
   // Version 1
   {
     does: "answers in version 1 out of order",
@@ -713,6 +839,33 @@ const clients: readonly Omit<Mutant, "peer">[] = [
     does: "streams without credit",
     caughtBy: [404],
     make: () => ({ welcome: (welcome) => ({ ...welcome, limits: { ...welcome.limits!, initialCredit: 2 ** 30 } }) }),
+  },
+  {
+    does: "has the same seed for all sessions",
+    caughtBy: [216],
+    make: () => ({
+      hello: (hello) => ({ ...hello, checksumSeed: 4711 }),
+      fromPeer: (frame) => [encodeFrame(plain(frame), { checksumSeed: 4711 })],
+    }),
+  },
+  {
+    does: "goes on waiting after a welcome that it cannot decode",
+    caughtBy: [219],
+    make: () => ({ toPeer: (frame) => (kindOf(frame) === WELCOME ? [] : undefined) }),
+  },
+  {
+    does: "does not come back after a goaway with the close code 0",
+    caughtBy: [510],
+    make: () => {
+      let left = false;
+      return {
+        toPeer: (frame) => {
+          if (kindOf(frame) === GOAWAY && Goaway.decode(frame.payload!).closeCode === 0) left = true;
+          return undefined;
+        },
+        refuses: () => left,
+      };
+    },
   },
   { does: "sends no pongs", caughtBy: [501], make: answer(PONG, () => undefined) },
   {

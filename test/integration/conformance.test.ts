@@ -1,11 +1,14 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import type { Profile } from "../../src/cli/conformance/case.js";
 import { CASES, clientsAt, type Result, runCases, serverAt } from "../../src/cli/conformance/run.js";
+import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { Doorstep } from "../../src/transport/doorstep.js";
 import { startClient, startServer } from "../helpers/conformance-peers.js";
-import { startRig } from "../helpers/mutant-rig.js";
+import { type Mutation, plain, startRig } from "../helpers/mutant-rig.js";
 import { MUTANTS } from "../helpers/mutants.js";
 
+const DATA_LOSS = 15;
 const TIMEOUT_MS = 3000;
 /** Mutants wait for what never comes. */
 const MUTANT_TIMEOUT_MS = 1000;
@@ -67,7 +70,7 @@ describe.concurrent.each(["tcp", "ws"] as const)("over %s", (over) => {
 });
 
 /** Their bytes end within a frame: the line waits for the rest before it passes anything on. */
-const HELD_BACK = { tcp: [132, 208], ws: [] as number[] };
+const HELD_BACK = { tcp: [101, 132, 208, 220, 615, 616], ws: [] as number[] };
 
 describe.concurrent("a line that changes nothing", () => {
   test.for(["tcp", "ws"] as const)("lets our server pass over %s", async (over, context) => {
@@ -91,6 +94,47 @@ describe.concurrent("a line that changes nothing", () => {
       return client;
     });
     expect(lines(results, "failed", "advice")).toEqual([]);
+  });
+});
+
+/** A server that leaves out what section 8.2 allows: it sends no sequences and asks for nothing again. It acknowledges what it gets. */
+function minimal(): Mutation {
+  let highest = 0n;
+  return {
+    fromPeer: (frame, line) => {
+      const { sequence = 0n, kind = 0, status } = frame;
+      if (kind === FrameKind.FRAME_KIND_ACK && status === DATA_LOSS) return [];
+      if (sequence === 0n) return undefined;
+      const again = sequence <= highest;
+      if (!again) highest = sequence;
+      // The kit cannot acknowledge what has no sequence.
+      line.toPeer.write({ version: 2, cmd: 0, kind: FrameKind.FRAME_KIND_ACK, ack: highest });
+      return again ? [] : [{ ...plain(frame), sequence: undefined }];
+    },
+    welcome: (welcome) => ({ ...welcome, token: new Uint8Array(0), resumeWindowMs: 0 }),
+  };
+}
+
+describe.concurrent("a minimal server", () => {
+  const run = async (context: { onTestFinished: (end: () => Promise<void>) => void }, profile: Profile) => {
+    const ends = endsOf(context);
+    const results: Result[] = [];
+    // A server for each case: its line knows one session.
+    for (const each of CASES.filter(({ version = 2, number }) => version === 2 && !HELD_BACK.tcp.includes(number))) {
+      const server = await startServer("tcp");
+      const rig = await startRig({ over: "tcp", target: server.url, kitConnects: true, mutation: minimal() });
+      results.push(...(await runCases(serverAt(new URL(rig.url), TIMEOUT_MS), [each], TIMEOUT_MS, () => {}, { profile })));
+      await rig.close();
+      await server.close();
+    }
+    ends(async () => {});
+    return results;
+  };
+
+  test("passes with the profile minimal", async (context) => {
+    const results = await run(context, "minimal");
+    expect(lines(results, "failed", "advice")).toEqual([]);
+    expect(results.filter(({ outcome }) => outcome === "passed").length).toBeGreaterThan(60);
   });
 });
 

@@ -14,10 +14,22 @@ export interface Case {
   readonly peer?: "client" | "server";
   /** Only over this transport. */
   readonly over?: "tcp" | "ws";
+  /** Shows something of sequences that a minimal peer may leave out: docs/wire.md section 8.2. */
+  readonly full?: true;
   /** The page only advises it: a peer that does otherwise is told, and passes. */
   readonly advice?: true;
   readonly run: (kit: Kit) => Promise<void>;
 }
+
+/** What a peer is tested for. `minimal`: it sends no sequences, asks for nothing again and never resumes. */
+export type Profile = "full" | "minimal";
+
+/** Whether a case is for peers of this profile. */
+export function isFor({ number, full }: Case, profile: Profile): boolean {
+  return profile === "full" || (full !== true && Math.floor(number / 100) !== RESUME_GROUP);
+}
+
+const RESUME_GROUP = 7;
 
 /** What the hundreds of the numbers stand for. */
 export const GROUPS: Readonly<Record<number, string>> = {

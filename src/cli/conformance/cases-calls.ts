@@ -20,6 +20,7 @@ import {
   NOBODY,
   outcome,
   SLEEP,
+  SUM,
   sleepRequest,
 } from "./service.js";
 import { UNIMPLEMENTED } from "./session.js";
@@ -222,6 +223,51 @@ export const CALLS: readonly Case[] = [
         expectThat(performance.now() < deadline, "a call to be served once all others are cancelled", tellFrame(again));
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
+    },
+  },
+  {
+    number: 316,
+    name: "a request for a one-way command is handled, and answered with an empty reply",
+    section: "5.4",
+    run: async (kit) => {
+      const session = await fresh(kit);
+      const { cmd, payload } = mark(1);
+      const reply = await session.unary(cmd, payload, "Mark");
+      expectSame("the length of the reply", 0, reply?.length ?? 0);
+      await expectMarks(session, [1]);
+    },
+  },
+  {
+    number: 317,
+    name: "a message for a command with a reply gets none",
+    section: "5.4",
+    run: async (kit) => {
+      const session = await kit.session();
+      for (const cmd of [ECHO, COUNT, SUM]) session.send({ cmd, payload: new Uint8Array(0) });
+      await echo(session);
+      const came = session.inbox.filter(({ kind = 0 }) => kind < FrameKind.FRAME_KIND_HELLO);
+      expectSame("what came beside the echo", 1, came.length);
+    },
+  },
+  {
+    number: 318,
+    name: "items and an end for a call with one request mean nothing",
+    section: "5.4",
+    run: async (kit) => {
+      const session = await kit.session();
+      const call = session.request(SLEEP, sleepRequest(100));
+      session.item(call, echoRequest(data(5)));
+      session.end(call);
+      await session.reply(call, "Sleep");
+    },
+  },
+  {
+    number: 319,
+    name: "a timeout_ms of 0 is no limit",
+    section: "5.4",
+    run: async (kit) => {
+      const session = await kit.session();
+      await session.reply(session.request(SLEEP, sleepRequest(60), { timeoutMs: 0 }), "Sleep");
     },
   },
   {

@@ -8,6 +8,9 @@ import { clearMarks, data, ECHO, echo, echoRequest, expectMarks, mark } from "./
 import type { KitCall, KitSession } from "./session.js";
 import { expectSame } from "./verdict.js";
 
+/** The longest trailer that the kit writes, in bytes. */
+const MOST_TRAILER = 64 * 1024;
+
 /** A session whose peer remembers nothing. */
 export async function fresh(kit: Kit): Promise<KitSession> {
   const session = await kit.session();
@@ -109,6 +112,7 @@ export const FRAMING: readonly Case[] = [
     number: 112,
     name: "a frame with a wrong checksum is not handled, and is asked for again",
     section: "3",
+    full: true,
     run: async (kit) => {
       const session = await fresh(kit);
       const damaged = session.seal(session.number(mark(1)));
@@ -267,6 +271,33 @@ export const FRAMING: readonly Case[] = [
       const response = await session.response(session.request(ECHO, request), "a response with a status, as the reply is too large");
       expectSame("the response to be a failure", true, (response.status ?? 0) !== 0);
       await echo(session);
+    },
+  },
+  {
+    number: 134,
+    name: "a length above the limit that the rest of the head contradicts is damage, and closes nothing",
+    section: "4.5",
+    full: true,
+    run: async (kit) => {
+      const session = await fresh(kit);
+      // LEN in four bytes, as of 134,217,727; N says what is there.
+      const whole = session.seal(session.number(mark(1)));
+      session.wire.send(concat(whole.subarray(0, 7), Uint8Array.of(0xff, 0xff, 0xff, 0x3f), whole.subarray(8)));
+      session.send(mark(2));
+      await expectMarks(session, [1, 2]);
+    },
+  },
+  {
+    number: 135,
+    name: "a frame with a longer trailer than the peer allows is not handled",
+    section: "2",
+    run: async (kit) => {
+      const session = await fresh(kit);
+      const { maxTrailer } = session.peerLimits;
+      needs(maxTrailer <= MOST_TRAILER, `it allows ${maxTrailer} bytes; the kit goes to ${MOST_TRAILER}`);
+      session.wire.send(session.seal({ ...mark(1), trace: "x".repeat(maxTrailer) }));
+      session.send(mark(2));
+      await expectMarks(session, [2]);
     },
   },
 ];

@@ -11,6 +11,9 @@ import { expectSame, expectThat } from "./verdict.js";
 /** The longest silence that the kit sits through, in milliseconds. */
 const PATIENCE_MS = 4_000;
 
+/** What the kit still sends to a peer that closes, in bytes: in pieces, a millisecond apart. */
+const UNDER_WAY = 25_000;
+
 const pongs = (session: KitSession) => session.wire.frames.filter(({ kind }) => kind === FrameKind.FRAME_KIND_PONG);
 const pings = (session: KitSession) => session.wire.frames.filter(({ kind }) => kind === FrameKind.FRAME_KIND_PING);
 
@@ -136,6 +139,39 @@ export const LIVENESS: readonly Case[] = [
       const session = await kit.session();
       session.write({ cmd: 0, kind: FrameKind.FRAME_KIND_GOAWAY, payload: Uint8Array.of(0x0a, 0x7f, 1) });
       await session.wire.waitForEnd(closeCodeOf("protocol-violation"));
+    },
+  },
+  {
+    number: 510,
+    name: "a client comes back after a goaway with the close code 0",
+    section: "5.9",
+    peer: "client",
+    run: async (kit) => {
+      const session = await kit.session();
+      const call = session.request(SLEEP, sleepRequest(50));
+      session.goaway({ reason: "maintenance", closeCode: 0, reconnectSpreadMs: 10 });
+      await session.reply(call, "Sleep");
+      if (!session.wire.messages) session.goaway({ closeCode: closeCodeOf("going-away") });
+      session.wire.close(closeCodeOf("going-away"));
+      const wire = await kit.link(2);
+      await wire.wait("a hello", () => wire.frames.find(({ kind }) => kind === FrameKind.FRAME_KIND_HELLO));
+    },
+  },
+  {
+    number: 511,
+    name: "a peer that closes reads on for a moment, so that its goaway is not lost",
+    section: "5.9",
+    over: "tcp",
+    run: async (kit) => {
+      const session = await kit.session();
+      const kind = kit.role === "client" ? FrameKind.FRAME_KIND_HELLO : FrameKind.FRAME_KIND_WELCOME;
+      session.wire.keepOpen();
+      session.write({ cmd: 0, kind, payload: Uint8Array.of(0x08, 2, 0x10, 2) });
+      const goaway = () => session.wire.frames.find((frame) => frame.kind === FrameKind.FRAME_KIND_GOAWAY);
+      await session.wire.wait("a goaway", goaway);
+      // What was under way, as far as the peer knows: a socket that is closed answers it with a reset.
+      await session.wire.sendInPieces(new Uint8Array(UNDER_WAY), UNDER_WAY / 25);
+      expectThat(!session.wire.reset, "these bytes to be read", "a reset behind the goaway");
     },
   },
 ];

@@ -1,4 +1,4 @@
-/** Cases 701 to 799: sessions that outlive their connection. docs/wire.md section 5.7. */
+/** Cases 701 to 749: servers whose sessions outlive their connection. docs/wire.md section 5.7. */
 import type { Frame } from "../../codec/index.js";
 import { closeCodeOf } from "../../errors.js";
 import { FrameKind } from "../../gen/framewire/v1/data_frame.js";
@@ -6,9 +6,9 @@ import { type ResumeRequest, ResumeVerdict } from "../../gen/framewire/v1/sessio
 import type { Case } from "./case.js";
 import { fresh } from "./cases-framing.js";
 import { type Kit, needs, type OpenSettings } from "./kit.js";
-import { data, ECHO, echo, echoRequest, expectMarks, mark, SLEEP, sleepRequest } from "./service.js";
-import type { KitSession } from "./session.js";
-import { expectSame, expectThat } from "./verdict.js";
+import { COUNT, countRequest, data, echo, expectMarks, mark, SLEEP, sleepRequest } from "./service.js";
+import { type KitSession, SILENT, UNIMPLEMENTED } from "./session.js";
+import { expectSame, expectThat, NotApplicable } from "./verdict.js";
 
 const REPLACED = closeCodeOf("session-replaced");
 const { RESUME_VERDICT_RESUMED: RESUMED, RESUME_VERDICT_GAP: GAP, RESUME_VERDICT_REJECTED: REJECTED } = ResumeVerdict;
@@ -43,28 +43,12 @@ function sendRest(session: KitSession): void {
   session.sendAgain(received);
 }
 
-/** Cuts the link, and goes on when the client has come again. */
-async function comeAgain(kit: Kit, session: KitSession, received = session.received): Promise<void> {
-  const token = session.welcome?.token ?? new Uint8Array(0);
-  session.wire.cut();
-  await kit.reconnect(session, {
-    welcome: ({ resume }) => {
-      expectThat(resume !== undefined, "a hello that asks to resume", "one that does not");
-      expectSame("its token", token, resume?.token);
-      return { verdict: RESUMED, received: BigInt(received), token };
-    },
-  });
-  const theirs = Number(session.hello?.resume?.received ?? 0n);
-  session.kept = session.kept.filter(({ sequence }) => sequence > theirs);
-  session.sendAgain(theirs);
-}
-
 /** What comes over a link, without what may differ when it is sent again. */
-const facts = (frames: readonly Frame[]) => frames.map(({ ack: _, timestamp: __, ...rest }) => rest);
+export const facts = (frames: readonly Frame[]) => frames.map(({ ack: _, timestamp: __, ...rest }) => rest);
 
 /** Three echoes that are not acknowledged. */
-async function unacknowledged(kit: Kit): Promise<KitSession> {
-  const session = await kit.session({ acks: false });
+export async function unacknowledged(kit: Kit): Promise<KitSession> {
+  const session = await kit.session(SILENT);
   for (let i = 1; i <= 3; i++) await echo(session, data(i));
   return session;
 }
@@ -305,111 +289,25 @@ export const RESUME: readonly Case[] = [
     },
   },
   {
-    number: 751,
-    name: "a client asks to go on, with its token, what it has got, and a growing attempt",
+    number: 715,
+    name: "a client that has started anew gets nothing more of its streams",
     section: "5.7",
-    peer: "client",
+    peer: "server",
     run: async (kit) => {
-      const session = await kit.session();
-      let before = 0;
-      for (let i = 1; i <= 3; i++) {
-        await echo(session);
-        await comeAgain(kit, session);
-        const { received, attempt = 0 } = session.hello?.resume ?? {};
-        expectSame("what it has received", BigInt(i), received);
-        expectThat(attempt === 0 || attempt > before, `an attempt above ${before}, or 0`, String(attempt));
-        before = attempt;
-      }
+      const session = await kit.session({ limits: { initialCredit: 1000 } });
+      const call = session.request(COUNT, countRequest(1000, 100));
+      await session.wire.wait("six items of Count", () => {
+        if (call.response?.status === UNIMPLEMENTED) throw new NotApplicable("the peer does not serve Count");
+        return call.items.length >= 6 || undefined;
+      });
+      session.ack();
+      session.ping(data(1));
+      await session.wire.wait("a pong", () => session.wire.frames.find(({ kind }) => kind === FrameKind.FRAME_KIND_PONG));
+      await resume(kit, session, { restarted: true, received: 0n, oldest: 1n });
+      needs(session.welcome?.verdict !== REJECTED, "it does not go on with sessions whose clients have started anew");
+      session.give(call, 100_000);
       await echo(session);
-    },
-  },
-  {
-    number: 752,
-    name: "what the server has not got is sent again, in order, as it was",
-    section: "5.7",
-    peer: "client",
-    run: async (kit) => {
-      const session = await unacknowledged(kit);
-      const sent = session.inbox.filter(({ sequence = 0n }) => sequence > 1n);
-      await comeAgain(kit, session, 1);
-      expectSame("the oldest that it can send again", 1n, session.hello?.resume?.oldest);
-      await session.wire.wait("the sequences 2 and 3 again", () => session.repetitions.length >= 2 || undefined);
-      await echo(session);
-      expectSame("what was sent again", facts(sent), facts(session.repetitions));
-    },
-  },
-  {
-    number: 753,
-    name: "what the server has got is not sent again",
-    section: "5.7",
-    peer: "client",
-    run: async (kit) => {
-      const session = await unacknowledged(kit);
-      await comeAgain(kit, session);
-      await echo(session);
-      expectSame("what was sent again", [], facts(session.repetitions));
-    },
-  },
-  {
-    number: 754,
-    name: "a call in flight is answered over the next connection",
-    section: "5.7",
-    peer: "client",
-    run: async (kit) => {
-      const session = await kit.session();
-      const call = session.request(SLEEP, sleepRequest(300));
-      await echo(session);
-      await comeAgain(kit, session);
-      await session.reply(call, "Sleep");
-    },
-  },
-  {
-    number: 755,
-    name: "after the verdict rejected all counts begin again",
-    section: "5.7",
-    peer: "client",
-    run: async (kit) => {
-      const session = await unacknowledged(kit);
-      session.wire.cut();
-      session.forget();
-      session.acks = true;
-      await kit.reconnect(session, { welcome: () => ({ verdict: REJECTED }) });
-      for (let i = 0; i < 3; i++) await echo(session);
-      expectSame("the last sequence", 3, session.received);
-    },
-  },
-  {
-    number: 756,
-    name: "after a gap the client goes on behind it",
-    section: "5.7",
-    peer: "client",
-    run: async (kit) => {
-      const session = await fresh(kit);
-      const { token = data(1) } = session.welcome ?? {};
-      const lost = [mark(1), mark(2)].map((each) => session.number(each).sequence as number);
-      session.kept = [];
-      session.wire.cut();
-      const toClient = { from: BigInt(lost[0] as number), to: BigInt(lost[1] as number), reason: "evicted" };
-      await kit.reconnect(session, { welcome: () => ({ verdict: GAP, received: BigInt(session.received), token, toClient }) });
-      session.send(mark(3));
-      await expectMarks(session, [3]);
-    },
-  },
-  {
-    number: 757,
-    name: "a client that asks to resume waits for the welcome before it sends anything else",
-    section: "5.7",
-    peer: "client",
-    advice: true,
-    run: async (kit) => {
-      const session = await kit.session();
-      session.request(SLEEP, sleepRequest(50));
-      session.request(ECHO, echoRequest(data(3)));
-      session.wire.cut();
-      const wire = await kit.link(2);
-      await wire.wait("a hello", () => wire.frames[0]);
-      await new Promise((resolve) => setTimeout(resolve, 200));
-      expectSame("the frames before the welcome", 1, wire.frames.length + wire.violations.length);
+      expectSame("the items of a stream from before", 6, call.items.length);
     },
   },
 ];

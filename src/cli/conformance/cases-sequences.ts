@@ -3,10 +3,13 @@ import { closeCodeOf } from "../../errors.js";
 import { FrameKind } from "../../gen/framewire/v1/data_frame.js";
 import type { Case } from "./case.js";
 import { fresh } from "./cases-framing.js";
+import type { Kit } from "./kit.js";
 import { data, ECHO, echo, echoRequest, expectMarks, mark } from "./service.js";
-import { DATA_LOSS, type KitSession } from "./session.js";
+import { DATA_LOSS, type KitSession, SILENT } from "./session.js";
 import { expectSame, expectThat } from "./verdict.js";
 
+/** A request to send again comes within this time, in milliseconds: 25 after the damage, and as long again as a busy machine takes. */
+const ASKED_MS = 1000;
 const VIOLATION = closeCodeOf("protocol-violation");
 
 /** Waits for a request to send again. */
@@ -22,11 +25,25 @@ async function pingPong(session: KitSession): Promise<void> {
   await session.wire.wait("a pong", () => pongs()[before]);
 }
 
+/** Damages one byte of a frame and is silent: what is missing must be asked for. */
+async function expectAsked(kit: Kit, byteOf: (frame: Uint8Array) => number): Promise<void> {
+  const session = await fresh(kit);
+  const damaged = session.seal(session.number(mark(1)));
+  const at = byteOf(damaged);
+  damaged[at] = (damaged[at] as number) ^ 0x40;
+  session.wire.send(damaged);
+  const ask = () => session.asks[0];
+  const expected = "a request to send again: an ack frame with status 15";
+  await session.wire.wait(expected, ask, { timeoutMs: Math.min(kit.timeoutMs, ASKED_MS) });
+  await expectMarks(session, [1]);
+}
+
 export const SEQUENCES: readonly Case[] = [
   {
     number: 601,
     name: "what the peer sends counts from 1, one by one",
     section: "5.6",
+    full: true,
     run: async (kit) => {
       const session = await kit.session();
       for (let i = 0; i < 5; i++) await echo(session);
@@ -48,6 +65,7 @@ export const SEQUENCES: readonly Case[] = [
     number: 603,
     name: "a repetition is handled once",
     section: "5.6",
+    full: true,
     run: async (kit) => {
       const session = await fresh(kit);
       const first = session.seal(session.number(mark(1)));
@@ -62,6 +80,7 @@ export const SEQUENCES: readonly Case[] = [
     number: 604,
     name: "behind a hole nothing is handled until it is filled, in order",
     section: "5.6",
+    full: true,
     run: async (kit) => {
       const session = await fresh(kit);
       const lost = session.number(mark(1));
@@ -75,14 +94,18 @@ export const SEQUENCES: readonly Case[] = [
     number: 605,
     name: "a loss is asked for once, not for each frame that comes too early",
     section: "5.6",
+    full: true,
     run: async (kit) => {
       const session = await kit.session({ resends: false });
       await echo(session);
       session.number(mark(1));
+      const startedAt = performance.now();
       for (let number = 2; number < 40; number++) session.send(mark(number));
       await asked(session);
       await pingPong(session);
-      expectSame("the requests to send again", 1, session.asks.length);
+      // It asks again after 100 ms at the earliest, which may have passed on a busy machine.
+      const allowed = 1 + Math.floor((performance.now() - startedAt) / 100);
+      expectThat(session.asks.length <= allowed, `the requests to send again to be ${allowed} at most`, String(session.asks.length));
       session.sendAgain(session.acked);
       await echo(session);
     },
@@ -91,6 +114,7 @@ export const SEQUENCES: readonly Case[] = [
     number: 606,
     name: "a loss that is not answered is asked for again",
     section: "5.6",
+    full: true,
     run: async (kit) => {
       const session = await kit.session({ resends: false });
       await echo(session);
@@ -107,8 +131,9 @@ export const SEQUENCES: readonly Case[] = [
     number: 607,
     name: "what is asked for is sent again: everything behind the ack, in order, as it was",
     section: "5.6",
+    full: true,
     run: async (kit) => {
-      const session = await kit.session({ acks: false });
+      const session = await kit.session(SILENT);
       for (let i = 1; i <= 5; i++) await echo(session, data(i));
       const sent = session.inbox.filter(({ sequence = 0n }) => sequence > 2n);
       session.ack({ ack: 2, status: DATA_LOSS });
@@ -124,6 +149,7 @@ export const SEQUENCES: readonly Case[] = [
     number: 608,
     name: "what was acknowledged is not sent again",
     section: "5.6",
+    full: true,
     run: async (kit) => {
       const session = await kit.session();
       for (let i = 0; i < 4; i++) await echo(session);
@@ -136,6 +162,7 @@ export const SEQUENCES: readonly Case[] = [
     number: 609,
     name: "an ack above what was ever sent closes with protocol-violation",
     section: "5.6",
+    full: true,
     run: async (kit) => {
       const session = await kit.session();
       await echo(session);
@@ -184,6 +211,7 @@ export const SEQUENCES: readonly Case[] = [
     number: 613,
     name: "a sequence above 2^53 - 1 closes with protocol-violation",
     section: "5.6",
+    full: true,
     run: async (kit) => {
       const session = await kit.session();
       session.write({ ...mark(1), sequence: 2n ** 53n });
@@ -204,6 +232,33 @@ export const SEQUENCES: readonly Case[] = [
         "acks that only grow",
         acks.join(", "),
       );
+    },
+  },
+  {
+    number: 615,
+    name: "a damaged frame is asked for also if nothing follows it",
+    section: "5.6",
+    full: true,
+    run: (kit) => expectAsked(kit, (frame) => frame.length - 1),
+  },
+  {
+    number: 616,
+    name: "a frame with a damaged magic is asked for also if nothing follows it",
+    section: "5.6",
+    full: true,
+    run: (kit) => expectAsked(kit, () => 3),
+  },
+  {
+    number: 617,
+    name: "a request to send again what was acknowledged closes with resend-impossible",
+    section: "5.6",
+    full: true,
+    run: async (kit) => {
+      const session = await kit.session();
+      for (let i = 0; i < 4; i++) await echo(session);
+      session.ack();
+      session.ack({ ack: 1, status: DATA_LOSS });
+      await session.wire.waitForEnd(closeCodeOf("resend-impossible"));
     },
   },
 ];

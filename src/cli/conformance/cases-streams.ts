@@ -8,6 +8,8 @@ import { COUNT, countRequest, data, drive, driven, echo, numberOf, outcome, SUM,
 import { DEFAULT_CREDIT, ITEM_COST, type KitCall, type KitSession, UNIMPLEMENTED } from "./session.js";
 import { expectSame, expectThat, NotApplicable } from "./verdict.js";
 
+/** The most credit that the kit uses up with small items, in bytes. */
+const MOST_SMALL_ITEMS = 512 * 1024;
 const VIOLATION = closeCodeOf("protocol-violation");
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
 
@@ -208,6 +210,51 @@ export const STREAMS: readonly Case[] = [
     },
   },
   {
+    number: 413,
+    name: "credit comes back for the 64 bytes of each item too",
+    section: "5.5",
+    run: async (kit) => {
+      const session = await kit.session();
+      const { initialCredit } = session.peerLimits;
+      needs(initialCredit <= MOST_SMALL_ITEMS, `its credit of ${initialCredit} bytes is too much to use up with small items`);
+      // Payloads of 2 or 3 bytes: a peer that gives back only these is out of credit long before the last.
+      const items = Math.ceil((1.5 * initialCredit) / ITEM_COST);
+      const { reply } = await sum(
+        session,
+        Array.from({ length: items }, () => 1n),
+        0,
+      );
+      expectSame("the sum", BigInt(items), sumOf(reply));
+    },
+  },
+  {
+    number: 414,
+    name: "the 64 bytes of each item count: too many small items close the connection with protocol-violation",
+    section: "5.5",
+    run: async (kit) => {
+      const session = await kit.session();
+      const { initialCredit } = session.peerLimits;
+      needs(initialCredit <= MOST_SMALL_ITEMS, `its credit of ${initialCredit} bytes is too much to use up with small items`);
+      const call = session.request(SUM, undefined);
+      session.item(call, sumRequest(1n, 0, kit.timeoutMs));
+      // So many more that the first item, which is given back at most, changes nothing.
+      while (call.creditToSend > -2 * ITEM_COST) session.item(call, sumRequest(1n));
+      await session.wire.waitForEnd(VIOLATION);
+    },
+  },
+  {
+    number: 415,
+    name: "the payload of a request that streams means nothing",
+    section: "5.4",
+    run: async (kit) => {
+      const session = await kit.session();
+      const call = session.request(SUM, Uint8Array.of(0x12, 0x7f, 1));
+      session.item(call, sumRequest(5n));
+      session.end(call);
+      expectSame("the sum", 5n, sumOf(await session.reply(call, "Sum")));
+    },
+  },
+  {
     number: 421,
     name: "the peer streams to the kit as its credit allows, and ends the stream",
     section: "5.5",
@@ -244,6 +291,23 @@ export const STREAMS: readonly Case[] = [
       }
       session.respond(call, undefined);
       expectSame("the numbers that it got", upTo(items), (await outcome(session, from)).numbers);
+    },
+  },
+  {
+    number: 423,
+    name: "a peer cancels a call of its own whose item it cannot decode, and goes on",
+    section: "5.4",
+    run: async (kit) => {
+      const session = await kit.session();
+      const from = drive(session, { target: DriveMethod.DRIVE_METHOD_COUNT, count: 5 });
+      const call = await driven(session, from);
+      session.item(call, Uint8Array.of(0x12, 0x7f, 1));
+      await session.wire.wait("a cancel", () => call.cancelled || undefined);
+      const { status } = await session.response(from);
+      // Its own failure, or what became of the call.
+      const failed = (status ?? 0) !== 0 || (await outcome(session, from)).status !== 0;
+      expectThat(failed, "a call that failed", "status 0");
+      await echo(session);
     },
   },
 ];

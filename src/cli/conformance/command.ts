@@ -4,6 +4,7 @@ import { redactedUrl } from "../../connection/redacted-url.js";
 import { FramewireError } from "../../errors.js";
 import type { CliIo } from "../io.js";
 import { wholeNumber } from "../numbers.js";
+import type { Profile } from "./case.js";
 
 /** What the command line said. */
 export interface Flags {
@@ -12,6 +13,8 @@ export interface Flags {
   readonly over: "tcp" | "ws";
   readonly wire?: readonly number[];
   readonly only?: (number: number) => boolean;
+  readonly profile: Profile;
+  readonly trace?: number;
   readonly timeout: number;
   readonly wait: number;
   readonly ca?: string;
@@ -26,6 +29,7 @@ Examples:
   framewire conformance --connect wss://host/path --ca ca.pem      a server behind TLS
   framewire conformance --listen 7000 --over ws                    clients that come to port 7000
   framewire conformance --connect ws://127.0.0.1:8080 --only 3xx,501
+  framewire conformance --connect tcp://127.0.0.1:9090 --trace 301
   framewire conformance --list                                     the cases
 
 The peer serves the service of proto/framewire/conformance/v1/conformance.proto; docs/conformance.md says what else it
@@ -48,6 +52,12 @@ export function addConformanceCommand(program: Command, io: CliIo, exit: (code: 
       readVersions,
     )
     .option("--only <cases>", "numbers, ranges and groups, for example 101,301-310,6xx", readSelection)
+    .addOption(
+      new Option("--profile <name>", "minimal: a peer without sequences, resends and resume, as section 8.2 of the wire page allows")
+        .choices(["full", "minimal"])
+        .default("full"),
+    )
+    .option("--trace <case>", "print the frames of this case; without --only, run it alone", wholeNumber)
     .option("--timeout <ms>", "longest wait for anything that should come", wholeNumber, 3000)
     .option("--wait <ms>", "longest wait for a client to come", wholeNumber, 10_000)
     .option("--ca <file>", "certificates to trust, in PEM")

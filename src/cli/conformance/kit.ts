@@ -4,7 +4,9 @@ import type { Transport } from "../../connection/transport.js";
 import { closeCodeOf } from "../../errors.js";
 import { FrameKind } from "../../gen/framewire/v1/data_frame.js";
 import { Hello, ResumeVerdict, Welcome } from "../../gen/framewire/v1/session.js";
+import type { Profile } from "./case.js";
 import { KitSession, type SessionSettings } from "./session.js";
+import type { Trace } from "./trace.js";
 import { Mismatch, NotApplicable, tellFrame } from "./verdict.js";
 import { Wire } from "./wire.js";
 
@@ -29,9 +31,14 @@ export class Kit {
   readonly #wires: Wire[] = [];
   readonly #sessions: KitSession[] = [];
 
-  constructor(source: LinkSource, timeoutMs: number) {
+  readonly #profile: Profile;
+  readonly #trace: Trace | undefined;
+
+  constructor(source: LinkSource, timeoutMs: number, profile: Profile = "full", trace?: Trace) {
     this.#source = source;
     this.timeoutMs = timeoutMs;
+    this.#profile = profile;
+    this.#trace = trace;
   }
 
   /** The kit's end of the connections. */
@@ -41,7 +48,8 @@ export class Kit {
 
   /** Opens a link and says nothing. */
   async link(version: 1 | 2): Promise<Wire> {
-    const wire = new Wire(await this.#source.open(version), this.timeoutMs);
+    const transport = await this.#source.open(version);
+    const wire = new Wire(transport, this.timeoutMs, this.#trace?.link(transport.info.messages));
     wire.transport.resume();
     this.#wires.push(wire);
     return wire;
@@ -50,10 +58,15 @@ export class Kit {
   /** Opens a session. */
   async session(settings: OpenSettings = {}): Promise<KitSession> {
     const wire = await this.link(2);
-    const session = new KitSession(wire, this.role, settings, settings.seed ?? randomSeed());
+    const session = this.sessionOver(wire, settings);
     this.#sessions.push(session);
     await this.shakeHands(session, settings);
     return session;
+  }
+
+  /** The kit's end of a session whose handshake is the case's. */
+  sessionOver(wire: Wire, settings: SessionSettings = {}): KitSession {
+    return new KitSession(wire, this.role, { minimal: this.#profile === "minimal", ...settings }, settings.seed ?? randomSeed());
   }
 
   /** Connects a session anew; the handshake is the case's. */
@@ -142,6 +155,8 @@ export class Kit {
       const problem = greetingProblem(frame, kind);
       if (problem !== undefined) return wire.violate(`${problem} in place of ${what}`);
       said = codec.decode(frame.payload as Uint8Array);
+      // A new session: even a pong must acknowledge nothing of the old one.
+      if ("verdict" in said && said.verdict === ResumeVerdict.RESUME_VERDICT_REJECTED) session.forget();
       // What comes behind it in the same chunk is sealed already.
       wire.expectSeed(said.checksumSeed);
       session.attach(wire);

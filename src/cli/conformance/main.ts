@@ -5,8 +5,8 @@ import { Doorstep } from "../../transport/doorstep.js";
 import { type CliIo, Output } from "../io.js";
 import { type Case, GROUPS } from "./case.js";
 import type { Flags } from "./command.js";
-import { Rows, resultToJson, summaryOf, tellSummary } from "./report.js";
-import { CASES, clientsAt, MOST_MESSAGE, runCases, type Subject, serverAt } from "./run.js";
+import { causesOf, Rows, resultToJson, summaryOf, tellSummary } from "./report.js";
+import { CASES, clientsAt, MOST_MESSAGE, type Result, runCases, type Subject, serverAt } from "./run.js";
 
 /** Prints the cases; gives the exit code. */
 export async function list(flags: Flags, io: CliIo): Promise<number> {
@@ -35,10 +35,13 @@ export async function conformance(flags: Flags, io: CliIo): Promise<number> {
   const rows = new Rows();
   try {
     const subject = doorstep === undefined ? serverOf(flags) : clientsAt(doorstep, flags.over, flags.wait);
-    const results = await runCases(subject, selected(flags), flags.timeout, async (result) => {
-      for (const line of flags.json ? [resultToJson(result)] : rows.of(result)) output.line(line);
+    const { profile, trace, json } = flags;
+    const told = async (result: Result, traced: readonly string[] = []) => {
+      for (const line of [...(json ? [resultToJson(result)] : rows.of(result)), ...traced]) output.line(line);
       await output.flush();
-    });
+    };
+    const results = await runCases(subject, selected(flags), flags.timeout, told, { profile, trace, json });
+    if (!json) for (const line of causesOf(results)) output.line(line);
     const summary = summaryOf(results);
     output.line(flags.json ? JSON.stringify({ type: "summary", ...summary }) : `\n${tellSummary(summary)}`);
     await output.flush();
@@ -61,12 +64,15 @@ function readCa(file: string): Buffer {
 }
 
 /** The cases that the flags leave. */
-function selected({ only, wire, listen, over }: Flags): Case[] {
+function selected({ only, wire, listen, over, trace }: Flags): Case[] {
   const versions = wire ?? (listen !== undefined && over === "tcp" ? [2] : [1, 2]);
   if (listen !== undefined && over === "tcp" && versions.length > 1) {
     throw new FramewireError("invalid-option", "over TCP the client decides on the version: test 1 and 2 in two runs");
   }
-  const cases = CASES.filter(({ number, version = 2 }) => versions.includes(version) && (only === undefined || only(number)));
+  const cases = CASES.filter(
+    ({ number, version = 2 }) =>
+      versions.includes(version) && (only === undefined ? trace === undefined || number === trace : only(number)),
+  );
   if (cases.length === 0) throw new FramewireError("invalid-option", "no case is selected; --list shows them");
   return cases;
 }

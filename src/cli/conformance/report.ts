@@ -28,6 +28,21 @@ export class Rows {
   }
 }
 
+/** The failures, those of one cause together, most first; nothing if there is only one. */
+export function causesOf(results: readonly Result[]): string[] {
+  const causes = new Map<string, number[]>();
+  for (const { number, outcome, cause } of results) {
+    if (outcome === "failed" && cause !== undefined) causes.set(cause, [...(causes.get(cause) ?? []), number]);
+  }
+  const groups = [...causes].sort(([, a], [, b]) => b.length - a.length);
+  if (groups.length === 0 || (groups.length === 1 && groups[0]?.[1].length === 1)) return [];
+  const lines = groups.flatMap(([cause, numbers]) => [
+    `  ${numbers.length} ${numbers.length === 1 ? "case" : "cases"}: ${printable(cause)}`,
+    `       ${numbers.join(", ")}`,
+  ]);
+  return ["", "failures by cause", ...lines];
+}
+
 export interface Summary {
   readonly passed: number;
   readonly failed: number;

@@ -13,8 +13,10 @@ export const ITEM_COST = 64;
 /** What limits mean that are 0. */
 export const DEFAULT_CREDIT = 262_144;
 const DEFAULT_PAYLOAD = 1_048_576;
-/** What a told `max_payload` is at least. */
+const DEFAULT_TRAILER = 1024;
+/** What a told `max_payload` and `max_trailer` are at least. */
 const LEAST_PAYLOAD = 1024;
+const LEAST_TRAILER = 256;
 
 export const DATA_LOSS = 15;
 export const UNIMPLEMENTED = 12;
@@ -29,6 +31,8 @@ export interface KitCall {
   ended: boolean;
   response: Frame | undefined;
   cancelled: boolean;
+  /** A call of the peer's that the kit has answered. */
+  answered: boolean;
   /** What the peer may still send, in bytes; below 0 after an item that took it there. */
   credit: number;
   /** What the kit may still send. */
@@ -45,7 +49,12 @@ export interface SessionSettings {
   /** Sends again what is asked for; default true. */
   readonly resends?: boolean;
   readonly batching?: boolean;
+  /** The peer may leave sequences out; default false. */
+  readonly minimal?: boolean;
 }
+
+/** Of a session that acknowledges nothing: no pong either, as that would tell the peer to send everything again unasked (5.6). */
+export const SILENT: SessionSettings = { acks: false, pongs: false };
 
 export class KitSession {
   wire: Wire;
@@ -88,12 +97,13 @@ export class KitSession {
   }
 
   /** What the peer said. */
-  get peerLimits(): { maxPayload: number; maxCalls: number; initialCredit: number } {
+  get peerLimits(): { maxPayload: number; maxCalls: number; initialCredit: number; maxTrailer: number } {
     const said = (this.role === "client" ? this.welcome?.limits : this.hello?.limits) ?? undefined;
     return {
       maxPayload: Math.max(said?.maxPayload || DEFAULT_PAYLOAD, LEAST_PAYLOAD),
       maxCalls: said?.maxCalls ?? 0,
       initialCredit: said?.initialCredit || DEFAULT_CREDIT,
+      maxTrailer: Math.max(said?.maxTrailer || DEFAULT_TRAILER, LEAST_TRAILER),
     };
   }
 
@@ -172,6 +182,7 @@ export class KitSession {
 
   /** Answers a call of the peer's. */
   respond(call: KitCall, payload: Uint8Array | undefined, status?: number, message?: string): void {
+    call.answered = true;
     const ext = message === undefined ? undefined : FrameExt.encode({ metadata: {}, message }).finish();
     this.send({ cmd: call.cmd, callId: call.id, kind: FrameKind.FRAME_KIND_RESPONSE, payload, status, ext });
   }
@@ -229,7 +240,7 @@ export class KitSession {
     const control = kind >= FrameKind.FRAME_KIND_HELLO && kind <= FrameKind.FRAME_KIND_GOAWAY;
     if (control && cmd !== 0) wire.violate(`${tellFrame(frame)} has the cmd ${cmd}, not 0`);
     if (control && sequence !== 0) wire.violate(`${tellFrame(frame)} has a sequence`);
-    if (!control && sequence === 0) wire.violate(`${tellFrame(frame)} has no sequence`);
+    if (!control && sequence === 0 && this.settings.minimal !== true) wire.violate(`${tellFrame(frame)} has no sequence`);
     const allowed = Math.max(this.ownLimits.maxPayload || DEFAULT_PAYLOAD, LEAST_PAYLOAD);
     if ((payload?.length ?? 0) > allowed) wire.violate(`a payload of ${payload?.length} bytes; ${allowed} are allowed`);
     if (sequence > 0 && !this.#inOrder(frame, sequence)) return;
@@ -267,7 +278,10 @@ export class KitSession {
         if (callId === 0 || callId % 2 !== parity)
           wire.violate(`the peer opened call ${callId}; its calls are ${parity === 0 ? "even" : "odd"}`);
         if (call !== undefined && call.response === undefined) wire.violate(`the peer opened call ${callId} twice`);
-        const { initialCredit } = this.ownLimits;
+        const { initialCredit, maxCalls } = this.ownLimits;
+        const inFlight = [...this.calls.values()].filter((each) => each.request && !each.answered && !each.cancelled).length;
+        if (maxCalls > 0 && inFlight >= maxCalls)
+          wire.violate(`the peer opened call ${callId} with ${inFlight} in flight; ${maxCalls} are allowed`);
         this.calls.set(callId, newCall(callId, frame.cmd, frame, initialCredit || DEFAULT_CREDIT, this.peerLimits.initialCredit));
         return;
       }
@@ -317,5 +331,5 @@ export class KitSession {
 }
 
 function newCall(id: number, cmd: number, request: Frame | undefined, credit: number, creditToSend: number): KitCall {
-  return { id, cmd, request, items: [], ended: false, response: undefined, cancelled: false, credit, creditToSend };
+  return { id, cmd, request, items: [], ended: false, response: undefined, cancelled: false, answered: false, credit, creditToSend };
 }

@@ -13,6 +13,9 @@ export class Mismatch extends Error {
   }
 }
 
+/** The peer broke a rule of the page, whatever the case is about. */
+export class Violation extends Mismatch {}
+
 /** There was no connection to run a case over. */
 export class PeerGone extends Mismatch {}
 

@@ -4,7 +4,8 @@ import type { Transport } from "../../connection/transport.js";
 import { codeOfCloseCode } from "../../errors.js";
 import { FrameKind } from "../../gen/framewire/v1/data_frame.js";
 import { Goaway } from "../../gen/framewire/v1/session.js";
-import { Mismatch, tellFrames } from "./verdict.js";
+import { TcpTransport } from "../../transport/tcp.js";
+import { Mismatch, tellFrames, Violation } from "./verdict.js";
 
 /** The largest payload that the kit reads: above what it allows its peer, so that it sees who does not keep to that. */
 const READS_AT_MOST = 64 * 1024 * 1024;
@@ -18,6 +19,12 @@ export interface WireEnd {
   readonly reason: string;
 }
 
+/** Hears of everything that goes over a link. */
+export interface WireTap {
+  bytes(direction: "sent" | "came", bytes: Uint8Array): void;
+  ended(how: string): void;
+}
+
 export class Wire {
   readonly transport: Transport;
   /** Everything that came, in order. */
@@ -27,6 +34,8 @@ export class Wire {
   /** Told of each frame. */
   onFrame: (frame: Frame) => void = () => {};
   ended: WireEnd | undefined;
+  /** The socket broke, or the peer reset it. */
+  reset = false;
   /** Both sides have said that a message may hold several frames. */
   batching = false;
   readonly #timeoutMs: number;
@@ -36,8 +45,13 @@ export class Wire {
   /** When the last bytes came. */
   heardAt = performance.now();
 
-  constructor(transport: Transport, timeoutMs: number) {
+  readonly #tap: WireTap | undefined;
+  /** What is to be sent behind bytes that leave in pieces. */
+  #inPieces: Uint8Array[] | undefined;
+
+  constructor(transport: Transport, timeoutMs: number, tap?: WireTap) {
     this.transport = transport;
+    this.#tap = tap;
     this.#timeoutMs = timeoutMs;
     this.#decoder = new FrameDecoder({
       maxPayload: READS_AT_MOST,
@@ -50,8 +64,10 @@ export class Wire {
       onViolation: (message) => this.violate(message),
       onClose: (code, reason) => {
         if (!this.messages) this.#decoder.flush((frame) => this.#take(frame.copy()));
+        this.reset = code === 1006;
         const code_ = this.#goaway?.closeCode || (this.messages ? code : undefined);
         this.ended ??= { code: this.messages ? code : code_, reason: this.#goaway?.reason ?? reason };
+        this.#tap?.ended(this.tellEnd());
         this.#changed();
       },
     });
@@ -74,16 +90,32 @@ export class Wire {
 
   /** Sends bytes; on WebSocket as one message. */
   send(bytes: Uint8Array): void {
+    if (this.#inPieces !== undefined) {
+      this.#inPieces.push(bytes);
+      return;
+    }
+    this.#tap?.bytes("sent", bytes);
     // A transport owns what it is given.
     this.transport.write(bytes.slice());
   }
 
   /** Sends bytes in pieces that leave one after the other. */
   async sendInPieces(bytes: Uint8Array, size: number): Promise<void> {
+    const waiting: Uint8Array[] = [];
     for (let at = 0; at < bytes.length; at += size) {
       this.send(bytes.subarray(at, at + size));
+      // What answers the peer meanwhile, such as a pong, would fall into the middle of a frame.
+      this.#inPieces = [];
       await new Promise((resolve) => setTimeout(resolve, 1));
+      waiting.push(...this.#inPieces);
+      this.#inPieces = undefined;
     }
+    for (const each of waiting) this.send(each);
+  }
+
+  /** Goes on when the peer has ended its half of a TCP stream: the link ends when it is cut, or when the peer takes no more bytes. */
+  keepOpen(): void {
+    if (this.transport instanceof TcpTransport) this.transport.allowHalfOpen();
   }
 
   /** Cuts the link without a word. */
@@ -125,7 +157,8 @@ export class Wire {
           done();
           resolve(found);
         } else if (this.violations.length > 0) {
-          fail(this.violations[0] as string);
+          done();
+          reject(new Violation(expected, this.violations[0] as string));
         } else if (this.ended !== undefined && options.anyEnd !== true) {
           fail(`${this.tellEnd()}, behind ${tellFrames(this.frames.slice(since))}`);
         }
@@ -153,6 +186,7 @@ export class Wire {
 
   #read(chunk: Uint8Array): void {
     this.heardAt = performance.now();
+    this.#tap?.bytes("came", chunk);
     const before = this.frames.length;
     this.#decoder.push(chunk, (frame) => this.#take(frame.copy()));
     if (!this.messages) return;

@@ -213,6 +213,11 @@ void Session::handle(const DataFrame& frame) {
     acknowledged(frame.ack());
   }
   if (frame.sequence() > 0 && !in_order(frame.sequence())) return;
+  // A kind from the future: enums of proto2 are closed here, and the frame looks like a message (5.3).
+  const auto& unknown = frame.unknown_fields();
+  for (int i = 0; i < unknown.field_count(); i++) {
+    if (unknown.field(i).number() == DataFrame::kKindFieldNumber) return;
+  }
   switch (frame.kind()) {
     case FRAME_KIND_PING: {
       pings_answered_++;

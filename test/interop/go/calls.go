@@ -54,6 +54,17 @@ func (c *Call) giveUp() {
 	s.changed.Broadcast()
 }
 
+// Cancel gives a call of ours up.
+func (c *Call) Cancel() {
+	s := c.session
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.calls[c.id] == c {
+		delete(s.calls, c.id)
+		s.send(c.frame(fw.FrameKind_FRAME_KIND_CANCEL, nil), true)
+	}
+}
+
 // End says that no more items come.
 func (c *Call) End() {
 	c.session.mutex.Lock()

@@ -83,6 +83,9 @@ func (c *Client) handshake() (Link, *Decoder, error) {
 		return nil, nil, err
 	}
 	s.mutex.Lock()
+	if len(c.token) == 0 {
+		s.Seed = newSeed() // A new session has a new one; a session that may go on keeps it.
+	}
 	hello := &fw.Hello{
 		MinVersion:   2,
 		MaxVersion:   2,
@@ -100,7 +103,7 @@ func (c *Client) handshake() (Link, *Decoder, error) {
 	decoder.MinVersion = 2
 	welcome, err := c.welcome(link, decoder)
 	if err != nil {
-		link.Close(closeNormal, "")
+		hangUp(link, closeViolation, "no welcome that can be read")
 		return nil, nil, err
 	}
 	decoder.Seed = &welcome.ChecksumSeed

@@ -138,6 +138,7 @@ func kitDriven(s *Session, request *kit.DriveRequest) (*kit.DriveResponse, error
 			}
 			item := &kit.CountResponse{}
 			if err := unpack(frame.Payload, item); err != nil {
+				call.Cancel()
 				return nil, err
 			}
 			answer.Numbers = append(answer.Numbers, item.Number)

@@ -164,6 +164,17 @@ func (l *WebSocketLink) Version() int {
 	return 0
 }
 
+// hangUp closes a link that nobody reads, and waits until the other side has seen it.
+func hangUp(link Link, code int, reason string) {
+	link.Close(code, reason)
+	for {
+		if _, err := link.Receive(); err != nil {
+			break
+		}
+	}
+	link.Close(closeNormal, "")
+}
+
 // Dial opens a link to tcp://host:port or ws://host:port and offers the version.
 func Dial(address string, version string) (Link, error) {
 	target, err := url.Parse(address)

@@ -157,14 +157,7 @@ func servePlain(link Link, decoder *Decoder, frame *Frame) {
 // refuse sends a goaway in place of the welcome, unseeded like it.
 func refuse(link Link, code int, reason string) {
 	link.Send(control(nil, fw.FrameKind_FRAME_KIND_GOAWAY, &fw.Goaway{Reason: reason, CloseCode: uint32(code)}))
-	link.Close(code, reason)
-	for {
-		// Until the other side has seen it.
-		if _, err := link.Receive(); err != nil {
-			break
-		}
-	}
-	link.Close(closeNormal, "")
+	hangUp(link, code, reason)
 }
 
 func (s *server) serveSession(link Link, decoder *Decoder, hello *fw.Hello) {

@@ -95,14 +95,18 @@ type Session struct {
 	askTimer   *time.Timer
 }
 
-// NewSession: firstCall is 1 on a client and 2 on a server (5.4).
-func NewSession(firstCall uint32, initialCredit uint32) *Session {
+func newSeed() uint32 {
 	seed := make([]byte, 4)
 	if _, err := rand.Read(seed); err != nil {
 		panic(err)
 	}
+	return binary.LittleEndian.Uint32(seed)
+}
+
+// NewSession: firstCall is 1 on a client and 2 on a server (5.4).
+func NewSession(firstCall uint32, initialCredit uint32) *Session {
 	s := &Session{
-		Seed:          binary.LittleEndian.Uint32(seed),
+		Seed:          newSeed(),
 		InitialCredit: initialCredit,
 		peerCredit:    defaultCredit,
 		peerLimit:     defaultMaxPayload,

@@ -268,6 +268,8 @@ final class PeerSession {
     }
     if (frame.getSequence() != 0 && !inOrder(frame.getSequence())) return;
     Call call = calls.get(frame.getCallId());
+    // A kind from the future: enums of proto2 are closed here, and the frame looks like a message (5.3).
+    if (frame.getUnknownFields().hasField(DataFrame.KIND_FIELD_NUMBER)) return;
     switch (frame.getKind()) {
       case FRAME_KIND_PING -> {
         pingsAnswered++;

@@ -1,14 +1,16 @@
 """A client of each version (docs/wire.md, sections 5.2, 5.7 and 6)."""
 
 import asyncio
+import secrets
 from urllib.parse import urlsplit
 
 import websockets
+from google.protobuf.message import DecodeError
 
 from framewire.v1.data_frame_pb2 import FrameKind
 from framewire.v1.session_pb2 import Goaway, Hello, PeerInfo, ResumeRequest, ResumeVerdict, Welcome
 from frames import Decoder, encode
-from session import DEFAULT_CREDIT, LEAST_MAX_PAYLOAD, MAX_MESSAGE, MAX_PAYLOAD, Session, TcpLink, WebSocketLink, first_frame
+from session import DEFAULT_CREDIT, LEAST_MAX_PAYLOAD, MAX_MESSAGE, MAX_PAYLOAD, PROTOCOL_VIOLATION, Session, TcpLink, WebSocketLink, first_frame
 
 FIRST_RETRY, LAST_RETRY = 0.05, 5  # seconds; an app would start at 1 s and add jitter
 
@@ -49,6 +51,8 @@ class Client:
 
     async def _handshake(self):
         session = self.session
+        if not self._token:
+            session.seed = secrets.randbits(32)  # a new session has a new one; a session that may go on keeps it
         hello = Hello(
             min_version=2,
             max_version=2,
@@ -71,7 +75,12 @@ class Client:
             session.close_code = link.close_code or session.close_code
             await link.close()
             raise ConnectionError(f"no welcome, close code {session.close_code}")
-        welcome = Welcome.FromString(frame.payload)
+        try:
+            welcome = Welcome.FromString(frame.payload)
+        except DecodeError:
+            session.close_code = PROTOCOL_VIOLATION
+            await link.close(PROTOCOL_VIOLATION, "the welcome cannot be decoded")
+            raise ConnectionError("the welcome cannot be decoded") from None
         decoder.seed = welcome.checksum_seed
         self._token = welcome.token
         self.verdicts.append(welcome.verdict)

@@ -6,6 +6,7 @@ import sys
 import time
 
 import websockets
+from google.protobuf.message import DecodeError
 
 import conformance
 from framewire.v1.data_frame_pb2 import FrameKind
@@ -90,7 +91,12 @@ class Server:
         if link.version == 1 or (frame.version == 1 and link.version is None):
             await self._serve_plain(link, decoder, frame)
         elif frame.version > 1 and frame.fields().kind == FrameKind.FRAME_KIND_HELLO and decoder.discarded == 0:
-            await self._serve_session(link, decoder, Hello.FromString(frame.payload), len(frame.payload))
+            try:
+                hello = Hello.FromString(frame.payload)
+            except DecodeError:
+                await self._refuse(link, PROTOCOL_VIOLATION, "the hello cannot be decoded")
+                return
+            await self._serve_session(link, decoder, hello, len(frame.payload))
         else:
             await self._refuse(link, PROTOCOL_VIOLATION, "the first frame is no hello")
 
