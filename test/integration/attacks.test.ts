@@ -55,7 +55,7 @@ it.each(named)("%s: ended by its limits, while good clients are served", async (
   await Promise.all(calling);
   expect(answered).toBeGreaterThan(0);
   // A socket that is not read does not hear of its end before something is written to it.
-  await expect.poll(() => server.stats.sockets, { timeout: 10_000 }).toBe(good.length);
+  await expect.poll(() => server.stats.sockets, { timeout: 30_000 }).toBe(good.length);
   const { limits, refusals, handshakes } = server.stats;
   const { opened, closed, left, codes, wrong } = attackers;
   const seen = { limits: since(before.limits, limits), refusals: since(before.refusals, refusals) };
