@@ -404,6 +404,8 @@ export class FrameSender implements AckWatched {
   }
 
   #transmit(link: Link, frame: Outgoing): void {
+    // The encoder checks the others. What goes to many was framed without a look at this peer's limit.
+    if (frame.broadcast !== undefined) this.#checkSize(frame);
     const observed = this.#events.has("frame");
     if (observed) frame.settleForGood();
     const before = link.writtenBytes;

@@ -66,6 +66,21 @@ describe.each(KINDS)("over %s", (kind) => {
     }
   });
 
+  it("a broadcast that is too large for one client reaches the others, and that client's connection goes on", async () => {
+    const { server, url } = await open(kind);
+    const failures: unknown[] = [];
+    server.on("failure", ({ error }) => failures.push(error));
+    const [small, large] = [await RawPeer.connect(url), await RawPeer.connect(url)];
+    await small.greet({ limits: limitsOf({ maxPayload: 1024 }) });
+    await large.greet();
+    for (const text of ["x".repeat(2000), "short"]) server.broadcast(TestServiceDefinition.methods.note, { text });
+    const lengths = (peer: RawPeer) => peer.frames.filter(({ cmd }) => cmd !== 0).map(({ payload }) => (payload?.length ?? 0) > 100);
+    await expect.poll(() => lengths(large)).toEqual([true, false]);
+    await expect.poll(() => lengths(small)).toEqual([false]);
+    expect(failures).toEqual([expect.objectContaining({ code: "frame-too-large" })]);
+    expect(server.stats.sockets).toBe(2);
+  });
+
   it("a hello that is longer than the server's maxPayload is taken, up to 64 KiB; no later frame is", async () => {
     const credentials = new Uint8Array(65_536 - 40).fill(9);
     const seen: number[] = [];
