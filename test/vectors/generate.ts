@@ -14,6 +14,7 @@ import * as close from "./source/close.js";
 import * as damage from "./source/damage.js";
 import * as encode from "./source/encode.js";
 import * as head from "./source/head.js";
+import * as sessions from "./source/sessions.js";
 import * as trailer from "./source/trailer.js";
 import * as validV1 from "./source/valid-v1.js";
 import * as validV2 from "./source/valid-v2.js";
@@ -28,6 +29,7 @@ export function vectorFiles(): Map<string, string> {
     files.set(`${name}.json`, print(description, cases));
   }
   files.set("encode.json", print(encode.description, encode.cases));
+  files.set("sessions.json", print(sessions.description, sessions.cases));
   return files;
 }
 
