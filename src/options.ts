@@ -4,6 +4,9 @@ import { FramewireError } from "./errors.js";
 /** What the decoder does after a byte that cannot belong to a frame. */
 export type Recovery = "resync" | "close";
 
+/** What a call does when the peer takes no more. */
+export type WhenBusy = "wait" | "fail";
+
 /** Options shared by everything that reads or writes frames. */
 export interface FrameOptions {
   /** First field of every frame and the sync word; 2^28 to 2^31-1. Default 0x7EDDFCF5. */
@@ -84,6 +87,11 @@ export interface ConnectionOptions extends FrameOptions {
   readonly resumeWindowMs?: number;
   /** Longest time before a received frame is acknowledged. Default 25 ms. */
   readonly ackDelayMs?: number;
+  /**
+   * What a call does when as many are in flight as the peer allows (its `maxCalls`), unless it says otherwise: wait for one of them to end, within
+   * its deadline and the limits of the queue (`"wait"`, default), or fail with `resource-exhausted` (`"fail"`).
+   */
+  readonly whenBusy?: WhenBusy;
   /** Longest time a call may take, unless it says otherwise; 0 = no limit. Default 30 s for calls with one reply, none for streams. */
   readonly timeoutMs?: number;
 }
@@ -190,6 +198,7 @@ export const CONNECTION_DEFAULTS = {
   replayMs: Number.POSITIVE_INFINITY,
   resumeWindowMs: 120_000,
   ackDelayMs: 25,
+  whenBusy: "wait",
   timeoutMs: 30_000,
 } as const;
 
@@ -223,7 +232,15 @@ function everyDefault() {
   return { ...CONNECTION_DEFAULTS, ...SERVER_DEFAULTS, ...RECONNECT_DEFAULTS };
 }
 
-type Widen<T> = T extends number ? number : T extends "resync" ? Recovery : T extends "added" ? "added" | "full" : T;
+type Widen<T> = T extends number
+  ? number
+  : T extends "wait"
+    ? WhenBusy
+    : T extends "resync"
+      ? Recovery
+      : T extends "added"
+        ? "added" | "full"
+        : T;
 
 /** The defaults of the options that `O` has, as values of those options. */
 type DefaultsOf<O> = { readonly [K in keyof O & keyof typeof DEFAULTS]: Widen<(typeof DEFAULTS)[K]> };
@@ -313,6 +330,7 @@ export function resolveOptions<D extends object, G extends object>(defaults: D, 
       if (!inRange) invalid(name, value, `${fraction ? "a number" : "an integer"} from ${min} to ${max}`);
     }
     if (name === "recovery" && value !== "resync" && value !== "close") invalid(name, value, '"resync" or "close"');
+    if (name === "whenBusy" && value !== "wait" && value !== "fail") invalid(name, value, '"wait" or "fail"');
     resolved[name] = value;
   }
   return resolved as D & G;

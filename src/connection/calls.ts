@@ -3,7 +3,7 @@
 import type { FrameView } from "../codec/index.js";
 import { type CallErrorCode, codeOfStatus, FramewireError } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
-import { checkNames } from "../options.js";
+import { checkNames, type WhenBusy } from "../options.js";
 import type { Command } from "./commands.js";
 import type { CallContext } from "./context.js";
 import { Credit } from "./control-messages.js";
@@ -33,6 +33,8 @@ export interface CallOptions {
   readonly trace?: string;
   /** The call being served that this one is made for: its cancellation, what is left of its deadline and its trace are handed on. */
   readonly parent?: CallContext;
+  /** What it does when the peer takes no more calls now: wait until one has ended, or fail with `resource-exhausted`. Default: the connection's `whenBusy`. */
+  readonly whenBusy?: WhenBusy;
   /** Given the metadata of the reply. */
   readonly onMetadata?: (metadata: Readonly<Record<string, string>>) => void;
 }
@@ -44,6 +46,7 @@ const CALL_OPTIONS = {
   trace: 0,
   parent: 0,
   onMetadata: 0,
+  whenBusy: 0,
   reply: 0,
 } satisfies Record<keyof CallOptions | "reply", 0>;
 
@@ -52,14 +55,15 @@ const MAX_TIMEOUT_MS = 0x7fff_ffff;
 /** @throws FramewireError `invalid-option` */
 export function checkCallOptions(options: CallOptions, command: Command): void {
   checkNames(command.name, options, CALL_OPTIONS);
-  const { timeoutMs, trace } = options;
+  const { timeoutMs, trace, whenBusy } = options;
   const timely = timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY || (timeoutMs >= 0 && timeoutMs <= MAX_TIMEOUT_MS);
   if (!timely || (timeoutMs !== undefined && typeof timeoutMs !== "number")) wrong(command, "timeoutMs", timeoutMs);
   if (trace !== undefined && typeof trace !== "string") wrong(command, "trace", trace);
+  if (whenBusy !== undefined && whenBusy !== "wait" && whenBusy !== "fail") wrong(command, "whenBusy", whenBusy);
 }
 
 function wrong(command: Command, name: string, value: unknown): never {
-  const wanted = name === "trace" ? "text" : `a number from 0 to ${MAX_TIMEOUT_MS}, or Infinity`;
+  const wanted = name === "trace" ? "text" : name === "whenBusy" ? '"wait" or "fail"' : `a number from 0 to ${MAX_TIMEOUT_MS}, or Infinity`;
   throw new FramewireError(
     "invalid-option",
     `${command.name}: ${name} is ${typeof value === "string" ? JSON.stringify(value) : String(value)}; it must be ${wanted}`,
@@ -81,6 +85,8 @@ abstract class OpenCall implements FrameOwner, AwaitsReply, HeapEntry {
   receiveCredit: ReceiveCredit | undefined = undefined;
   pump: Pump | undefined = undefined;
   unlisten: (() => void) | undefined = undefined;
+  /** Called when the request went out. */
+  onSent: (() => void) | undefined = undefined;
   readonly #table: CallTable;
 
   constructor(table: CallTable, command: Command, options: CallOptions) {
@@ -92,6 +98,7 @@ abstract class OpenCall implements FrameOwner, AwaitsReply, HeapEntry {
   /** The request went out, or will never, nor anything behind it. */
   frameSettled(error?: FramewireError): void {
     if (error === undefined) {
+      this.onSent?.();
       if (this.request.callId === undefined) this.#table.awaitReply(this);
       return;
     }
@@ -209,7 +216,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
   /** A response or an item of the peer; frames of calls that have settled are late and mean nothing. */
   onResponse(frame: FrameView): void {
     const call = this.#calls.get(frame.callIdNumber);
-    if (call === undefined) return;
+    if (call === undefined) return this.#host.answered(frame.callIdNumber);
     const status = frame.status ?? 0;
     try {
       const { metadata, message } = decodeExt(frame.ext);
@@ -321,6 +328,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
     frame.trace = options.trace ?? parent?.trace;
     frame.ext = encodeExt(options.metadata);
     frame.durable = command.reliable && !streams;
+    frame.failsWhenBusy = (options.whenBusy ?? this.#host.options.whenBusy) === "fail";
     if (requestStream) {
       call.sendCredit = new SendCredit(this.#host.peerCredit);
     } else {
@@ -366,7 +374,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
   #pump(call: OpenCall, requests: MessageSource<unknown>): void {
     call.pump = pump(requests, {
       credit: call.sendCredit as SendCredit,
-      whenWritable: () => this.#host.whenWritable(),
+      whenWritable: () => (call.request.sent ? this.#host.whenWritable() : this.#whenSent(call)),
       send: (message) => {
         const payload = encodeOwned(call.command.request, message);
         this.#post(call, KIND_ITEM, payload);
@@ -381,6 +389,14 @@ export class CallTable implements DeadlineOwner<OpenCall> {
           error instanceof FramewireError ? error : new FramewireError("cancelled", "the request stream failed", { cause: error }),
         ),
     );
+  }
+
+  /** Items of a call that waits do not wait with it: a queue full of calls would be full of their items as well. */
+  async #whenSent(call: OpenCall): Promise<void> {
+    await new Promise<void>((resolve) => {
+      call.onSent = resolve;
+    });
+    await this.#host.whenWritable();
   }
 
   #post(call: OpenCall, kind: FrameKind, payload: Uint8Array | undefined): void {
@@ -431,6 +447,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
   /** @internal The call is over; whatever comes for it later means nothing. */
   settle(call: OpenCall, error: FramewireError | undefined, reply?: unknown): void {
     if (!this.#calls.delete(call.id)) return;
+    this.#host.ended(call.request);
     this.#deadlines.remove(call);
     call.unlisten?.();
     call.pump?.stop();

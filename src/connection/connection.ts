@@ -36,6 +36,8 @@ export interface Agreement {
   readonly maxPayload: number;
   /** Largest trailer that the peer takes, its checksum included. */
   readonly maxTrailer: number;
+  /** Calls of this side that the peer serves at once. */
+  readonly maxCalls: number;
   /** Credit that the peer gives each stream to start with. */
   readonly initialCredit: number;
   /** The session can be resumed on another link. */
@@ -336,6 +338,14 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
       if (code === "queue-full") this.#tooSlow();
       else if (code !== "unavailable") this.#unanswerable(frame, error);
     }
+  }
+
+  ended(request: Outgoing): void {
+    this.#sender.callEnded(request);
+  }
+
+  answered(callId: number): void {
+    this.#sender.answered(callId);
   }
 
   awaitReply(call: AwaitsReply): void {

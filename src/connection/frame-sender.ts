@@ -9,7 +9,7 @@ import type { Agreement } from "./connection.js";
 import { type ReceivedSequence, ReplayBuffer, type SequenceRange } from "./delivery.js";
 import type { Emitter } from "./emitter.js";
 import type { ConnectionEvents, DropEvent } from "./events.js";
-import { KIND_ACK, KIND_PING } from "./frame-kind.js";
+import { KIND_ACK, KIND_PING, KIND_REQUEST } from "./frame-kind.js";
 import type { Journal } from "./journal.js";
 import type { Link } from "./link.js";
 import type { Keeper } from "./link-writer.js";
@@ -62,6 +62,11 @@ export class FrameSender implements AckWatched {
   #unacknowledging = false;
   /** Bytes that may be on their way unacknowledged: few behind damage, as more of it would waste all that was under way. */
   #window: number | undefined;
+  /** Calls of this side that the peer serves, and how many it takes. */
+  #calls = 0;
+  #maxCalls = Number.POSITIVE_INFINITY;
+  /** Those of them that an earlier process has made, by number. */
+  #earlier: Map<number, Outgoing> | undefined;
   #writable: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
   readonly #journal: Journal | undefined;
   /** A frame is being written. What the getters of its message send has the sequences after it, and so waits. */
@@ -172,7 +177,12 @@ export class FrameSender implements AckWatched {
   }
 
   /** Goes on over another link. What the peer lacks of the replay is sent by `resend`, then what waits by `flush`. */
-  attach(link: Link, { version, maxPayload, maxTrailer }: Pick<Agreement, "version" | "maxPayload" | "maxTrailer">): void {
+  attach(
+    link: Link,
+    { version, maxPayload, maxTrailer, maxCalls }: Pick<Agreement, "version" | "maxPayload" | "maxTrailer" | "maxCalls">,
+  ): void {
+    this.#waiting?.releaseBusy();
+    this.#maxCalls = maxCalls;
     this.#watch?.stop();
     this.#roundTrip?.forget();
     this.#unacknowledging = false;
@@ -210,12 +220,14 @@ export class FrameSender implements AckWatched {
   }
 
   #post(frame: Outgoing): void {
-    if (this.passable && this.#waiting?.isLater(frame) !== true) {
+    const busy = this.#link !== undefined && this.#ready() === 0 && this.#isBusy(frame);
+    if (busy && frame.failsWhenBusy) throw tooManyCalls(this.#maxCalls);
+    if (!busy && this.passable && this.#waiting?.isLater(frame) !== true) {
       try {
         return this.#transmit(this.#link as Link, frame);
       } finally {
         // What the frame's own message sent.
-        if (this.#ready() > 0) this.flush();
+        if (this.#waiting !== undefined && this.#waiting.length > 0) this.flush();
       }
     }
     if (!frame.reliable && this.#link === undefined) {
@@ -224,9 +236,42 @@ export class FrameSender implements AckWatched {
     }
     frame.park();
     this.#checkSize(frame);
-    this.#queue().push(frame);
+    if (busy && this.#waiting?.isLater(frame) !== true) this.#queue().pushBusy(frame);
+    else this.#queue().push(frame);
     this.#host.memoryChanged();
     if (this.#link === undefined) this.#events.emit("queued");
+  }
+
+  /** Whether a request has to wait until a call has ended, or a frame belongs to one that does. Calls go out in the order that they were made. */
+  #isBusy(frame: Outgoing): boolean {
+    const waiting = this.#waiting === undefined ? 0 : this.#waiting.busy;
+    if (frame.kind === KIND_REQUEST) return waiting > 0 || this.#calls >= this.#maxCalls;
+    return waiting > 0 && this.#waiting?.isBusy(frame) === true;
+  }
+
+  /** A call of this side is over: one that waits may take its place. */
+  callEnded(request: Outgoing): void {
+    if (!request.counted) return;
+    request.counted = false;
+    this.#calls--;
+    if (this.#waiting !== undefined && this.#waiting.busy > 0) this.flush();
+  }
+
+  /** A response came to a call that nobody waits for. */
+  answered(callId: number): void {
+    const request = this.#earlier?.get(callId);
+    if (request === undefined) return;
+    this.#earlier?.delete(callId);
+    this.callEnded(request);
+  }
+
+  #count(request: Outgoing): void {
+    if (request.counted) return;
+    request.counted = true;
+    this.#calls++;
+    if (request.owner !== undefined || request.callId === undefined) return;
+    this.#earlier ??= new Map();
+    this.#earlier.set(request.callId, request);
   }
 
   #checkSize({ payload }: Outgoing): void {
@@ -259,15 +304,30 @@ export class FrameSender implements AckWatched {
     if (this.#behind()) return;
     while (this.#ready() > 0 && this.#open()) {
       const frame = this.#queue().shift() as Outgoing;
-      try {
-        this.#transmit(this.#link as Link, frame);
-      } catch (error) {
-        // What fitted when it began to wait may be too large for the peer of this link.
-        if (frame.kept) this.#journal?.withdrawn(frame);
-        this.#host.unsendable(frame, error);
-      }
+      if (!this.#isBusy(frame)) this.#send(frame);
+      else if (frame.failsWhenBusy) this.#refuse(frame, tooManyCalls(this.#maxCalls));
+      else this.#queue().moveToBusy(frame);
+    }
+    while (this.#waiting !== undefined && this.#waiting.busy > 0 && this.#calls < this.#maxCalls && this.#ready() === 0 && this.#open()) {
+      const request = this.#waiting.admit();
+      if (request !== undefined) this.#send(request);
+      while (this.#ready() > 0 && this.#open()) this.#send(this.#queue().shift() as Outgoing);
     }
     if (this.passable) this.#releaseWritable();
+  }
+
+  #send(frame: Outgoing): void {
+    try {
+      this.#transmit(this.#link as Link, frame);
+    } catch (error) {
+      // What fitted when it began to wait may be too large for the peer of this link.
+      this.#refuse(frame, error);
+    }
+  }
+
+  #refuse(frame: Outgoing, error: unknown): void {
+    if (frame.kept) this.#journal?.withdrawn(frame);
+    this.#host.unsendable(frame, error);
   }
 
   // AckWatched
@@ -339,6 +399,9 @@ export class FrameSender implements AckWatched {
   restart(received = 0): SequenceRange | undefined {
     const { acked, next } = this.#replay ?? NOTHING_SENT;
     this.#watch?.stop();
+    const earlier = this.#earlier;
+    this.#earlier = undefined;
+    if (earlier !== undefined) for (const request of earlier.values()) this.callEnded(request);
     this.#replay = received === 0 ? undefined : this.#newReplay(received);
     const again = this.#journal?.restart(received) ?? [];
     const lost = next - 1 - acked - again.filter(({ sent }) => sent).length;
@@ -352,7 +415,11 @@ export class FrameSender implements AckWatched {
   }
 
   #sendAgain(frames: readonly Outgoing[]): void {
-    for (const frame of frames) frame.sent = false;
+    for (const frame of frames) {
+      frame.sent = false;
+      if (frame.counted) this.#calls--;
+      frame.counted = false;
+    }
     if (frames.length > 0) this.#queue().putBack(frames);
   }
 
@@ -416,6 +483,7 @@ export class FrameSender implements AckWatched {
     } finally {
       this.#writing = false;
     }
+    if (frame.kind === KIND_REQUEST) this.#count(frame);
     frame.left();
     if (observed) {
       const { cmd, kind = 0, callId = 0, payload = EMPTY } = frame;
@@ -502,6 +570,10 @@ export class FrameSender implements AckWatched {
   #newReplay(acked = 0): ReplayBuffer {
     return new ReplayBuffer(this.#options, acked);
   }
+}
+
+function tooManyCalls(most: number): FramewireError {
+  return new FramewireError("resource-exhausted", `${most} calls are in flight, and the peer takes no more`);
 }
 
 function noConnection(): FramewireError {

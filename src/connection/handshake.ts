@@ -58,17 +58,18 @@ export function ownLimits({ maxPayload, maxCalls, initialCredit, maxTrailer }: R
  * The part of an agreement that the peer's limits make. A limit of 0 is a peer that said nothing: the protocol's default holds, whatever our
  * own limit is. A limit below the protocol's least counts as that.
  */
-export function agreedLimits(limits: Limits | undefined): Pick<Agreement, "maxPayload" | "maxTrailer" | "initialCredit"> {
+export function agreedLimits(limits: Limits | undefined): Pick<Agreement, "maxPayload" | "maxTrailer" | "maxCalls" | "initialCredit"> {
   return {
     maxPayload: Math.max(limits?.maxPayload || CONNECTION_DEFAULTS.maxPayload, LEAST_MAX_PAYLOAD),
     maxTrailer: Math.max(limits?.maxTrailer || CONNECTION_DEFAULTS.maxTrailer, LEAST_MAX_TRAILER),
+    maxCalls: limits?.maxCalls || Number.POSITIVE_INFINITY,
     initialCredit: limits?.initialCredit || CONNECTION_DEFAULTS.initialCredit,
   };
 }
 
 /** A version 1 connection has no handshake and no limits but ours. */
 export function versionOneAgreement({ maxPayload, maxTrailer, initialCredit }: ResolvedConnectionOptions): Agreement {
-  return { version: 1, maxPayload, maxTrailer, initialCredit, resumable: false };
+  return { version: 1, maxPayload, maxTrailer, maxCalls: Number.POSITIVE_INFINITY, initialCredit, resumable: false };
 }
 
 function cutPeer(peer: PeerInfo | undefined, maxBytes: number): PeerInfo | undefined {

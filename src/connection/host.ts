@@ -23,6 +23,10 @@ export interface CallHost {
   answer(frame: Outgoing): void;
   /** A request without a number went out. */
   awaitReply(call: AwaitsReply): void;
+  /** A call that this side opened is over: the peer may take another in its place. */
+  ended(request: Outgoing): void;
+  /** The same for a response to a call that this side knows nothing of: an earlier process may have opened it. */
+  answered(callId: number): void;
   /** Takes the frames of a call that still wait back out of the queue, and the one that opens it; their owners hear nothing. */
   withdraw(callId: number, request?: Outgoing): void;
   /** Resolves when the link takes bulk data; `undefined` = now. */

@@ -45,6 +45,10 @@ export class Outgoing {
   owner: FrameOwner | undefined = undefined;
   /** Whether the frame went out at least once. */
   sent = false;
+  /** A request that counts among the calls in flight at the peer. */
+  counted = false;
+  /** A request that is refused while the peer takes no more. */
+  failsWhenBusy = false;
   /** Whether a journal may keep the frame: it stands for itself, and is of use without the process that sent it. */
   durable = false;
   /** Whether a journal does. */
@@ -161,6 +165,19 @@ export class SendQueue {
     }
     this.#waiting.push(frame, now);
     this.#entered(frame, cost);
+  }
+
+  /** Whether frames of this call wait here. */
+  hasCall(callId: number): boolean {
+    return this.#waiting.ofCall(callId) !== undefined;
+  }
+
+  /** Takes frames in that have waited elsewhere, whatever the bounds. */
+  append(frames: readonly Outgoing[], now: number): void {
+    for (const frame of frames) {
+      this.#waiting.push(frame, now);
+      this.#entered(frame, costOf(frame));
+    }
   }
 
   /** Puts frames that have been through the queue before back in front, whatever the bounds. */

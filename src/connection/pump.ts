@@ -49,6 +49,14 @@ export function pump<T>(source: MessageSource<T>, target: PumpTarget<T>): Pump {
     });
   }
 
+  function unlessStopped(writable: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      leave = resolve;
+      if (stopped) resolve();
+      writable.then(resolve, reject);
+    });
+  }
+
   async function cleanUp(iterator: Iterator<T> | AsyncIterator<T>): Promise<void> {
     const [, cleaned] = await Promise.allSettled([asked, (async () => iterator.return?.())()]);
     target.sourceEnded?.(cleaned.status === "rejected" ? cleaned.reason : undefined);
@@ -68,7 +76,8 @@ export function pump<T>(source: MessageSource<T>, target: PumpTarget<T>): Pump {
         const late = pending(result.value);
         const message = late === undefined ? result.value : ((await late) as T);
         while (!target.credit.available && !stopped) await target.credit.wait();
-        await target.whenWritable();
+        const writable = target.whenWritable();
+        if (writable !== undefined) await unlessStopped(writable);
         if (!stopped) target.credit.spend(target.send(message));
       }
     } finally {

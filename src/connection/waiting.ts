@@ -13,6 +13,8 @@ export class WaitingFrames {
   /** Calls for the next link, while the peer is about to close this one, and their numbers. They grow no older here. */
   #later: SendQueue | undefined;
   #laterCalls: Set<number | undefined> | undefined;
+  /** Calls that the peer does not take yet, each with what belongs to it, in the order that they were made. */
+  readonly #busy: SendQueue;
   #timer: Timer | undefined;
 
   /** `onDrop` as in {@link SendQueue}. */
@@ -21,11 +23,12 @@ export class WaitingFrames {
     this.#clock = clock;
     this.#onDrop = onDrop;
     this.#ready = new SendQueue(options, onDrop);
+    this.#busy = new SendQueue(options, onDrop);
   }
 
   /** All that waits. */
   get length(): number {
-    return this.ready + (this.#later?.length ?? 0);
+    return this.ready + this.busy + (this.#later?.length ?? 0);
   }
 
   /** What waits for room, or for any link. */
@@ -33,9 +36,14 @@ export class WaitingFrames {
     return this.#ready.length;
   }
 
-  /** Bytes of the frames that are ready. */
+  /** Frames of calls that wait for the end of another. */
+  get busy(): number {
+    return this.#busy.length;
+  }
+
+  /** Bytes of the frames that wait for this link. */
   get bytes(): number {
-    return this.#ready.bytes;
+    return this.#ready.bytes + this.#busy.bytes;
   }
 
   /** Those of them that wait for other connections too. */
@@ -47,6 +55,38 @@ export class WaitingFrames {
   push(frame: Outgoing): void {
     (this.isLater(frame) ? (this.#later as SendQueue) : this.#ready).push(frame, this.#clock.now());
     this.#watch(this.#options.maxQueuedMs);
+  }
+
+  /** Takes a frame in that waits for the end of a call, or belongs to one that does. @throws FramewireError `queue-full` */
+  pushBusy(frame: Outgoing): void {
+    this.#busy.push(frame, this.#clock.now());
+    this.#watch(this.#options.maxQueuedMs);
+  }
+
+  /** The same for a frame that was ready. */
+  moveToBusy(frame: Outgoing): void {
+    this.#busy.append([frame], this.#clock.now());
+  }
+
+  /** Whether a frame belongs to a call that waits for the end of another. */
+  isBusy({ callId }: Outgoing): boolean {
+    return callId !== undefined && this.#busy.hasCall(callId);
+  }
+
+  /** The request that has waited longest for the end of a call. What belongs to it is ready from here on. */
+  admit(): Outgoing | undefined {
+    const request = this.#busy.shift();
+    if (request?.callId !== undefined) this.#ready.putBack(this.#busy.removeCall(request.callId), this.#clock.now());
+    return request;
+  }
+
+  /** The link is another one, or gone: calls wait as all frames do. */
+  releaseBusy(): void {
+    if (this.busy > 0)
+      this.#ready.append(
+        this.#busy.remove(() => true),
+        this.#clock.now(),
+      );
   }
 
   /** The next frame that is ready. */
@@ -61,12 +101,12 @@ export class WaitingFrames {
 
   /** Takes out every frame that `match` names. */
   remove(match: (frame: Outgoing) => boolean): Outgoing[] {
-    return [...this.#ready.remove(match), ...(this.#later?.remove(match) ?? [])];
+    return [...this.#ready.remove(match), ...this.#busy.remove(match), ...(this.#later?.remove(match) ?? [])];
   }
 
   /** Takes out the frames of a call, and the one that opens it: for version 1 peers that has no number. */
   removeCall(callId: number, request: Outgoing | undefined): Outgoing[] {
-    const removed = [...this.#ready.removeCall(callId), ...(this.#later?.removeCall(callId) ?? [])];
+    const removed = [...this.#ready.removeCall(callId), ...this.#busy.removeCall(callId), ...(this.#later?.removeCall(callId) ?? [])];
     if (request !== undefined && (this.#ready.removeFrame(request) || this.#later?.removeFrame(request) === true)) removed.push(request);
     return removed;
   }
@@ -74,6 +114,7 @@ export class WaitingFrames {
   /** New calls, and what belongs to them, wait for the next link from here. */
   holdCalls(): void {
     if (this.#later !== undefined) return;
+    this.releaseBusy();
     this.#later = new SendQueue(this.#options, this.#onDrop);
     for (const frame of this.#ready.remove((waiting) => this.isLater(waiting))) this.push(frame);
   }
@@ -88,6 +129,7 @@ export class WaitingFrames {
 
   /** That link is gone: everything waits for the next one. */
   release(): void {
+    this.releaseBusy();
     const later = this.#later;
     this.#later = undefined;
     this.#laterCalls = undefined;
@@ -107,12 +149,12 @@ export class WaitingFrames {
     this.#timer ??= this.#clock.setTimer(delayMs, () => {
       this.#timer = undefined;
       const now = this.#clock.now();
-      for (const frame of this.#ready.expire(now)) {
+      for (const frame of [...this.#ready.expire(now), ...this.#busy.expire(now)]) {
         frame.owner?.frameSettled(
           new FramewireError("queue-expired", `the frame waited longer than ${this.#options.maxQueuedMs} ms to be sent`),
         );
       }
-      const { expiresAt } = this.#ready;
+      const expiresAt = Math.min(this.#ready.expiresAt, this.#busy.expiresAt);
       if (expiresAt !== Number.POSITIVE_INFINITY) this.#watch(expiresAt - now);
     });
   }

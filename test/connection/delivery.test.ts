@@ -385,6 +385,7 @@ function joined(options: ConnectionOptions) {
     version: 2,
     maxPayload: resolved.maxPayload,
     maxTrailer: resolved.maxTrailer,
+    maxCalls: 1024,
     initialCredit: 1,
     resumable: true,
   });
