@@ -1,4 +1,5 @@
 /** `framewire`: the errors and types that every other subpath shares. */
+export type { Logger } from "./connection/logger.js";
 export type { CallErrorCode, CloseErrorCode, ErrorCode, FramewireErrorOptions } from "./errors.js";
 export { closeCodeOf, codeOfCloseCode, codeOfStatus, FramewireError, isCallErrorCode, isRetryable, statusOf } from "./errors.js";
 export type { ConnectionOptions, DecoderOptions, FrameOptions, PeerDescription, ReconnectOptions, Recovery } from "./options.js";

@@ -1,4 +1,5 @@
 /** Every option, its default, and the one function that puts them together and checks them. */
+import type { Logger } from "./connection/logger.js";
 import { FramewireError } from "./errors.js";
 
 /** What the decoder does after a byte that cannot belong to a frame. */
@@ -45,6 +46,11 @@ export interface ConnectionOptions extends FrameOptions {
   readonly recovery?: Recovery;
   /** Who this side is. */
   readonly peer?: PeerDescription;
+  /**
+   * Takes the lines of the log: `{ debug, info, warn, error }`, each called with an object and a text, as pino has them; `false` = no log.
+   * Default: warnings and errors, a line each on stderr, or in the console of a browser or React Native: docs/logging.md.
+   */
+  readonly logger?: Logger | false;
   /** From opening a socket to the end of the handshake, that of TLS and the WebSocket upgrade included. Default 8 s. */
   readonly handshakeTimeoutMs?: number;
   /** From a frame's first byte to its last; a longer one has as long for each 32 KiB of it. Default 10 s. */

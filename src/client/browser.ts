@@ -14,6 +14,7 @@ export type { MessageCodec, MethodDefinition, ServiceClient, ServiceDefinition, 
 export type { Middleware } from "../connection/dispatcher.js";
 export type { FrameEvent, GapEvent } from "../connection/events.js";
 export type { FailureEvent } from "../connection/guard.js";
+export type { Logger } from "../connection/logger.js";
 export type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 export type { ConnectionOptions, PeerDescription, ReconnectOptions } from "../options.js";
 export type { ClientContext, ClientEvents } from "./client.js";

@@ -10,9 +10,12 @@ import { Dispatcher, type Middleware } from "../connection/dispatcher.js";
 import { checkListener, Emitter } from "../connection/emitter.js";
 import { CONNECTION_EVENTS, type FrameEvent, type GapEvent } from "../connection/events.js";
 import { type FailureEvent, handled } from "../connection/guard.js";
+import { logTo, type WriteLog } from "../connection/logger.js";
+import { redactedUrl } from "../connection/redacted-url.js";
 import { type BareHandler, handleCommand, implementService, serviceClient } from "../connection/registration.js";
 import { FramewireError } from "../errors.js";
 import { CONNECTION_DEFAULTS, checkNames, PEER_NAMES, resolveConnectionOptions, resolveReconnectOptions } from "../options.js";
+import { clientLog, logState } from "./client-log.js";
 import type { ClientOptions, Connector } from "./client-options.js";
 import { Dialer } from "./dialer.js";
 import { endingOfLink } from "./ending.js";
@@ -40,6 +43,7 @@ const CLIENT_EVENTS = { ...CONNECTION_EVENTS, state: 0 } satisfies Record<keyof 
 const CLIENT_OPTIONS = {
   ...CONNECTION_DEFAULTS,
   peer: 0,
+  logger: 0,
   credentials: 0,
   reconnect: 0,
   version: 0,
@@ -59,15 +63,16 @@ export class Client {
   readonly #lifecycle: Lifecycle;
   readonly #dispatcher = new Dispatcher();
   /** The client's own; the other events are those of its connection. */
-  readonly #events = new Emitter<Pick<ClientEvents, "state">>((failure) => this.#connection.events.fail(failure, true));
+  readonly #events = new Emitter<Pick<ClientEvents, "state">>((failure) => this.#connection.events.fail(failure));
   readonly #connection: Connection;
   readonly #caller: InterceptedCaller;
   readonly #outbox: ClientOutbox | undefined;
+  readonly #logState: (state: ClientState, detail: StateDetail) => void;
   #unwatch: (() => void) | undefined;
   #outboxClosed: Promise<void> | undefined;
 
-  /** @throws FramewireError `invalid-option` */
-  constructor(url: string | URL, options: ClientOptions & { readonly connector: Connector }) {
+  /** `write` writes to the `logger` of the options. @throws FramewireError `invalid-option` */
+  constructor(url: string | URL, options: ClientOptions & { readonly connector: Connector }, write: WriteLog = logTo(options.logger)) {
     checkNames("createClient", options, CLIENT_OPTIONS);
     if (options.peer !== undefined) checkNames("peer", options.peer, PEER_NAMES);
     const resolved = resolveConnectionOptions(options);
@@ -89,6 +94,9 @@ export class Client {
       },
     );
     const { events } = this.#connection;
+    events.sink = clientLog(write);
+    const shownUrl = redactedUrl(url);
+    this.#logState = (state, detail) => logState(write, shownUrl, state, detail);
     events.on("detach", (end) => this.#lifecycle.ended(endingOfLink(end)));
     events.on("close", (error) => {
       this.#lifecycle.close(error);
@@ -205,6 +213,7 @@ export class Client {
     } else {
       this.#unwatch ??= watchPlatform((reason) => this.#lifecycle.wake(reason));
     }
+    this.#logState(state, detail);
     this.#events.emit("state", state, detail);
   }
 }

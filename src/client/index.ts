@@ -1,8 +1,10 @@
 /** `framewire/client` on Node: WebSocket, TCP and TLS. */
 
 import type { ConnectionOptions as TlsConnectionOptions } from "node:tls";
+import { systemClock } from "../connection/clock.js";
 import { useFastKeeping } from "../connection/fast.js";
 import { handled } from "../connection/guard.js";
+import { limitedLog } from "../connection/limited-log.js";
 import { useNearestNames } from "../connection/nearest.js";
 import { redactedUrl } from "../connection/redacted-url.js";
 import { FramewireError } from "../errors.js";
@@ -18,6 +20,7 @@ export type { MessageCodec, MethodDefinition, ServiceClient, ServiceDefinition, 
 export type { Middleware } from "../connection/dispatcher.js";
 export type { FrameEvent, GapEvent } from "../connection/events.js";
 export type { FailureEvent } from "../connection/guard.js";
+export type { Logger } from "../connection/logger.js";
 export type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 export type { ConnectionOptions, PeerDescription, ReconnectOptions } from "../options.js";
 export type { ClientContext, ClientEvents } from "./client.js";
@@ -58,5 +61,6 @@ export function createClient(url: string | URL, options: ClientOptions = {}): Cl
   useFastKeeping();
   useNearestNames();
   if (options.connector !== undefined) handled(loadInPlace());
-  return new Client(url, { connector: connectNode, ...options });
+  const { logger, clock = systemClock } = options;
+  return new Client(url, { connector: connectNode, ...options }, limitedLog(logger, clock));
 }

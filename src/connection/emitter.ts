@@ -1,7 +1,7 @@
 /** Typed events, the same on connections, servers and clients. */
 import { FramewireError } from "../errors.js";
 import { type Names, unknownName } from "../options.js";
-import { type FailureEvent, pending, printFailure } from "./guard.js";
+import { type FailureEvent, pending } from "./guard.js";
 
 type Listener<A extends readonly unknown[]> = (...args: A) => void;
 
@@ -20,7 +20,7 @@ export function checkListener(whose: string, event: string, listener: unknown, k
 
 /**
  * Calls listeners in the order they were added. What a listener throws, or a promise of it rejects with, is told by a `failure` event and
- * stops no other listener. Where no `failure` listener hears of it, or such a listener fails itself, one line is printed.
+ * stops no other listener. Of a `failure` listener that fails itself only the sink hears.
  */
 export class Emitter<Events extends { [E in keyof Events]: readonly unknown[] }> {
   #listeners: Map<keyof Events, unknown[]> | undefined;
@@ -70,16 +70,15 @@ export class Emitter<Events extends { [E in keyof Events]: readonly unknown[] }>
     }
   }
 
-  /** Tells of something that failed. `print`: where nobody listens, a line says so. */
-  fail(failure: FailureEvent, print = false): void {
-    if (this.has("failure" as keyof Events)) this.emit("failure" as keyof Events, ...([failure] as never));
-    else if (print) printFailure(failure);
+  /** Tells of something that failed. */
+  fail(failure: FailureEvent): void {
+    this.emit("failure" as keyof Events, ...([failure] as never));
   }
 
   #failed(event: keyof Events, error: unknown): void {
     const failure = { hook: `on("${String(event)}")`, error };
-    if (event === "failure") printFailure(failure);
+    if (event === "failure") this.sink?.heard(event, ...([failure] as never));
     else if (this.#report !== undefined) this.#report(failure);
-    else this.fail(failure, true);
+    else this.fail(failure);
   }
 }

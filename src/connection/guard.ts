@@ -66,23 +66,3 @@ export function atOnce<T>(call: () => T): T {
   handled(late);
   throw new TypeError("it returned a promise; it must return its result at once");
 }
-
-/** Lines that may be printed in a second: a peer may be what provokes them. */
-const LINES_PER_SECOND = 10;
-let second = 0;
-let lines = 0;
-
-/** The last resort, for what no `failure` listener hears: one line. */
-export function printFailure({ hook, error }: FailureEvent): void {
-  const now = Math.floor(Date.now() / 1000);
-  if (now !== second) lines = 0;
-  second = now;
-  if (lines++ >= LINES_PER_SECOND) return;
-  let text: string;
-  try {
-    text = JSON.stringify(String(error));
-  } catch {
-    text = "something that cannot be printed";
-  }
-  console.error(`framewire: ${hook} failed: ${text}`);
-}

@@ -50,11 +50,16 @@ export function sameSubject(previous: SessionOwner, current: SessionOwner): bool
 export class ResumeRule {
   readonly #authenticates: boolean;
   readonly #sameIdentity: SameIdentity | undefined;
-  #warned = false;
+  #noSubject: (() => void) | undefined;
 
-  constructor({ authenticate, sameIdentity }: { readonly authenticate?: unknown; readonly sameIdentity?: SameIdentity }) {
+  /** `noSubject` is called the first time that a resume fails for want of a subject. */
+  constructor(
+    { authenticate, sameIdentity }: { readonly authenticate?: unknown; readonly sameIdentity?: SameIdentity },
+    noSubject: () => void,
+  ) {
     this.#authenticates = authenticate !== undefined;
     this.#sameIdentity = sameIdentity;
+    this.#noSubject = noSubject;
   }
 
   /** Whether `current`, which has shown the token of the session of `previous`, may resume it. */
@@ -72,12 +77,8 @@ export class ResumeRule {
   }
 
   #warn(): void {
-    if (this.#warned) return;
-    this.#warned = true;
-    process.emitWarning(
-      "a client could not resume its session, as `authenticate` returned no `subject`: return { identity, subject }, or set `sameIdentity`",
-      { type: "FramewireWarning", code: "FRAMEWIRE_NO_SUBJECT" },
-    );
+    this.#noSubject?.();
+    this.#noSubject = undefined;
   }
 }
 

@@ -9,6 +9,7 @@ export type { Middleware } from "../connection/dispatcher.js";
 export type { ConnectionEvents, DropEvent, FrameEvent, GapEvent } from "../connection/events.js";
 export type { FailureEvent } from "../connection/guard.js";
 export type { LinkEnd } from "../connection/link.js";
+export type { Logger } from "../connection/logger.js";
 export type { PeerCertificate, Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 export type { ConnectionOptions, PeerDescription, ServerLimits } from "../options.js";
 export type { UpgradeRequest } from "./accept.js";

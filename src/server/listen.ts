@@ -288,6 +288,7 @@ export class Listeners {
     return new Promise((resolve, reject) => {
       // Stays for good: an error of a listening server, such as too many open files, must not end the process.
       server.on("error", (cause: NodeJS.ErrnoException) => {
+        if (server.listening) return this.#target.failed({ error: cause });
         const why = cause.code === "EADDRINUSE" ? "the port is taken" : cause.message;
         reject(new FramewireError("connect-failed", `cannot listen on ${scheme}://${host}:${port}: ${why}`, { cause }));
       });

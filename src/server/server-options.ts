@@ -18,6 +18,7 @@ export const SERVER_OPTIONS = {
   ...CONNECTION_DEFAULTS,
   ...SERVER_DEFAULTS,
   peer: 0,
+  logger: 0,
   allowedOrigins: 0,
   allowedHosts: 0,
   authenticate: 0,

@@ -33,7 +33,8 @@ import { newSession, type Resumption, resume } from "./resume.js";
 import { Rooms } from "./rooms.js";
 import { ServerAccount } from "./server-account.js";
 import { connectionOf, ServerConnection } from "./server-connection.js";
-import { SERVER_EVENTS, type ServerEvents } from "./server-events.js";
+import { SERVER_EVENTS, type ServerEvents, type ServerFailureEvent } from "./server-events.js";
+import { ServerLog } from "./server-log.js";
 import { type AuthenticationRequest, SERVER_OPTIONS, type ServerContext, type ServerOptions } from "./server-options.js";
 import { ServerSession, type SessionHost } from "./server-session.js";
 import { MemorySessionStore, type SessionCounts, type SessionDrop, type SessionStore } from "./sessions.js";
@@ -76,6 +77,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   readonly #clock: Clock;
   readonly #dispatcher = new Dispatcher();
   readonly #events = new Emitter<ServerEvents>();
+  readonly #log: ServerLog;
   readonly #rooms = new Rooms();
   readonly #sessions: SessionStore<ServerSession>;
   readonly #live = new Map<Connection, ServerSession>();
@@ -99,11 +101,18 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
     const clock = options.clock ?? (timers as Clock);
     this.#options = resolved;
     this.#clock = clock;
+    this.#log = new ServerLog(options.logger, clock);
+    this.#events.sink = {
+      wants: () => false,
+      heard: (event, ...[detail]) => {
+        if (event === "failure") this.#log.failure(detail as ServerFailureEvent);
+      },
+    };
     this.#sessions = new MemorySessionStore(resolved, clock, (session, why) => this.#dropped(session, why));
     this.#admission = new Admission(resolved, clock);
     this.#room = new WaitingRoom(resolved.maxHandshakes);
     this.#entrance = new Entrance(clock);
-    this.#resumeRule = new ResumeRule(options);
+    this.#resumeRule = new ResumeRule(options, () => this.#log.noSubject());
     this.#account = new ServerAccount(resolved, clock, {
       connections: { [Symbol.iterator]: () => this.#live.keys() },
       handshakes: { [Symbol.iterator]: () => this.#handshakes() },
@@ -201,6 +210,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   /** Serves a socket from elsewhere: a memory pair, or a transport of your own. */
   accept(transport: Transport, arrival: Arrival = {}): void {
     this.#counters.accepted++;
+    this.#log.accepted(transport.info);
     const full = this.#admission.enter(transport.info.remoteAddress);
     const refusal = this.#closing ? closing() : (full ?? arrival.refusal);
     const acceptance = new Acceptance(transport, arrival, this, this.#admission.share(transport.info.remoteAddress), this.#links);
@@ -274,15 +284,20 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   /** @internal */
   acceptV1(link: Link, upgrade: UpgradeRequest | undefined): void | Promise<void> {
     if (this.#options.minVersion === 2) throw new FramewireError("version-unsupported", "this server speaks version 2 only");
+    this.#log.handshake(link.info, 1, false);
     const request: AuthenticationRequest = { credentials: new Uint8Array(0), peer: {}, transport: link.info, version: 1, upgrade };
     return this.#authenticated(request, (authentication) => {
       // Who has left while the server was still thinking is nobody's connection.
-      if (link.open) this.#welcome(link, {}, authentication).connection.attach(link, versionOneAgreement(this.#options));
+      if (!link.open) return;
+      const session = this.#welcome(link, {}, authentication);
+      this.#log.welcome(session.facade, 1);
+      session.connection.attach(link, versionOneAgreement(this.#options));
     });
   }
 
   /** @internal */
   acceptHello(link: Link, hello: Hello, upgrade: UpgradeRequest | undefined): void | Promise<void> {
+    this.#log.handshake(link.info, 2, hello.resume !== undefined);
     const peer: PeerDescription = hello.peer ?? {};
     const request: AuthenticationRequest = { credentials: hello.credentials, peer, transport: link.info, version: 2, upgrade };
     return this.#authenticated(request, (authentication) => {
@@ -313,6 +328,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   /** @internal */
   refused(acceptance: Acceptance, end: LinkEnd): void {
     this.#room.leave(acceptance);
+    this.#log.refused(end, acceptance.link.info);
     this.#events.emit("refused", end, acceptance.link.info);
   }
 
@@ -329,7 +345,9 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   }
 
   #limited(code: ErrorCode, message: string, address: string, connection: ServerConnection | undefined): void {
-    if (this.#counters.count(code)) this.#events.emit("limit", { code, message, address, connection });
+    if (!this.#counters.count(code)) return;
+    this.#log.limit({ code, message, address, connection });
+    this.#events.emit("limit", { code, message, address, connection });
   }
 
   #authenticated(request: AuthenticationRequest, then: (authentication: Authentication) => void | Promise<void>): void | Promise<void> {
@@ -375,7 +393,9 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   /** Opens a new session. */
   #begin(link: Link, hello: Hello, peer: PeerDescription, authentication: Authentication): void {
     const session = this.#welcome(link, peer, authentication);
-    sendWelcome(link, { ...this.#welcomeFor(session), ...newSession(hello.resume !== undefined) });
+    const welcome = newSession(hello.resume !== undefined);
+    sendWelcome(link, { ...this.#welcomeFor(session), ...welcome });
+    this.#log.welcome(session.facade, 2, welcome.verdict);
     this.#attach(session, link, hello);
   }
 
@@ -393,6 +413,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
     session.subject = subject;
     session.facade.identify(identity);
     sendWelcome(link, { ...this.#welcomeFor(session), ...resumption.welcome });
+    this.#log.welcome(session.facade, 2, resumption.welcome.verdict);
     this.#attach(session, link, hello, resumption.resumed);
     return true;
   }
@@ -424,7 +445,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
 
   /** @internal */
   wants(event: keyof ConnectionEvents): boolean {
-    return (event === "frame" || event === "failure") && this.#events.has(event);
+    return event === "frame" && this.#events.has(event);
   }
 
   /** @internal */
@@ -443,15 +464,19 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
         return this.#events.emit("frame", { ...detail, connection: facade });
       case "queued":
         return this.#sessions.grown(session);
+      case "gap":
+        return this.#log.gap(facade, detail);
       case "detach":
+        this.#log.detached(facade, detail);
         return this.#detached(session, detail);
       case "close":
         this.#live.delete(session.connection);
         this.#sessions.remove(session);
         this.#rooms.leaveAll(facade);
+        this.#log.closed(facade, detail);
         return this.#events.emit("disconnection", facade, detail);
       default:
-      // Damage, gaps and a peer's goaway are for those who listen to the connection itself.
+      // Damage and a peer's goaway are for those who listen to the connection itself.
     }
   }
 
@@ -465,7 +490,10 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   }
 
   #dropped({ connection, facade }: ServerSession, why: SessionDrop): void {
-    if (why === "evicted") this.#events.emit("eviction", facade);
+    if (why === "evicted") {
+      this.#log.eviction(facade);
+      this.#events.emit("eviction", facade);
+    }
     connection.close(1006, DROPPED[why]);
   }
 

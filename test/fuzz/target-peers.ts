@@ -288,6 +288,7 @@ async function attackServer(scene: Scene): Promise<string[]> {
   const think = random.pick([undefined, undefined, 0, 5, 300]);
   const server = createServer({
     clock,
+    logger: false,
     ...options(random),
     ...(random.oneIn(4) ? { maxSessions: random.pick([0, 1, 3]), maxSessionBytes: random.pick([0, 1000]) } : {}),
     ...(random.oneIn(6) ? { maxHandshakes: 1 } : {}),
@@ -386,6 +387,7 @@ async function attackClient(scene: Scene): Promise<string[]> {
   const memory = newMemory();
   const client = createClient("ws://memory", {
     clock,
+    logger: false,
     random: () => random.uint32() / 2 ** 32,
     reconnect: random.oneIn(3) ? false : { retries: random.pick([1, 5, Number.POSITIVE_INFINITY]), baseMs: 500, maxMs: 20_000 },
     ...options(random),

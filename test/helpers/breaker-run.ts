@@ -28,7 +28,7 @@ export async function runBreaker({
   bytes: number;
   seed: number;
 }): Promise<BreakerReport> {
-  const server = createServer({ resyncBudget: 1_000_000, resumeWindowMs: 0 });
+  const server = createServer({ logger: false, resyncBudget: 1_000_000, resumeWindowMs: 0 });
   // The hello is a frame too, from before there was anybody to tell of it.
   const count = { handled: 0, wrong: 0, good: 1, bad: 0 };
   const textOf = (number: number) => `${number} `.padEnd(bytes, String(number % 10));
@@ -45,7 +45,7 @@ export async function runBreaker({
   });
   const { tcp } = await server.listen({ tcp: {} });
   const proxy = await createChaosProxy({ target: tcp!.url, faults: { up: { corruptionRate: 1 / oneIn }, down: {} }, seed });
-  const client = createClient(proxy.url, { reconnect: false });
+  const client = createClient(proxy.url, { logger: false, reconnect: false });
   let ended: string | undefined;
   client.on("state", (state, { error }) => {
     if (state === "disconnected") ended ??= error?.code;

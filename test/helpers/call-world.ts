@@ -130,6 +130,7 @@ export class CallWorld {
   constructor() {
     this.startServer();
     this.client = createClient("ws://memory", {
+      logger: false,
       clock: this.clock,
       connector: (...args) => this.network.connector(this.server)(...args),
       // Little credit, so that streams wait for it all the time.
@@ -147,7 +148,7 @@ export class CallWorld {
   }
 
   startServer(): void {
-    const server = createServer({ clock: this.clock, initialCredit: 70, resumeWindowMs: HOURS, maxQueuedMs: HOURS });
+    const server = createServer({ clock: this.clock, logger: false, initialCredit: 70, resumeWindowMs: HOURS, maxQueuedMs: HOURS });
     server.implement(TestServiceDefinition, this.#handlers());
     this.#servers.push(server);
   }

@@ -39,6 +39,7 @@ export async function runFleet(clients: number, outage: Outage, reconnect: Recon
   let mostRetries = 0;
   for (let i = 0; i < clients; i++) {
     const client = createClient("ws://memory", {
+      logger: false,
       clock,
       random: random.fork().next,
       connector,

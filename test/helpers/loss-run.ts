@@ -97,6 +97,7 @@ class LossRun {
     this.server = this.#start();
     const connect = this.network.connector({ accept: (transport) => this.server.accept(this.tap.server(transport)) });
     this.client = createClient("ws://memory", {
+      logger: false,
       clock: this.clock,
       maxQueuedMs: MAX_QUEUED_MS,
       random: this.random.next,
@@ -149,7 +150,7 @@ class LossRun {
   }
 
   #start(): Server {
-    const server = createServer(this.#options);
+    const server = createServer({ logger: false, ...this.#options });
     server.implement(TestServiceDefinition, handledService(this.clock, this.atServer));
     server.on("failure", ({ command = "none", error }) => this.#failed("server", command, error));
     server.on("disconnection", (connection) => this.ended.add(connection));

@@ -176,8 +176,9 @@ export function stage(
   const clock = new VirtualClock(1_000);
   const random = new SeededRandom(seed);
   const network = new MemoryNetwork({ clock, seed, faults, messages: options.messages ?? false });
-  const server = createServer({ clock, ...options.server });
+  const server = createServer({ clock, logger: false, ...options.server });
   const client = createClient("ws://memory", {
+    logger: false,
     clock,
     random: random.next,
     connector: network.connector(server),

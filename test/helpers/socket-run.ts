@@ -135,13 +135,17 @@ export async function runOverSockets(options: SocketRunOptions): Promise<SocketR
   const note = (error: unknown) => void exceptions.push(String(error));
   process.on("unhandledRejection", note);
   process.on("uncaughtException", note);
-  const server = createServer(options.server);
+  const server = createServer({ logger: false, ...options.server });
   const atServer = new Receiver(below);
   const atClient = new Receiver(below);
   server.implement(TestServiceDefinition, serviceOf(atServer));
   const addresses = await server.listen(kind === "tcp" ? { tcp: {} } : { ws: {} });
   const proxy = await createChaosProxy({ target: (addresses.tcp ?? addresses.ws)!.url, faults, seed });
-  const client = createClient(proxy.url, { reconnect: { retries: Number.POSITIVE_INFINITY, baseMs: 5, maxMs: 60 }, ...options.client });
+  const client = createClient(proxy.url, {
+    logger: false,
+    reconnect: { retries: Number.POSITIVE_INFINITY, baseMs: 5, maxMs: 60 },
+    ...options.client,
+  });
   client.implement(TestServiceDefinition, serviceOf(atClient));
   const endings: Record<string, number> = {};
   const counts = { resumed: 0, anew: 0, gaps: 0 };

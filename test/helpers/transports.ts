@@ -67,13 +67,13 @@ export class Bench {
   readonly #ends: (() => Promise<void>)[] = [];
 
   server(options: ServerOptions = {}): Server {
-    const server = createServer(options);
+    const server = createServer({ logger: false, ...options });
     this.#ends.push(() => server.close());
     return server;
   }
 
   async client(make: (options?: ClientOptions) => Client, options: ClientOptions = {}): Promise<Client> {
-    const client = make({ reconnect: false, ...options });
+    const client = make({ reconnect: false, logger: false, ...options });
     this.#ends.unshift(() => client.close());
     await client.connect();
     return client;

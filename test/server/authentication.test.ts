@@ -1,5 +1,5 @@
 /** A session belongs to a client: what `authenticate` returns, and who may resume. */
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { PeerCertificate, TransportInfo } from "../../src/connection/transport.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { type ResumeRequest, ResumeVerdict } from "../../src/gen/framewire/v1/session.js";
@@ -9,6 +9,7 @@ import { VirtualClock } from "../../src/testing/index.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { FakeClient } from "../helpers/fake-client.js";
 import { RawPeer } from "../helpers/raw-peer.js";
+import { recordedLog } from "../helpers/recorded-log.js";
 import { testService } from "../helpers/test-service.js";
 import { Bench, tlsFixture } from "../helpers/transports.js";
 
@@ -20,10 +21,8 @@ let warnings: string[];
 beforeEach(() => {
   clock = new VirtualClock();
   warnings = [];
-  vi.spyOn(process, "emitWarning").mockImplementation((warning) => void warnings.push(String(warning)));
 });
 afterEach(async () => {
-  vi.restoreAllMocks();
   await bench.end();
 });
 
@@ -34,7 +33,11 @@ function byCredentials({ credentials }: AuthenticationRequest) {
 }
 
 function open(options: ServerOptions = { authenticate: byCredentials }): Server {
-  const server = createServer({ clock, ...options });
+  const log = recordedLog();
+  const warn = (facts: object, message: string) => {
+    if ("hint" in facts) warnings.push(`${message}: ${facts.hint}`);
+  };
+  const server = createServer({ clock, logger: { ...log, warn }, ...options });
   server.implement(TestServiceDefinition, testService());
   return server;
 }

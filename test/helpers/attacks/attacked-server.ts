@@ -55,6 +55,7 @@ export interface AttackedServer {
 export async function startAttackedServer(options: ServerOptions = {}, { thinkMs, slowMs } = FULL_DELAYS): Promise<AttackedServer> {
   const handlers = { running: 0, most: 0 };
   const server = createServer({
+    logger: false,
     ...options,
     authenticate: ({ credentials }) => {
       const subject = new TextDecoder().decode(credentials.subarray(0, 100)) || "anonymous";

@@ -1,0 +1,29 @@
+/** What a client writes to its log, and at which level. docs/logging.md lists the lines. */
+import type { EventSink } from "../connection/emitter.js";
+import type { ConnectionEvents } from "../connection/events.js";
+import { failureFacts, failureText, type WriteLog } from "../connection/logger.js";
+import type { StateDetail } from "./lifecycle.js";
+import type { ClientState } from "./reconnect.js";
+
+/** An event with what goes with it. */
+type Told = { [E in keyof ConnectionEvents]: [E, ...ConnectionEvents[E]] }[keyof ConnectionEvents];
+
+/** Hears the events of a client's connection. */
+export function clientLog(write: WriteLog): EventSink<ConnectionEvents> {
+  return {
+    wants: () => false,
+    heard(...told: unknown[]) {
+      const [event, detail] = told as unknown as Told;
+      if (event === "failure") write("error", failureFacts(detail), failureText(detail));
+      else if (event === "gap") write("warn", { ...detail }, "reliable frames were lost for good");
+      else if (event === "limit") write("warn", { code: detail.code, reason: detail.message }, "a limit was reached");
+      else if (event === "goaway") write("debug", { reason: detail.reason }, "the server will close the connection");
+    },
+  };
+}
+
+/** The state is another one. Only a client that gives up is worth a warning: one that was closed was closed by its application. */
+export function logState(write: WriteLog, url: string, state: ClientState, { error, ...detail }: StateDetail): void {
+  const gaveUp = state === "disconnected" && error?.code !== "connection-closed";
+  write(gaveUp ? "warn" : "debug", { url, state, ...detail, code: error?.code }, gaveUp ? "the client has given up" : "the client's state");
+}
