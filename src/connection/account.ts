@@ -3,18 +3,18 @@
  * anyway, and a server's keeper of accounts adds them up. docs/decisions/accounts.md
  */
 import type { Connection } from "./connection.js";
-import type { Link } from "./link.js";
+import type { ServedLink } from "./served-link.js";
 
 /** Keeps the account of a server. Each call compares what is held now with what was counted before. */
 export interface AccountKeeper {
   /** What its application has not taken of one connection, in bytes, from which on that connection is not read. */
   readonly pauseBytes: number;
   /** What a link holds may have changed, or what the connection holds that owns it. */
-  linkChanged(link: Link): void;
+  linkChanged(link: ServedLink): void;
   /** What a connection holds may have changed. */
   connectionChanged(connection: Connection): void;
   /** The socket of a link is gone, and its memory with it. */
-  linkGone(link: Link): void;
+  linkGone(link: ServedLink): void;
   /** Handlers of connections that have closed hold so many bytes more; fewer, if negative. */
   lateChanged(bytes: number): void;
   /** Bytes that many connections hold together have been added, or are gone. */

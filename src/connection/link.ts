@@ -7,19 +7,15 @@ import type { Damage, Discard, FrameInit, FrameView, MessageEncoder } from "../c
 import type { SharedFrame } from "../codec/shared-frame.js";
 import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
 import type { DecoderOptions, ResolvedConnectionOptions } from "../options.js";
-import { type AccountKeeper, DECODER_MEMORY } from "./account.js";
 import type { Clock, Timer } from "./clock.js";
 import type { CodecPool, PooledDecoder } from "./codec-pool.js";
 import { cutText } from "./cut-text.js";
 import { DamageMeter } from "./damage-meter.js";
-import type { Entrance } from "./entrance.js";
 import { type Keeper, LinkWriter } from "./link-writer.js";
 import { type Heartbeat, Liveness } from "./liveness.js";
-import { type RateMeter, USELESS_FRAME_WEIGHT } from "./rate-limit.js";
 import { SlidingMinute } from "./sliding-minute.js";
 import type { QueueEntry, TimerQueue } from "./timer-queue.js";
 import { PROGRESS_BYTES, type Transport, type TransportInfo, type TransportReceiver } from "./transport.js";
-import type { Turns, TurnTaker, Waiting } from "./turns.js";
 
 /** Why a link ended. */
 export interface LinkEnd {
@@ -67,17 +63,7 @@ export interface SharedByLinks {
   readonly pool?: CodecPool<Link> | undefined;
   /** The queue that their timers are entries of. */
   readonly timers?: TimerQueue | undefined;
-  /** The turns of those whose peers send a lot. */
-  readonly turns?: Turns | undefined;
-  /** Counts what they hold. */
-  readonly account?: AccountKeeper | undefined;
 }
-
-/** What a peer may have of every millisecond and not count as one that sends a lot, in microseconds. */
-const LITTLE_US = 100;
-
-/** What is worked on below for each unit of weight that `onAlive` brings, in microseconds: 2 for a control frame of WebSocket, read and answered. */
-const US_PER_WEIGHT = 2 / USELESS_FRAME_WEIGHT;
 
 /** Close code for what this side did wrong, RFC 6455 section 7.4.1. The next connection may do better. */
 export const INTERNAL_ERROR = 1011;
@@ -90,29 +76,28 @@ const LATE_GRACE_MS = 100;
 
 /** Why a link does not read, as bits. */
 const PAUSED_BY_OWNER = 1;
-const PAUSED_HOLDING = 2;
-const PAUSED_FOR_OTHERS = 4;
+export const PAUSED_HOLDING = 2;
+export const PAUSED_FOR_OTHERS = 4;
 
-export class Link implements TransportReceiver, QueueEntry, TurnTaker {
-  readonly #transport: Transport;
-  readonly #options: ResolvedConnectionOptions;
-  readonly #clock: Clock;
+/** A link as a client has it. What a server's links do besides is in served-link.ts: there are hooks for it here that do nothing. */
+export class Link implements TransportReceiver, QueueEntry {
+  protected readonly transport: Transport;
+  protected readonly options: ResolvedConnectionOptions;
+  protected readonly clock: Clock;
   readonly #pool: CodecPool<Link> | undefined;
   readonly #timers: TimerQueue | undefined;
-  readonly #turns: Turns | undefined;
   readonly #writer: LinkWriter;
   readonly #liveness: Liveness;
-  readonly #rate: RateMeter | undefined;
   readonly #good = new SlidingMinute();
   /** There since the first damage. */
   #damage: DamageMeter | undefined;
   /** There while some of the stream is undecided; for good without a pool. */
-  #decoder: PooledDecoder<Link> | undefined;
+  protected decoder: PooledDecoder<Link> | undefined;
   /** Bytes received. */
   #received = 0;
   #minVersion: number;
   /** Largest payload that is taken now. */
-  #maxPayload: number;
+  protected maxPayload: number;
   #owner: LinkOwner;
   /** Told before the owner. */
   observer: LinkObserver | undefined;
@@ -133,59 +118,40 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   #timer: Timer | undefined;
   #graceGiven = false;
   #incomingSeed: number | undefined;
-  #paused = 0;
+  protected paused = 0;
   /** When bytes of ours last left. */
   #sentAt = 0;
   /** When the work on the chunk at hand began. */
-  #now = 0;
-  /** Time spent on this peer since its turn began, in whole microseconds. */
-  #spentUs = 0;
-  /** Frames until that is looked at. */
-  #untilLook = 1;
-  /** There while something that was received waits: for the next turn, or for the owner's decision. */
-  #waiting: Waiting | undefined;
-  /** What follows when nothing waits any more: the transport is closed, or broke a rule. */
-  #afterTaken: (() => void) | undefined;
-  #closed = false;
-  readonly #account: AccountKeeper | undefined;
-  /** @internal Bytes that its account has counted for it; -1 when its socket is gone. */
-  counted = 0;
+  protected now = 0;
 
-  /** Where what the link brings waits until there is time for it; gone with the first frame behind the handshake. */
-  entrance: Entrance | undefined = undefined;
-
-  /** `rate`: how fast the peer may send; absent = as fast as it can. `shared`: absent = a link of its own. */
+  /** `shared`: absent = a link of its own. */
   constructor(
     transport: Transport,
     owner: LinkOwner,
     options: ResolvedConnectionOptions,
     clock: Clock,
     heartbeat: Heartbeat,
-    rate?: RateMeter,
     shared: SharedByLinks = {},
   ) {
-    this.#transport = transport;
+    this.transport = transport;
     this.#owner = owner;
-    this.#options = options;
-    this.#clock = clock;
+    this.options = options;
+    this.clock = clock;
     this.#pool = shared.pool;
     this.#timers = shared.timers;
-    this.#turns = shared.turns;
-    this.#account = shared.account;
     this.#minVersion = transport.info.protocol === 2 ? 2 : 1;
-    this.#maxPayload = options.maxPayload;
+    this.maxPayload = options.maxPayload;
     this.#writer = new LinkWriter(transport, options, shared.pool);
-    this.#liveness = new Liveness(heartbeat, this.#time());
-    this.#rate = rate;
+    this.#liveness = new Liveness(heartbeat, this.time());
   }
 
   /** Now, in whole milliseconds: a fraction would cost every field that keeps it memory of its own. */
-  #time(): number {
-    return Math.floor(this.#clock.now());
+  protected time(): number {
+    return Math.floor(this.clock.now());
   }
 
   get info(): TransportInfo {
-    return this.#transport.info;
+    return this.transport.info;
   }
 
   /** Who gets what the link brings now. */
@@ -198,11 +164,6 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     return this.#state === "open";
   }
 
-  /** Whether something that it has brought waits to be looked at. */
-  get waits(): boolean {
-    return this.#waiting !== undefined;
-  }
-
   /** Bytes on their way out that the network has not taken. */
   get bufferedBytes(): number {
     return this.#writer.bufferedBytes;
@@ -211,12 +172,6 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   /** Bytes of all frames written so far. */
   get writtenBytes(): number {
     return this.#writer.writtenBytes;
-  }
-
-  /** Memory of what the peer has sent and its owner has not been given. */
-  get receivedMemory(): number {
-    const decoder = this.#decoder === undefined ? 0 : DECODER_MEMORY + this.#decoder.decoder.memory;
-    return decoder + (this.#waiting?.memory ?? 0) + (this.#transport.incomingMemory ?? 0);
   }
 
   /** Memory of what the network has not taken. */
@@ -231,7 +186,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
 
   /** Whether bulk data should still be written. */
   get writable(): boolean {
-    return this.#writer.bufferedBytes < this.#options.highWaterMark;
+    return this.#writer.bufferedBytes < this.options.highWaterMark;
   }
 
   /** Several frames may share a WebSocket message: both ends said so. */
@@ -246,7 +201,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
 
   /** Starts the link. The first call. */
   start(): void {
-    this.#transport.open(this);
+    this.transport.open(this);
     this.#watchSilence();
   }
 
@@ -261,56 +216,11 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     this.#owner = owner;
   }
 
-  /** The first frame may be a hello, which may be longer than what follows it. Before `start`. */
-  set firstPayload(bytes: number) {
-    this.#maxPayload = Math.max(bytes, this.#options.maxPayload);
-  }
-
-  /** The first frame is here: those after it are as long as the options say. */
-  firstTaken(): void {
-    const { maxPayload } = this.#options;
-    if (this.#maxPayload === maxPayload) return;
-    this.#maxPayload = maxPayload;
-    this.#decoder?.decoder.update({ maxPayload });
-  }
-
   /** The peer's hello or welcome: what its further frames are checked with. */
   secureIncoming(checksumSeed: number): void {
     this.#incomingSeed = checksumSeed;
     this.#minVersion = 2;
-    this.#decoder?.decoder.update({ checksumSeed, minVersion: 2 });
-  }
-
-  /**
-   * Stops reading and keeps what has arrived after the frame at hand as it is, until the owner can say what becomes of it. `again`: the
-   * frame at hand is delivered once more then.
-   */
-  hold(again?: FrameView): void {
-    this.#pauseFor(PAUSED_HOLDING);
-    this.#decoder?.decoder.stop();
-    if (again !== undefined && this.open) this.#toWait().repeat(again.bytes());
-  }
-
-  /** Gives what `hold` has kept to the owner there is now, a turn at a time, and reads on. */
-  release(): void {
-    if (this.#waiting !== undefined) this.#pauseFor(PAUSED_FOR_OTHERS);
-    this.#resumeFrom(PAUSED_HOLDING);
-    this.#waiting?.queue();
-  }
-
-  /** @internal Whether the owner is still to say what becomes of what arrives. */
-  get holding(): boolean {
-    return (this.#paused & PAUSED_HOLDING) !== 0;
-  }
-
-  #toWait(): Waiting {
-    this.#waiting ??= (this.#turns as Turns).outside(this);
-    return this.#waiting;
-  }
-
-  /** Gives a frame to the owner there is now. */
-  redeliver(frame: FrameView): void {
-    this.#deliver(frame);
+    this.decoder?.decoder.update({ checksumSeed, minVersion: 2 });
   }
 
   /** Our hello or welcome is written: what our further frames are sealed with. */
@@ -347,13 +257,13 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     this.#flushDue = false;
     if (this.#state === "ended") return;
     if (this.#writer.encoding) return this.#flushSoon();
-    const now = this.#time();
+    const now = this.time();
     this.#sentAt = now;
     this.#writer.flush(now);
-    this.#account?.linkChanged(this);
-    if (this.#transport.bufferedBytes > 0) this.#wakeIn(this.#options.writeTimeoutMs);
+    this.changed();
+    if (this.transport.bufferedBytes > 0) this.#wakeIn(this.options.writeTimeoutMs);
     if (this.#writer.overfull) {
-      this.fail("slow-consumer", `more than ${this.#options.maxQueuedBytes} bytes of answers wait for a peer that does not take them`);
+      this.fail("slow-consumer", `more than ${this.options.maxQueuedBytes} bytes of answers wait for a peer that does not take them`);
     }
   }
 
@@ -362,45 +272,47 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     if (this.#flushDue) return;
     this.#flushDue = true;
     if (this.#reading) return;
-    this.#clock.defer(() => {
+    this.clock.defer(() => {
       try {
         this.flush();
       } catch (error) {
-        this.#broken(error);
+        this.broken(error);
       }
     });
   }
 
   /** Stops and restarts reading. */
   pause(): void {
-    this.#pauseFor(PAUSED_BY_OWNER);
+    this.pauseFor(PAUSED_BY_OWNER);
   }
 
   resume(): void {
-    this.#resumeFrom(PAUSED_BY_OWNER);
+    this.resumeFrom(PAUSED_BY_OWNER);
   }
+
+  // What a server's link does besides
+
+  /** What the link holds may have changed. */
+  protected changed(): void {}
+
+  /** A chunk is being read. */
+  protected begins(_started: number): void {}
+
+  /** So many bytes of a chunk are read. */
+  protected settle(_bytes: number): void {}
+
+  /** The work on a chunk is done; `stopped`: before its end. */
+  protected ends(_stopped: boolean): void {}
 
   /** The frame at hand weighs this much more against the peer's rate: it is of no use, or costs more than others. */
-  charge(weight: number): void {
-    this.#rate?.add(weight);
-    // Not only when the chunk is done: it may hold thousands of them.
-    this.#settle(0);
-  }
+  charge(_weight: number): void {}
 
   /** The frame at hand is what a timer of loss sends: it is of no use where it comes faster than any of them. */
-  chargeTimed(kind: "ping" | "ask"): void {
-    this.#rate?.addTimed(kind, this.#now);
-    this.#settle(0);
-  }
-
-  #settle(bytes: number): void {
-    const exceeded = this.#rate?.settle(bytes, this.#now);
-    if (exceeded !== undefined) this.fail("rate-exceeded", exceeded);
-  }
+  chargeTimed(_kind: "ping" | "ask"): void {}
 
   /** Asks the peer for a sign of life now; without one the link ends after the heartbeat timeout. */
   probe(): void {
-    this.#liveness.expect(this.#time());
+    this.#liveness.expect(this.time());
     this.#owner.onPing(this);
     this.#wakeIn(this.#liveness.heartbeat.timeoutMs());
   }
@@ -410,8 +322,8 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
    * would have to answer: its silence proves nothing, and the kernel's keepalive finds one that has vanished.
    */
   probeTransport(): void {
-    if (this.#transport.probe === undefined) this.onAlive();
-    else this.#transport.probe();
+    if (this.transport.probe === undefined) this.onAlive();
+    else this.transport.probe();
   }
 
   /** Ends the link because of `code`, telling the peer. */
@@ -437,14 +349,14 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     }
     try {
       // The owner hears of it at once: a peer that never answers the close must not hold up anybody.
-      this.#end(error === undefined ? { closeCode, reason } : { closeCode, reason, error });
+      this.end(error === undefined ? { closeCode, reason } : { closeCode, reason, error });
     } finally {
-      this.#closeTransport(closeCode, reason);
+      this.closeTransport(closeCode, reason);
     }
   }
 
   /** An error of this side, which must not reach the socket's callback, where it would end the process: it ends this link. */
-  #broken(error: unknown): void {
+  protected broken(error: unknown): void {
     this.#owner.onFault?.(error);
     const message = "an error on this side ended the connection";
     this.close(INTERNAL_ERROR, message, new FramewireError("internal", message, { cause: error }));
@@ -454,9 +366,9 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   endedByPeer(closeCode: number, reason: string): void {
     if (!this.open) return;
     try {
-      this.#end({ closeCode, reason, announced: true });
+      this.end({ closeCode, reason, announced: true });
     } finally {
-      this.#closeTransport(1000, "");
+      this.closeTransport(1000, "");
     }
   }
 
@@ -464,106 +376,70 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   destroy(reason: string): void {
     if (this.#state === "ended") return;
     try {
-      this.#end({ closeCode: 1006, reason });
+      this.end({ closeCode: 1006, reason });
     } finally {
-      this.#transport.destroy();
+      this.transport.destroy();
     }
   }
 
-  /** Drops the socket of a link that has ended, with what it has not taken. */
-  drop(): void {
-    this.#transport.destroy();
-    this.#account?.linkGone(this);
-  }
-
   /** Closes the socket in the way of its transport. A peer that does not play along cannot keep it open. */
-  #closeTransport(closeCode: number, reason: string): void {
-    if (this.#closed) return;
-    this.#timer = this.#clock.setTimer(this.#options.closeTimeoutMs, () => this.#transport.destroy());
+  protected closeTransport(closeCode: number, reason: string): void {
+    this.#timer = this.clock.setTimer(this.options.closeTimeoutMs, () => this.transport.destroy());
     try {
-      this.#transport.close(closeCode, cutText(reason, MAX_REASON));
+      this.transport.close(closeCode, cutText(reason, MAX_REASON));
     } catch (fault) {
-      this.#transport.destroy();
+      this.transport.destroy();
       this.#owner.onFault?.(fault);
     }
   }
 
-  #end(end: LinkEnd): void {
+  protected end(end: LinkEnd): void {
     if (this.#state === "ended") return;
     this.#state = "ended";
-    this.#waiting?.leave();
-    this.#waiting = undefined;
-    if (!this.#reading) this.#decoder = undefined;
+    if (!this.#reading) this.decoder = undefined;
     this.#cancelTimer();
     this.observer?.linkEnded(this, end);
     this.#owner.onEnd(this, end);
-    this.#taken();
   }
 
   // TransportReceiver
 
   /** @internal */
   onData(chunk: Uint8Array): void {
-    if (!this.open) return;
-    const { entrance } = this;
-    if (entrance === undefined || this.#waiting !== undefined || this.holding) return this.#takeOrWait(chunk);
-    if (entrance.free) return this.#enter(entrance, () => this.#takeOrWait(chunk));
-    this.#pauseFor(PAUSED_FOR_OTHERS);
-    const waiting = this.#toWait();
-    waiting.add(chunk);
-    this.#account?.linkChanged(this);
-    this.#enter(entrance, () => waiting.goOn());
+    if (this.open) this.read(chunk);
   }
 
-  #enter(entrance: Entrance, work: () => void): void {
-    const entered = entrance.enter(work);
-    if (entered !== undefined) entered.then(undefined, (error) => this.#broken(error));
-  }
-
-  #takeOrWait(chunk: Uint8Array): void {
-    const taken = this.#waiting === undefined && !this.holding ? this.#take(chunk) : 0;
-    if (taken < chunk.length && this.open) this.#toWait().add(chunk.subarray(taken));
-    this.#account?.linkChanged(this);
-  }
-
-  /** @internal Of what waits: as much as there is time for. */
-  take(chunk: Uint8Array): number {
-    const taken = this.#take(chunk);
-    this.#account?.linkChanged(this);
-    return taken;
-  }
-
-  #take(chunk: Uint8Array): number {
+  /** Reads bytes; gives how many of them it has read. */
+  protected read(chunk: Uint8Array): number {
     try {
       return this.#decode(chunk);
     } catch (error) {
-      this.#broken(error);
+      this.broken(error);
       return 0;
     }
   }
 
   #decode(chunk: Uint8Array): number {
-    const started = this.#clock.now();
+    const started = this.clock.now();
     const now = Math.floor(started);
-    this.#beganAt(now);
-    this.#turns?.begin(started);
-    this.#untilLook = 1;
+    this.begins(started);
+    this.now = now;
     this.#liveness.received(now);
     this.#received += chunk.length;
-    const pooled = this.#decoder ?? this.#takeDecoder(chunk.length);
+    const pooled = this.decoder ?? this.#takeDecoder(chunk.length);
     const { decoder, deliver } = pooled;
     let taken: number;
     this.#reading = true;
     try {
       taken = decoder.push(chunk, deliver);
       this.#received -= chunk.length - taken;
-      if (this.#transport.info.messages && this.open && taken === chunk.length) {
+      if (this.transport.info.messages && this.open && taken === chunk.length) {
         decoder.flush(deliver);
         this.#damage?.boundary();
       }
     } catch (error) {
       // With recovery "close" the decoder throws what is wrong with the bytes. Anything else is an error of this side.
-      const damage = this.#options.recovery === "close" && error instanceof FramewireError && error.fault === "remote";
+      const damage = this.options.recovery === "close" && error instanceof FramewireError && error.fault === "remote";
       if (!damage) throw error;
       // A frame before the damage may have closed the link: then nobody hears of it.
       this.fail(error.code === "frame-too-large" ? "frame-too-large" : "frame-malformed", error.message, error);
@@ -571,98 +447,59 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     } finally {
       this.#reading = false;
       if (this.#flushDue) this.flush();
-      if (!this.open) this.#decoder = undefined;
+      if (!this.open) this.decoder = undefined;
     }
     if (!this.open) return 0;
-    this.#settle(taken);
+    this.settle(taken);
     if (!this.open) return 0;
     this.#watchFrame(now);
-    if (this.#pool !== undefined && decoder.clean && this.#maxPayload === this.#options.maxPayload) {
-      this.#decoder = undefined;
+    if (this.#pool !== undefined && decoder.clean && this.maxPayload === this.options.maxPayload) {
+      this.decoder = undefined;
       this.#pool.giveDecoder(pooled);
     }
-    this.#giveWay(this.#turns?.us ?? 0, taken < chunk.length);
+    this.ends(taken < chunk.length);
     return taken;
   }
 
-  /** Work for the peer begins. */
-  #beganAt(now: number): void {
-    this.#spentUs = Math.max(0, this.#spentUs - (now - this.#now) * LITTLE_US);
-    this.#now = now;
-  }
-
   /** @internal */
-  onAlive(weight = 0): void {
+  onAlive(_weight?: number): void {
     if (!this.open) return;
     try {
-      const now = this.#time();
+      const now = this.time();
       this.#liveness.received(now);
-      if (weight > 0) this.#chargeBelow(weight, now);
-      if (this.open) this.#watchFrame(now);
-      this.#account?.linkChanged(this);
+      this.#watchFrame(now);
+      this.changed();
     } catch (error) {
-      this.#broken(error);
+      this.broken(error);
     }
-  }
-
-  /** What came below our frames. One by one, as frames of ours: only the one that exceeds a rate does not count for its address. */
-  #chargeBelow(weight: number, now: number): void {
-    this.#beganAt(now);
-    for (let left = weight; left > 0 && this.open; left -= USELESS_FRAME_WEIGHT) this.charge(Math.min(left, USELESS_FRAME_WEIGHT));
-    if (this.open) this.#giveWay(Math.round(weight * US_PER_WEIGHT), false);
   }
 
   /** @internal */
   onDrain(): void {
     if (!this.open) return;
     try {
-      this.#writer.noteProgress(this.#time());
-      this.#account?.linkChanged(this);
-      if (this.bufferedBytes <= this.#options.highWaterMark / 2) this.#owner.onWritable(this);
+      this.#writer.noteProgress(this.time());
+      this.changed();
+      if (this.bufferedBytes <= this.options.highWaterMark / 2) this.#owner.onWritable(this);
     } catch (error) {
-      this.#broken(error);
+      this.broken(error);
     }
   }
 
   /** @internal */
   onViolation(message: string): void {
-    this.#onceTaken(() => this.fail("protocol-violation", message));
+    this.fail("protocol-violation", message);
   }
 
   /** @internal */
   onClose(closeCode: number, reason: string, error?: Error): void {
-    this.#closed = true;
     this.#timer?.cancel();
-    this.#onceTaken(() => this.#gone(closeCode, reason, error));
-  }
-
-  /** Runs `then` when everything received before is taken, in turns as ever: a peer that leaves must not get more time than one that stays. */
-  #onceTaken(then: () => void): void {
-    if (this.#waiting === undefined || this.holding) return then();
-    const earlier = this.#afterTaken;
-    this.#afterTaken =
-      earlier === undefined
-        ? then
-        : () => {
-            earlier();
-            then();
-          };
-  }
-
-  #taken(): void {
-    const then = this.#afterTaken;
-    this.#afterTaken = undefined;
-    then?.();
-  }
-
-  #gone(closeCode: number, reason: string, error?: Error): void {
     try {
-      this.#end(error === undefined ? { closeCode, reason } : { closeCode, reason, error });
+      this.end(error === undefined ? { closeCode, reason } : { closeCode, reason, error });
     } catch (fault) {
-      this.#broken(fault);
+      this.broken(fault);
     }
     this.#writer.close();
-    this.#account?.linkGone(this);
   }
 
   /**
@@ -675,84 +512,49 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     this.#awaited = awaited;
     if (awaited === -1) return;
     this.#awaitedSince = now;
-    this.#wakeIn(this.#options.frameTimeoutMs);
+    this.#wakeIn(this.options.frameTimeoutMs);
     this.#showLife(now);
   }
 
   #incompleteFrame(): number {
-    const { messages } = this.#transport.info;
-    if (messages) return -1 - (this.#transport.incomingMessage ?? 0);
-    if (this.#decoder === undefined) return -1;
-    const { bytes, buffered } = this.#decoder.decoder.stats;
+    const { messages } = this.transport.info;
+    if (messages) return -1 - (this.transport.incomingMessage ?? 0);
+    if (this.decoder === undefined) return -1;
+    const { bytes, buffered } = this.decoder.decoder.stats;
     if (buffered > 0) return bytes - (buffered % PROGRESS_BYTES);
     // Damage is reported where it begins, however many bytes of it follow: the next frame may never come.
-    if (bytes - this.#frameEnd > this.#options.maxPayload + this.#options.maxTrailer) {
+    if (bytes - this.#frameEnd > this.options.maxPayload + this.options.maxTrailer) {
       this.fail("resync-budget", `no frame in the last ${bytes - this.#frameEnd} bytes`);
     }
     return -1;
   }
 
-  /** One socket can bring megabytes before Node looks at the next one: a peer that sends a lot waits for the others now and then. */
-  #giveWay(us: number, stopped: boolean): void {
-    const turns = this.#turns;
-    if (turns === undefined) return;
-    this.#spentUs += us;
-    turns.end(us);
-    if (this.#waiting !== undefined || this.holding || (!stopped && !turns.over(this.#spentUs, us))) return;
-    this.#pauseFor(PAUSED_FOR_OTHERS);
-    this.#waiting = turns.wait(this);
+  protected pauseFor(reason: number): void {
+    if (this.paused === 0 && this.open) this.transport.pause();
+    this.paused |= reason;
   }
 
-  /** Within a chunk, which may hold thousands of frames: the rest of it waits when the turn is over. */
-  #look(): void {
-    const turns = this.#turns;
-    if (turns === undefined || !turns.roomy) return;
-    const { us } = turns;
-    this.#untilLook = turns.untilLook(us);
-    if (turns.over(this.#spentUs + us, us)) this.#decoder?.decoder.stop();
-  }
-
-  /** @internal */
-  turnBegins(): void {
-    this.#spentUs = 0;
-  }
-
-  /** @internal */
-  turnEnds(): void {
-    this.#waiting = undefined;
-    this.#account?.linkChanged(this);
-    this.#resumeFrom(PAUSED_FOR_OTHERS);
-    this.#taken();
-  }
-
-  #pauseFor(reason: number): void {
-    if (this.#paused === 0 && this.open) this.#transport.pause();
-    this.#paused |= reason;
-  }
-
-  #resumeFrom(reason: number): void {
-    if ((this.#paused & reason) === 0) return;
-    this.#paused &= ~reason;
+  protected resumeFrom(reason: number): void {
+    if ((this.paused & reason) === 0) return;
+    this.paused &= ~reason;
     if (!this.open) return;
     if (reason !== PAUSED_FOR_OTHERS) {
       // While nothing was read the peer could show no life, and its frame could not become whole.
-      const now = this.#time();
+      const now = this.time();
       this.#liveness.received(now);
       this.#awaitedSince = now;
-      if (this.#awaited !== -1) this.#wakeIn(this.#options.frameTimeoutMs);
+      if (this.#awaited !== -1) this.#wakeIn(this.options.frameTimeoutMs);
     }
-    if (this.#paused === 0) this.#transport.resume();
+    if (this.paused === 0) this.transport.resume();
   }
 
-  #deliver(frame: FrameView): void {
-    if (!this.open) return this.#decoder?.decoder.stop();
+  /** Gives a frame to the owner there is now. */
+  deliver(frame: FrameView): void {
+    if (!this.open) return this.decoder?.decoder.stop();
     this.#frameEnd = frame.end;
-    this.#rate?.add(1);
-    this.#good.add(this.#now);
+    this.#good.add(this.now);
     this.#damage?.boundary();
-    if (this.entrance !== undefined && this.#owner.handshaking !== true) this.entrance = undefined;
     this.#owner.onFrame(this, frame);
-    if (--this.#untilLook === 0) this.#look();
   }
 
   /** A decoder that is where this stream was before its last `length` bytes. */
@@ -760,25 +562,25 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     const pooled = this.#pool?.decoders.pop() ?? newDecoder(this.#decoderOptions());
     pooled.reader = this;
     pooled.decoder.turnTo(this.#received - length, this.#incomingSeed, this.#minVersion);
-    if (this.#maxPayload !== this.#options.maxPayload) pooled.decoder.update({ maxPayload: this.#maxPayload });
-    this.#decoder = pooled;
+    if (this.maxPayload !== this.options.maxPayload) pooled.decoder.update({ maxPayload: this.maxPayload });
+    this.decoder = pooled;
     return pooled;
   }
 
   #decoderOptions(): DecoderOptions {
-    const { magic, maxPayload, maxTrailer, recovery } = this.#options;
+    const { magic, maxPayload, maxTrailer, recovery } = this.options;
     return { magic, maxPayload, maxTrailer, recovery, minVersion: this.#minVersion };
   }
 
   /** @internal The decoder met damage; where it ends is not known yet. */
   damaged(damage: Damage): void {
-    if (!this.open || this.#options.recovery === "close") return;
+    if (!this.open || this.options.recovery === "close") return;
     // What a refused frame holds is never searched for frames.
     if (damage.reason === "oversize") {
-      return this.fail("frame-too-large", `a frame claims more than the limit of ${this.#maxPayload} bytes`);
+      return this.fail("frame-too-large", `a frame claims more than the limit of ${this.maxPayload} bytes`);
     }
-    const now = this.#time();
-    const meter = (this.#damage ??= new DamageMeter(this.#options, this.#good));
+    const now = this.time();
+    const meter = (this.#damage ??= new DamageMeter(this.options, this.#good));
     meter.bad(damage, now);
     this.#owner.onDamage(this, damage);
     const verdict = this.open ? meter.verdict(now) : undefined;
@@ -787,7 +589,7 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
 
   /** @internal The same damage, with its end. */
   discarded(discard: Discard): void {
-    if (this.open && this.#options.recovery !== "close") this.#owner.onDiscard?.(this, discard);
+    if (this.open && this.options.recovery !== "close") this.#owner.onDiscard?.(this, discard);
   }
 
   /**
@@ -808,12 +610,12 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
   }
 
   #wakeIn(delayMs: number): void {
-    const at = this.#time() + delayMs;
+    const at = this.time() + delayMs;
     if (at === Number.POSITIVE_INFINITY || (this.at !== -1 && at >= this.at) || !this.open) return;
     this.#cancelTimer();
     if (this.#timers !== undefined) return this.#timers.arm(this, at);
     this.at = at;
-    this.#timer = this.#clock.setTimer(delayMs, () => this.run());
+    this.#timer = this.clock.setTimer(delayMs, () => this.run());
   }
 
   #cancelTimer(): void {
@@ -826,12 +628,12 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     try {
       this.#lookAtDeadlines();
     } catch (error) {
-      this.#broken(error);
+      this.broken(error);
     }
   }
 
   #lookAtDeadlines(): void {
-    const now = this.#time();
+    const now = this.time();
     const late = now - this.at >= LATE_MS;
     this.at = -1;
     if (!this.open) return;
@@ -841,20 +643,19 @@ export class Link implements TransportReceiver, QueueEntry, TurnTaker {
     }
     this.#graceGiven = false;
     this.#writer.noteProgress(now);
-    this.#account?.linkChanged(this);
-    const backlog = this.#transport.bufferedBytes > 0;
+    this.changed();
+    const backlog = this.transport.bufferedBytes > 0;
     if (backlog) {
-      const left = this.#options.writeTimeoutMs - this.#writer.stalledMs(now);
-      if (left <= 0) return this.fail("write-timeout", `the peer took no bytes for ${this.#options.writeTimeoutMs} ms`);
+      const left = this.options.writeTimeoutMs - this.#writer.stalledMs(now);
+      if (left <= 0) return this.fail("write-timeout", `the peer took no bytes for ${this.options.writeTimeoutMs} ms`);
       this.#wakeIn(left);
     }
-    if (this.#paused !== 0) {
+    if (this.paused !== 0) {
       // Nothing is read: neither silence nor an incomplete frame is the peer's doing.
       this.#liveness.received(now);
     } else if (this.#awaited !== -1) {
-      const left = this.#options.frameTimeoutMs - (now - this.#awaitedSince);
-      if (left <= 0)
-        return this.fail("frame-timeout", `no more of a frame came within ${this.#options.frameTimeoutMs} ms, and not its end`);
+      const left = this.options.frameTimeoutMs - (now - this.#awaitedSince);
+      if (left <= 0) return this.fail("frame-timeout", `no more of a frame came within ${this.options.frameTimeoutMs} ms, and not its end`);
       this.#wakeIn(left);
       this.#showLife(now);
     }
@@ -875,7 +676,7 @@ function newDecoder(options: DecoderOptions): PooledDecoder<Link> {
       onDamage: (damage) => pooled.reader?.damaged(damage),
       onDiscard: (discard) => pooled.reader?.discarded(discard),
     }),
-    deliver: (frame) => pooled.reader?.redeliver(frame),
+    deliver: (frame) => pooled.reader?.deliver(frame),
     reader: undefined,
   };
   return pooled;

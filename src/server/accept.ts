@@ -7,10 +7,11 @@ import type { Entrance } from "../connection/entrance.js";
 import { KIND_HELLO } from "../connection/frame-kind.js";
 import type { FailureEvent } from "../connection/guard.js";
 import { HANDSHAKE_DEFAULTS, MAX_HELLO, readHello, sayClosing, WIRE_VERSION } from "../connection/handshake.js";
-import { INTERNAL_ERROR, Link, type LinkEnd, type LinkOwner, type SharedByLinks } from "../connection/link.js";
+import { INTERNAL_ERROR, type Link, type LinkEnd, type LinkOwner } from "../connection/link.js";
 import type { Heartbeat } from "../connection/liveness.js";
 import { type AddressShare, type RateLimits, RateMeter } from "../connection/rate-limit.js";
 import { callMemory } from "../connection/served-calls.js";
+import { ServedLink, type SharedByServedLinks } from "../connection/served-link.js";
 import type { Transport } from "../connection/transport.js";
 import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
 import type { ResolvedServerOptions } from "../options.js";
@@ -57,7 +58,7 @@ export interface LinkSettings {
   readonly heartbeat: Heartbeat;
   readonly rates: RateLimits;
   readonly entrance: Entrance;
-  readonly shared: SharedByLinks;
+  readonly shared: SharedByServedLinks;
 }
 
 /** Codes that a link may be refused with; what else an `authenticate` hook throws is not for the peer. */
@@ -86,7 +87,7 @@ export class Acceptance implements LinkOwner, Newcomer {
   readonly onWritable = HANDSHAKE_DEFAULTS.onWritable;
   readonly onPing = HANDSHAKE_DEFAULTS.onPing;
   readonly onClosing = sayClosing;
-  readonly link: Link;
+  readonly link: ServedLink;
   readonly #target: AcceptTarget;
   readonly #arrival: Arrival;
   readonly #timer: Timer;
@@ -107,7 +108,7 @@ export class Acceptance implements LinkOwner, Newcomer {
     this.#target = target;
     this.#arrival = arrival;
     this.heldMemory = arrival.upgrade === undefined ? 0 : memoryOf(arrival.upgrade);
-    this.link = new Link(transport, this, options, clock, heartbeat, new RateMeter(rates, share), shared);
+    this.link = new ServedLink(transport, this, options, clock, heartbeat, new RateMeter(rates, share), shared);
     this.link.entrance = entrance;
     this.link.firstPayload = MAX_HELLO;
     this.#maxPayload = options.maxPayload;
@@ -150,13 +151,13 @@ export class Acceptance implements LinkOwner, Newcomer {
   }
 
   onFrame(link: Link, frame: FrameView): void {
-    link.firstTaken();
+    this.link.firstTaken();
     if (frame.version === 1) {
       const length = frame.payloadEnd - frame.payloadStart;
       if (length > this.#maxPayload)
         return link.fail("frame-too-large", `a payload of ${length} bytes; at most ${this.#maxPayload} are taken`);
       const decided = this.#decide(() => this.#target.acceptV1(link, this.#arrival.upgrade), frame);
-      return decided ? link.redeliver(frame) : undefined;
+      return decided ? link.deliver(frame) : undefined;
     }
     this.heldMemory += callMemory(frame);
     this.#decide(() => {

@@ -3,7 +3,7 @@ import { pinnedBytes } from "../codec/write-block.js";
 import type { AccountKeeper } from "../connection/account.js";
 import type { Clock, Timer } from "../connection/clock.js";
 import { Connection } from "../connection/connection.js";
-import type { Link } from "../connection/link.js";
+import type { ServedLink } from "../connection/served-link.js";
 import { addressKey } from "./admission.js";
 
 /** What an account needs of its server. */
@@ -11,7 +11,7 @@ export interface AccountHost {
   /** Every connection, those whose client is away included. */
   readonly connections: Iterable<Connection>;
   /** Links whose handshake is not done. */
-  readonly handshakes: Iterable<Link>;
+  readonly handshakes: Iterable<ServedLink>;
   /** The address of a connection's client. */
   addressOf(connection: Connection): string;
   /** Drops the session of a client that is away. */
@@ -42,7 +42,7 @@ interface Stalled {
 
 /** A connection or handshake that can be closed, and what it holds. */
 interface Holder {
-  readonly subject: Connection | Link;
+  readonly subject: Connection | ServedLink;
   readonly bytes: number;
 }
 
@@ -62,10 +62,10 @@ export class ServerAccount implements AccountKeeper {
   #shed = 0;
   #checkDue = false;
   /** Connections and links that hold more than one may. */
-  readonly #over = new Set<Connection | Link>();
+  readonly #over = new Set<Connection | ServedLink>();
   readonly #stalled = new Map<Connection, Stalled>();
   /** Links that have ended, and whose socket is still there with what it has not taken. */
-  readonly #closing = new Set<Link>();
+  readonly #closing = new Set<ServedLink>();
 
   constructor(limits: AccountLimits, clock: Clock, host: AccountHost) {
     this.#limits = limits;
@@ -89,7 +89,7 @@ export class ServerAccount implements AccountKeeper {
     return this.#shed;
   }
 
-  linkChanged(link: Link): void {
+  linkChanged(link: ServedLink): void {
     if (link.counted < 0) return;
     const { owner } = link;
     const bytes = link.receivedMemory + link.unsentMemory + (owner.heldMemory ?? 0);
@@ -109,7 +109,7 @@ export class ServerAccount implements AccountKeeper {
     this.#add(grown);
     if (receivedMemory >= this.pauseBytes) this.#watch(connection, receivedMemory);
     else if (connection.closed && this.#stalled.size > 0) this.#unwatch(connection);
-    if (bytes + (connection.link?.counted ?? 0) > this.#limits.maxConnectionBytes && !connection.closed) this.#exceeded(connection);
+    if (bytes + (linkOf(connection)?.counted ?? 0) > this.#limits.maxConnectionBytes && !connection.closed) this.#exceeded(connection);
   }
 
   lateChanged(bytes: number): void {
@@ -122,12 +122,12 @@ export class ServerAccount implements AccountKeeper {
   }
 
   /** A link has ended; its socket may still hold what it has not taken. */
-  linkEnded(link: Link): void {
+  linkEnded(link: ServedLink): void {
     this.linkChanged(link);
     if (link.counted > 0) this.#closing.add(link);
   }
 
-  linkGone(link: Link): void {
+  linkGone(link: ServedLink): void {
     if (link.counted < 0) return;
     this.#add(-link.counted);
     link.counted = -1;
@@ -140,7 +140,7 @@ export class ServerAccount implements AccountKeeper {
     if (bytes >= 0 && this.#weighed() > this.#limits.maxServerBytes) this.#checkSoon();
   }
 
-  #exceeded(subject: Connection | Link): void {
+  #exceeded(subject: Connection | ServedLink): void {
     this.#over.add(subject);
     this.#checkSoon();
   }
@@ -183,7 +183,7 @@ export class ServerAccount implements AccountKeeper {
       address.bytes -= holder.bytes;
       sink(addresses);
       const { subject } = holder;
-      const link = subject instanceof Connection ? subject.link : subject;
+      const link = subject instanceof Connection ? linkOf(subject) : subject;
       this.#shed++;
       this.#close(subject, message);
       // A socket keeps what it has not taken, and the begun message, until it is gone. The peer then misses the reason.
@@ -194,7 +194,7 @@ export class ServerAccount implements AccountKeeper {
   /** All that can be closed, by address: the one that holds the most first, within it the one that holds the most last. */
   #byAddress(): AddressHolders[] {
     const addresses = new Map<string, AddressHolders>();
-    const add = (subject: Connection | Link, address: string) => {
+    const add = (subject: Connection | ServedLink, address: string) => {
       const bytes = bytesOf(subject);
       if (bytes === 0) return;
       const key = addressKey(address);
@@ -212,13 +212,13 @@ export class ServerAccount implements AccountKeeper {
   }
 
   /** What the peer has sent piles up, or what it does not take: the larger part says which. */
-  #close(subject: Connection | Link, message: string): void {
+  #close(subject: Connection | ServedLink, message: string): void {
     if (!(subject instanceof Connection)) {
       if (subject.open) subject.fail("rate-exceeded", message);
       return;
     }
     if (subject.closed) return;
-    const { link } = subject;
+    const link = linkOf(subject);
     if (link === undefined) return this.#host.evict(subject, message);
     const received = subject.receivedMemory + link.receivedMemory;
     const unsent = subject.unsentMemory + link.unsentMemory;
@@ -260,9 +260,14 @@ export class ServerAccount implements AccountKeeper {
   }
 }
 
-function bytesOf(subject: Connection | Link): number {
+/** The links of a server are made by its acceptances. */
+function linkOf({ link }: Connection): ServedLink | undefined {
+  return link as ServedLink | undefined;
+}
+
+function bytesOf(subject: Connection | ServedLink): number {
   if (!(subject instanceof Connection)) return Math.max(0, subject.counted);
-  return subject.receivedMemory + subject.unsentMemory + Math.max(0, subject.link?.counted ?? 0);
+  return subject.receivedMemory + subject.unsentMemory + Math.max(0, linkOf(subject)?.counted ?? 0);
 }
 
 /** Moves the first address, which has got smaller, to its place. */

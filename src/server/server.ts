@@ -18,6 +18,7 @@ import type { Link, LinkEnd, LinkObserver } from "../connection/link.js";
 import { useNearestNames } from "../connection/nearest.js";
 import { rateLimits } from "../connection/rate-limit.js";
 import { type BareHandler, handleCommand, implementService } from "../connection/registration.js";
+import type { ServedLink } from "../connection/served-link.js";
 import { TimerQueue } from "../connection/timer-queue.js";
 import type { Transport, TransportInfo } from "../connection/transport.js";
 import { Turns } from "../connection/turns.js";
@@ -338,7 +339,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   linkEnded(link: Link, { error }: LinkEnd): void {
     const { remoteAddress } = link.info;
     this.#admission.leave(remoteAddress);
-    this.#account.linkEnded(link);
+    this.#account.linkEnded(link as ServedLink);
     if (!(error instanceof FramewireError)) return;
     const session = link.owner instanceof Connection ? this.#live.get(link.owner) : undefined;
     this.#limited(error.code, error.message, remoteAddress, session?.facade);
@@ -497,7 +498,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
     connection.close(1006, DROPPED[why]);
   }
 
-  *#handshakes(): Generator<Link> {
+  *#handshakes(): Generator<ServedLink> {
     for (const newcomer of this.#room) if (newcomer instanceof Acceptance) yield newcomer.link;
   }
 

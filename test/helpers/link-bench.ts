@@ -1,8 +1,9 @@
 /** A link over a transport that does nothing by itself, with an owner that remembers. */
 import { encodeFrame, type FrameInit, type FrameView } from "../../src/codec/index.js";
 import type { Entrance } from "../../src/connection/entrance.js";
-import { Link, type LinkEnd, type LinkOwner } from "../../src/connection/link.js";
+import type { Link, LinkEnd, LinkOwner } from "../../src/connection/link.js";
 import { RateMeter, rateLimits } from "../../src/connection/rate-limit.js";
+import { ServedLink } from "../../src/connection/served-link.js";
 import type { TransportInfo } from "../../src/connection/transport.js";
 import { Turns } from "../../src/connection/turns.js";
 import { FramewireError } from "../../src/errors.js";
@@ -13,7 +14,7 @@ import { FakeTransport } from "./fake-transport.js";
 export class LinkBench implements LinkOwner {
   readonly clock: VirtualClock;
   readonly transport: FakeTransport;
-  readonly link: Link;
+  readonly link: ServedLink;
   readonly frames: number[] = [];
   /** When a ping was asked for. */
   readonly pings: number[] = [];
@@ -40,7 +41,9 @@ export class LinkBench implements LinkOwner {
     this.clock = clock;
     this.transport = new FakeTransport(info);
     const heartbeat = { intervalMs: resolved.heartbeatIntervalMs, timeoutMs: timeoutMs ?? (() => resolved.heartbeatTimeoutMs) };
-    this.link = new Link(this.transport, this, resolved, this.clock, heartbeat, rate ?? new RateMeter(rateLimits(resolved)), { turns });
+    this.link = new ServedLink(this.transport, this, resolved, this.clock, heartbeat, rate ?? new RateMeter(rateLimits(resolved)), {
+      turns,
+    });
     this.link.entrance = entrance;
     this.link.start();
   }
