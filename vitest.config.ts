@@ -3,8 +3,20 @@ import { defineConfig } from "vitest/config";
 
 const src = fileURLToPath(new URL("src", import.meta.url));
 
+/** A folder with other versions of the peer dependencies, which sources and tests then use: scripts/oldest-peers.mjs. */
+const peers = process.env.FRAMEWIRE_PEERS;
+const otherPeers =
+  peers === undefined
+    ? []
+    : [
+        { find: /^@bufbuild\/protobuf$/, replacement: `${peers}/node_modules/@bufbuild/protobuf/dist/esm/index.js` },
+        { find: /^@bufbuild\/protobuf\/(.+)$/, replacement: `${peers}/node_modules/@bufbuild/protobuf/dist/esm/$1/index.js` },
+        { find: /^protobufjs(\/.*)?$/, replacement: `${peers}/node_modules/protobufjs$1` },
+      ];
+
 /** Examples and tests may import the package by its own name; both then run from the sources. */
 const alias = [
+  ...otherPeers,
   { find: /^framewire$/, replacement: `${src}/index.ts` },
   { find: /^framewire\/(codec|client|server|outbox|testing)$/, replacement: `${src}/$1/index.ts` },
 ];

@@ -94,6 +94,7 @@ const STEPS = [
   }),
   command("publint", "publint: package.json", "publint --strict"),
   command("attw", "are the types wrong: the packed package", "attw --pack . --profile esm-only"),
+  command("peers", "codecs and messages on the oldest peer dependencies", "node scripts/oldest-peers.mjs"),
   tests("integration", "integration, package and browser tests", "integration"),
   tests("browsers", "three browser engines do what docs/compatibility.md says", "compatibility"),
   tests("unit-22", "unit tests on Node 22", "unit", 22),

@@ -9,6 +9,7 @@ import { encodeApart, LEAST_APART, MOST_APART } from "./large-frame.js";
 import { provideApart } from "./link-writer.js";
 import { acquireReader } from "./message-reader.js";
 import { finish, type Parked, provideInPlace, type TsProtoCodec } from "./messages.js";
+import { reportSecondCopy, usesSecondCopy } from "./second-copy.js";
 import { giveSpare, LEAST_SPARE, takeSpare } from "./spare-memory.js";
 
 const verdicts = new WeakMap<object, boolean>();
@@ -26,8 +27,16 @@ const sharedWriter = new MessageWriter();
  */
 export function isTsProto(codec: MessageCodec): codec is TsProtoCodec {
   let verdict = verdicts.get(codec);
-  if (verdict === undefined) verdicts.set(codec, (verdict = "fromPartial" in codec && readsWithOurs(codec) && writesWithOurs(codec)));
+  if (verdict === undefined) verdicts.set(codec, (verdict = "fromPartial" in codec && takesOurs(codec as TsProtoCodec)));
   return verdict;
+}
+
+function takesOurs(codec: TsProtoCodec): boolean {
+  if (!readsWithOurs(codec)) {
+    if (usesSecondCopy(codec)) reportSecondCopy();
+    return false;
+  }
+  return writesWithOurs(codec);
 }
 
 function readsWithOurs(codec: MessageCodec): boolean {
