@@ -16,8 +16,9 @@ import { ReceivedSequence, type ReplayBuffer, type SequenceRange } from "./deliv
 import type { Dispatcher } from "./dispatcher.js";
 import { Emitter } from "./emitter.js";
 import type { ConnectionEvents, GapEvent } from "./events.js";
-import { KIND_GOAWAY, KIND_HELLO, KIND_PING, KIND_RESPONSE } from "./frame-kind.js";
+import { KIND_GOAWAY, KIND_HELLO, KIND_PING, KIND_REQUEST, KIND_RESPONSE } from "./frame-kind.js";
 import { FrameSender } from "./frame-sender.js";
+import type { SizeLimits } from "./frame-sizes.js";
 import type { FailureEvent } from "./guard.js";
 import { goawayPayload, OWN_TRAILER, sayClosing, versionOneAgreement } from "./handshake.js";
 import type { CallHost } from "./host.js";
@@ -160,6 +161,11 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     return this.#draining;
   }
 
+  /** The peer's limits for the next link: what is kept and exceeds them will not be sent again. */
+  evictOversize(limits: SizeLimits): void {
+    this.#sender.evictOversize(limits);
+  }
+
   /** Calls and handlers of both directions that have not settled. */
   get inFlight(): number {
     return (this.#calls?.size ?? 0) + (this.#served?.size ?? 0) + (this.#v1?.size ?? 0);
@@ -247,6 +253,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     if (this.closed) return link.close(1001, "the connection is closed");
     const { resumed } = agreement;
     const old = this.link;
+    if (resumed !== undefined) this.#sender.evictOversize(agreement);
     this.#state = { tag: "attached", link };
     this.#agreement = agreement;
     this.#paused = false;
@@ -269,7 +276,10 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
       } else {
         if (lostOut !== undefined) this.#sender.lost(lostOut);
         this.#sender.acknowledge(resumed.peerReceived);
-        this.#sender.resend(resumed.peerReceived);
+        const missing = this.#sender.resend(resumed.peerReceived);
+        // A client learns the server's limits with the verdict: what they make it lose is in its next hello.
+        if (missing !== undefined)
+          link.fail("resend-impossible", `the peer takes no more frames as large as one of ${missing.from} to ${missing.to}`);
       }
       if (resumed.lostIn !== undefined) this.#lost(resumed.lostIn);
       if (lostOut !== undefined) this.#lost(lostOut);
@@ -523,7 +533,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   /** What a handler gave cannot be sent: too large, or not what its codec encodes. */
   #unanswerable(frame: Outgoing, error: unknown): void {
     this.events.emit("failure", { command: cmdName(frame.cmd), error });
-    if (this.version === 1 || frame.callId === undefined) return;
+    if (this.version === 1 || frame.callId === undefined || frame.kind === KIND_REQUEST) return;
     const tooLarge = error instanceof FramewireError && error.code === "frame-too-large";
     const refusal = new Outgoing(frame.cmd, KIND_RESPONSE, frame.callId, frame.reliable);
     refusal.status = statusOf(tooLarge ? "resource-exhausted" : "internal");

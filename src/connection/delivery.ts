@@ -3,6 +3,7 @@
  * time, no frames: bytes in, verdicts out. docs/wire.md section 5.
  */
 
+import { isOversize, type SizeLimits } from "./frame-sizes.js";
 import { newFrameStore } from "./frame-store.js";
 import type { LargeFrame } from "./large-frame.js";
 import type { Keeper } from "./link-writer.js";
@@ -138,6 +139,15 @@ export class ReplayBuffer implements Keeper {
       const young = times[0]?.from ?? this.#next;
       while (this.#oldest < young) this.#evict();
     }
+  }
+
+  /** Throws out the last frame that is larger than `limits` allow, and all before it: a loss is one range. */
+  evictOversize(limits: SizeLimits): void {
+    let last = 0;
+    for (let sequence = this.#oldest; sequence < this.#next; sequence++) {
+      if (isOversize(this.#frames.at(sequence - this.#oldest), limits)) last = sequence;
+    }
+    while (this.#oldest <= last) this.#evict();
   }
 
   /** Times of frames that are not kept any more. */

@@ -1,15 +1,18 @@
 /** The sending half of a connection: what waits, what goes out, and what is kept until the peer has it. */
 import { FramewireError } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
-import type { ResolvedConnectionOptions } from "../options.js";
+import { CONNECTION_DEFAULTS, type ResolvedConnectionOptions } from "../options.js";
 import { QUEUED_MEMORY } from "./account.js";
 import { AckWatch, type AckWatched } from "./ack-watch.js";
 import type { Clock } from "./clock.js";
+import { cmdName } from "./commands.js";
 import type { Agreement } from "./connection.js";
 import { type ReceivedSequence, ReplayBuffer, type SequenceRange } from "./delivery.js";
 import type { Emitter } from "./emitter.js";
 import type { ConnectionEvents, DropEvent } from "./events.js";
 import { KIND_ACK, KIND_PING, KIND_REQUEST } from "./frame-kind.js";
+import type { SizeLimits } from "./frame-sizes.js";
+import { OWN_TRAILER } from "./handshake.js";
 import type { Journal } from "./journal.js";
 import type { Link } from "./link.js";
 import type { Keeper } from "./link-writer.js";
@@ -35,6 +38,8 @@ const ACK_FRAME_BYTES = 19;
 const RESUME_BYTES = 64 * 1024;
 const RESEND_BYTES = 16 * 1024;
 const WIRE_VERSION = 2;
+/** Of a W3C traceparent. */
+const TRACE_BYTES = 55;
 const NOTHING_SENT = { acked: 0, next: 1 };
 
 /** Who hears of frames that turn out not to be sendable after a wait. */
@@ -58,6 +63,7 @@ export class FrameSender implements AckWatched {
   #link: Link | undefined;
   #version: 1 | 2 = 2;
   #maxPayload: number;
+  #maxTrailer: number;
   /** The peer does not acknowledge: what it may lack is not waited for. */
   #unacknowledging = false;
   /** Bytes that may be on their way unacknowledged: few behind damage, as more of it would waste all that was under way. */
@@ -88,6 +94,7 @@ export class FrameSender implements AckWatched {
     this.#received = received;
     this.#host = host;
     this.#maxPayload = options.maxPayload;
+    this.#maxTrailer = CONNECTION_DEFAULTS.maxTrailer;
   }
 
   /** What was sent and is not acknowledged. */
@@ -183,6 +190,9 @@ export class FrameSender implements AckWatched {
   ): void {
     this.#waiting?.releaseBusy();
     this.#maxCalls = maxCalls;
+    const grown = maxPayload > this.#maxPayload || maxTrailer > this.#maxTrailer;
+    this.#maxTrailer = maxTrailer;
+    if (grown && this.#journal !== undefined) this.#sendAgain(this.#journal.reclaim());
     this.#watch?.stop();
     this.#roundTrip?.forget();
     this.#unacknowledging = false;
@@ -191,6 +201,12 @@ export class FrameSender implements AckWatched {
     this.#version = version;
     this.#maxPayload = maxPayload;
     link.limitTo(maxPayload, maxTrailer);
+  }
+
+  /** What is kept and larger than a peer of these limits takes is not sent again, nor is anything before it. */
+  evictOversize(limits: SizeLimits): void {
+    // All that is kept fits the limits of the last link.
+    if (limits.maxPayload < this.#maxPayload || limits.maxTrailer < this.#maxTrailer) this.#replay?.evictOversize(limits);
   }
 
   /** The peer is about to close the link and takes no new calls: from here they wait for the next one. */
@@ -326,6 +342,13 @@ export class FrameSender implements AckWatched {
   }
 
   #refuse(frame: Outgoing, error: unknown): void {
+    const tooLarge = error instanceof FramewireError && error.code === "frame-too-large";
+    if (frame.kept && tooLarge && frame.owner === undefined) {
+      // Nobody waits for it: it stays in the journal, for a peer that takes more.
+      this.#journal?.setAside(frame);
+      const kept = new FramewireError("frame-too-large", `${error.message}; it stays in the outbox`, { cause: error });
+      return this.#events.emit("failure", { command: cmdName(frame.cmd), error: kept });
+    }
     if (frame.kept) this.#journal?.withdrawn(frame);
     this.#host.unsendable(frame, error);
   }
@@ -347,7 +370,7 @@ export class FrameSender implements AckWatched {
     // The end of a message has settled all that was damaged in it.
     if (!settling || this.#link?.info.messages === true) return;
     // What a peer has to do the least for: acknowledgements that say nothing new.
-    for (let bytes = PROBE_BYTES; bytes < this.#options.maxTrailer; bytes += ACK_FRAME_BYTES) this.control(KIND_ACK);
+    for (let bytes = PROBE_BYTES; bytes < this.#maxTrailer; bytes += ACK_FRAME_BYTES) this.control(KIND_ACK);
   }
 
   sendAgain(): void {
@@ -533,6 +556,7 @@ export class FrameSender implements AckWatched {
   #writeSealed(link: Link, frame: Outgoing): void {
     const received = this.#received;
     const { codec, broadcast } = frame;
+    if (frame.ext !== undefined || frame.trace !== undefined) checkTrailer(frame, this.#maxTrailer - OWN_TRAILER);
     const keep = frame.reliable ? this.replay : undefined;
     if (frame.reliable && this.#options.replayMs !== Number.POSITIVE_INFINITY) this.replay.stamp(this.#clock.now());
     frame.version = WIRE_VERSION;
@@ -569,6 +593,14 @@ export class FrameSender implements AckWatched {
 
   #newReplay(acked = 0): ReplayBuffer {
     return new ReplayBuffer(this.#options, acked);
+  }
+}
+
+/** What is longer than a W3C traceparent is counted with the metadata. @throws FramewireError `frame-too-large` */
+function checkTrailer({ ext, trace = "" }: Outgoing, most: number): void {
+  const length = (ext?.length ?? 0) + Math.max(0, trace.length - TRACE_BYTES);
+  if (length > most) {
+    throw new FramewireError("frame-too-large", `metadata of ${length} bytes; the peer's maxTrailer leaves ${most}`);
   }
 }
 

@@ -21,6 +21,10 @@ export interface Journal {
   acknowledged(sequence: number): void;
   /** The frame will not be sent: nobody wants it any more. */
   withdrawn(frame: Outgoing): void;
+  /** The frame is too large for the peer and stays, out of the way: `reclaim` and `restart` give it again. */
+  setAside(frame: Outgoing): void;
+  /** Gives the frames that were set aside: the peer takes larger ones now. */
+  reclaim(): Outgoing[];
   /** Sequences start anew behind `received`, the last that the peer has. Gives the frames to be sent, oldest first: those behind it, and those of an earlier process. */
   restart(received: number): Outgoing[];
   /** The peer has gone past this range without having it. Gives the frames out of it, to be sent under new numbers. */

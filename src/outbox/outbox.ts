@@ -37,6 +37,8 @@ export class Outbox implements ClientOutbox {
   readonly #entries = new Map<Outgoing, Entry>();
   /** By sequence, in the order they went out. */
   readonly #numbered = new Map<number, Entry>();
+  /** Those that were too large for the peer. */
+  readonly #aside = new Set<Entry>();
   /** Bytes in the middle of what was kept that could not be read: sends may have been lost with them. */
   readonly damagedBytes: number;
   #session: OutboxSession;
@@ -177,6 +179,20 @@ export class Outbox implements ClientOutbox {
   }
 
   /** @internal */
+  setAside(frame: Outgoing): void {
+    const entry = this.#entries.get(frame);
+    if (entry === undefined) return;
+    if (entry.sequence > 0) this.#number(entry, 0);
+    entry.posted = false;
+    this.#aside.add(entry);
+  }
+
+  /** @internal */
+  reclaim(): Outgoing[] {
+    return [...this.#aside].map((entry) => this.#sendAgain(entry));
+  }
+
+  /** @internal */
   restart(received: number): Outgoing[] {
     const again: Outgoing[] = [];
     for (const entry of [...this.#entries.values()]) {
@@ -211,6 +227,7 @@ export class Outbox implements ClientOutbox {
   #remove(entry: Entry): void {
     this.#numbered.delete(entry.sequence);
     this.#entries.delete(entry.frame);
+    this.#aside.delete(entry);
     this.#bytes -= entry.cost;
     this.#storage.remove(entry.id);
   }
@@ -219,6 +236,7 @@ export class Outbox implements ClientOutbox {
     // Its old number may soon be another frame's: it must not be taken for it after a crash.
     if (entry.sequence > 0) this.#number(entry, 0);
     entry.posted = true;
+    this.#aside.delete(entry);
     return entry.frame;
   }
 

@@ -408,6 +408,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
       link.fail("session-replaced", "a later attempt of this client has the session");
       return true;
     }
+    session.connection.evictOversize(agreedLimits(hello.limits));
     const resumption = resume(session.connection, request);
     if (resumption === undefined) return false;
     session.attempted(request.attempt, now);
