@@ -15,16 +15,12 @@ import type { SizeLimits } from "./frame-sizes.js";
 import { OWN_TRAILER } from "./handshake.js";
 import type { Journal } from "./journal.js";
 import type { Link } from "./link.js";
-import type { Keeper } from "./link-writer.js";
-import { finish, inPlace, type TsProtoCodec } from "./messages.js";
+import { inPlace } from "./messages.js";
 import type { Outgoing } from "./outgoing.js";
 import { RoundTrip } from "./round-trip.js";
 import { WaitingFrames } from "./waiting.js";
 
 const EMPTY = new Uint8Array(0);
-
-/** Types of which a message has lacked fields. */
-const partial = new WeakSet<TsProtoCodec>();
 
 /** Payload of a ping that asks for an acknowledgement, with its number in front: the largest that there is. The heartbeat's pings have none. */
 const PROBE_BYTES = 125;
@@ -523,30 +519,6 @@ export class FrameSender implements AckWatched {
     frame.owner?.frameSettled();
   }
 
-  /**
-   * Most messages have every field that ts-proto's `encode` wants and are written as they are. From one that lacks some the writer
-   * throws; then, and from then on for its type, a complete copy is written. What that writer does not take, the codec's own does or refuses.
-   */
-  #writeInPlace(link: Link, frame: Outgoing, codec: TsProtoCodec, keep: Keeper | undefined): void {
-    const message = frame.message ?? {};
-    if (!partial.has(codec)) {
-      try {
-        return link.writeMessage(frame, codec, message, keep);
-      } catch (error) {
-        if (error instanceof FramewireError) throw error;
-      }
-    }
-    const complete = codec.fromPartial(message);
-    try {
-      link.writeMessage(frame, codec, complete, keep);
-      partial.add(codec);
-    } catch (error) {
-      if (error instanceof FramewireError) throw error;
-      frame.settleTo(finish(codec, complete));
-      link.write(frame, keep);
-    }
-  }
-
   #writeV1(link: Link, frame: Outgoing): void {
     frame.settlePayload();
     if (frame.broadcast === undefined) link.write({ cmd: frame.cmd, payload: frame.payload ?? EMPTY });
@@ -566,7 +538,7 @@ export class FrameSender implements AckWatched {
     if (broadcast !== undefined) {
       link.writeShared(broadcast.frame(2), frame, keep);
     } else if (codec !== undefined && inPlace?.suits(codec)) {
-      this.#writeInPlace(link, frame, codec, keep);
+      inPlace.write(link, frame, codec, keep);
     } else {
       frame.settlePayload();
       link.write(frame, keep);

@@ -4,11 +4,15 @@
  */
 import { useFastWays } from "../codec/fast.js";
 import { MessageWriter } from "../codec/message-writer.js";
+import { FramewireError } from "../errors.js";
 import type { MessageCodec } from "./definition.js";
 import { encodeApart, LEAST_APART, MOST_APART } from "./large-frame.js";
-import { provideApart } from "./link-writer.js";
+import { LendingWriter, provideApart } from "./lending-writer.js";
+import type { Link } from "./link.js";
+import { type Keeper, provideLinkWriter } from "./link-writer.js";
 import { acquireReader } from "./message-reader.js";
 import { finish, type Parked, provideInPlace, type TsProtoCodec } from "./messages.js";
+import type { Outgoing } from "./outgoing.js";
 import { reportSecondCopy, usesSecondCopy } from "./second-copy.js";
 import { giveSpare, LEAST_SPARE, takeSpare } from "./spare-memory.js";
 
@@ -87,12 +91,41 @@ function parked(writer: MessageWriter): Parked {
   return { bytes, memory };
 }
 
+/** Types of which a message has lacked fields. */
+const partial = new WeakSet<TsProtoCodec>();
+
+/**
+ * Most messages have every field that ts-proto's `encode` wants and are written as they are. From one that lacks some the writer
+ * throws; then, and from then on for its type, a complete copy is written. What that writer does not take, the codec's own does or refuses.
+ */
+function writeInPlace(link: Link, frame: Outgoing, codec: TsProtoCodec, keep: Keeper | undefined): void {
+  const message = frame.message ?? {};
+  if (!partial.has(codec)) {
+    try {
+      return link.writeMessage(frame, codec, message, keep);
+    } catch (error) {
+      if (error instanceof FramewireError) throw error;
+    }
+  }
+  const complete = codec.fromPartial(message);
+  try {
+    link.writeMessage(frame, codec, complete, keep);
+    partial.add(codec);
+  } catch (error) {
+    if (error instanceof FramewireError) throw error;
+    frame.settleTo(finish(codec, complete));
+    link.write(frame, keep);
+  }
+}
+
 /** From here on messages of this process are written and read in place, large frames in memory of their own, and all frames the fast ways. */
 export function useInPlace(): void {
   useFastWays();
+  provideLinkWriter(LendingWriter);
   provideApart({ encode: encodeApart, least: LEAST_APART, most: MOST_APART });
   provideInPlace({
     suits: isTsProto,
+    write: writeInPlace,
     encode(codec, message) {
       return withWritten(codec, message, (writer) => writer.finish()) ?? finish(codec, message);
     },

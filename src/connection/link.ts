@@ -11,7 +11,8 @@ import type { Clock, Timer } from "./clock.js";
 import type { CodecPool, PooledDecoder } from "./codec-pool.js";
 import { cutText } from "./cut-text.js";
 import { DamageMeter } from "./damage-meter.js";
-import { type Keeper, LinkWriter } from "./link-writer.js";
+import type { LendingWriter } from "./lending-writer.js";
+import { type Keeper, type LinkWriter, newLinkWriter } from "./link-writer.js";
 import { type Heartbeat, Liveness } from "./liveness.js";
 import { SlidingMinute } from "./sliding-minute.js";
 import type { QueueEntry, TimerQueue } from "./timer-queue.js";
@@ -141,7 +142,7 @@ export class Link implements TransportReceiver, QueueEntry {
     this.#timers = shared.timers;
     this.#minVersion = transport.info.protocol === 2 ? 2 : 1;
     this.maxPayload = options.maxPayload;
-    this.#writer = new LinkWriter(transport, options, shared.pool);
+    this.#writer = newLinkWriter(transport, options, shared.pool);
     this.#liveness = new Liveness(heartbeat, this.time());
   }
 
@@ -234,9 +235,9 @@ export class Link implements TransportReceiver, QueueEntry {
     this.#flushSoon();
   }
 
-  /** Writes a frame whose payload is encoded straight into its place. */
+  /** Writes a frame whose payload is encoded straight into its place. Only with `inPlace`. */
   writeMessage(frame: FrameInit, codec: MessageEncoder<unknown>, message: unknown, keep?: Keeper): void {
-    this.#writer.writeMessage(frame, codec, message, keep);
+    (this.#writer as LendingWriter).writeMessage(frame, codec, message, keep);
     this.#flushSoon();
   }
 

@@ -3,6 +3,9 @@
 import { asBytes } from "../codec/bytes.js";
 import type { FrameView } from "../codec/index.js";
 import type { MessageCodec } from "./definition.js";
+import type { Link } from "./link.js";
+import type { Keeper } from "./link-writer.js";
+import type { Outgoing } from "./outgoing.js";
 
 /** A codec that ts-proto generated: it takes our writer and reader in place of its own. */
 export interface TsProtoCodec extends MessageCodec {
@@ -21,6 +24,8 @@ export interface Parked {
 export interface InPlace {
   /** Whether it can do so with `codec`. */
   suits(codec: MessageCodec): codec is TsProtoCodec;
+  /** Writes the message of `frame` on `link`. */
+  write(link: Link, frame: Outgoing, codec: TsProtoCodec, keep: Keeper | undefined): void;
   encode(codec: TsProtoCodec, message: unknown): Uint8Array;
   /** The same for a message that waits to be sent. */
   park(codec: TsProtoCodec, message: unknown): Parked;

@@ -6,7 +6,7 @@ import { ReplayBuffer } from "../../src/connection/delivery.js";
 import { FrameRing } from "../../src/connection/frame-ring.js";
 import { provideFrameStore } from "../../src/connection/frame-store.js";
 import { encodeApart, LEAST_APART, MOST_APART } from "../../src/connection/large-frame.js";
-import { LinkWriter, provideApart } from "../../src/connection/link-writer.js";
+import { LendingWriter, provideApart } from "../../src/connection/lending-writer.js";
 import type { Transport } from "../../src/connection/transport.js";
 import { resolveConnectionOptions } from "../../src/options.js";
 import { Random } from "../helpers/random.js";
@@ -29,7 +29,7 @@ describe("memory on loan to a socket", () => {
         if (!socket.closing) socket.bufferedBytes += bytes.length;
       },
     };
-    const writer = new LinkWriter(socket as unknown as Transport, resolveConnectionOptions({}), undefined);
+    const writer = new LendingWriter(socket as unknown as Transport, resolveConnectionOptions({}), undefined);
     const write = () => {
       writer.write({ version: 2, cmd: 1, payload: new Uint8Array(1000) }, undefined);
       writer.flush(0);
@@ -93,7 +93,7 @@ it.each([
           decoder.push(bytes, ({ cmd, payload }) => taken.push(payload.every((byte) => byte === cmd % 256) ? cmd : -1));
         transport.bufferedBytes = 0;
       };
-      return { writer: new LinkWriter(transport as unknown as Transport, resolveConnectionOptions({}), undefined), network, taken };
+      return { writer: new LendingWriter(transport as unknown as Transport, resolveConnectionOptions({}), undefined), network, taken };
     });
     for (let cmd = 0; cmd < 3000; cmd++) {
       const { writer, network } = random.pick(rigs);
@@ -144,7 +144,7 @@ describe("large frames", () => {
   it("are buffers of their own, behind what was written before them and in one call of the system with it", () => {
     provideApart(APART);
     const { transport, take, calls } = slowSocket();
-    const writer = new LinkWriter(transport, resolveConnectionOptions({}), undefined);
+    const writer = new LendingWriter(transport, resolveConnectionOptions({}), undefined);
     const frames = [frameOf(1, 100), frameOf(2, 50), frameOf(3, 16_000), frameOf(4, 20), frameOf(5, 20_000), frameOf(6, 9_000)];
     for (const frame of frames) writer.write(frame, undefined);
     expect(writer.due).toBe(true);
@@ -164,7 +164,7 @@ describe("large frames", () => {
     const wrong: string[] = [];
     const rigs = Array.from({ length: 3 }, () => {
       const socket = slowSocket();
-      const writer = new LinkWriter(socket.transport, resolveConnectionOptions({}), undefined);
+      const writer = new LendingWriter(socket.transport, resolveConnectionOptions({}), undefined);
       return { ...socket, writer, replay: new ReplayBuffer({ replayBytes: 300_000, replayFrames: 40 }), taken: [] as Uint8Array[] };
     });
     const lengths = new Map<string, number>();
@@ -207,7 +207,7 @@ describe("large frames", () => {
     provideApart(APART);
     provideFrameStore(FrameRing);
     const { transport, take } = slowSocket();
-    const writer = new LinkWriter(transport, resolveConnectionOptions({ maxPayload: 400_000 }), undefined);
+    const writer = new LendingWriter(transport, resolveConnectionOptions({ maxPayload: 400_000 }), undefined);
     const replay = new ReplayBuffer({ replayBytes: 1e9, replayFrames: 1e9 });
     const codec = {
       encode(message: unknown, inPlace?: never) {
