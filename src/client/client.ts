@@ -2,13 +2,13 @@
 import { InterceptedCaller, type Interceptor } from "../connection/caller.js";
 import type { CallOptions } from "../connection/calls.js";
 import { systemClock } from "../connection/clock.js";
-import { bareCommand } from "../connection/commands.js";
+import { bareCommand, cmdName } from "../connection/commands.js";
 import { Connection } from "../connection/connection.js";
 import type { CallContext } from "../connection/context.js";
 import type { InputOf, MessageCodec, OutputOf, ServiceClient, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
 import { Dispatcher, type Middleware } from "../connection/dispatcher.js";
 import { checkListener, Emitter } from "../connection/emitter.js";
-import { CONNECTION_EVENTS, type FrameEvent, type GapEvent } from "../connection/events.js";
+import { CONNECTION_EVENTS, type DropEvent, type FrameEvent, type GapEvent, type InvalidEvent } from "../connection/events.js";
 import { type FailureEvent, handled } from "../connection/guard.js";
 import { logTo, type WriteLog } from "../connection/logger.js";
 import { redactedUrl } from "../connection/redacted-url.js";
@@ -29,8 +29,12 @@ export interface ClientEvents {
   state: [ClientState, StateDetail];
   /** Reliable frames were lost for good, and which. */
   gap: [GapEvent];
-  /** A handler, hook or listener failed, or a frame asked for what is not there: for the log. */
+  /** A handler, hook or listener failed. The log tells it too. */
   failure: [FailureEvent];
+  /** The server sent a request, message or item that could not be served. */
+  invalid: [InvalidEvent];
+  /** A message was not sent and never will be: at-most-once without a connection, or as its command's `slow_consumer` says. */
+  drop: [DropEvent];
   /** Every frame, while anybody listens. */
   frame: [FrameEvent];
   /** The server is about to close; the client comes back after its drain. */
@@ -68,6 +72,7 @@ export class Client {
   readonly #caller: InterceptedCaller;
   readonly #outbox: ClientOutbox | undefined;
   readonly #logState: (state: ClientState, detail: StateDetail) => void;
+  readonly #dropped: Record<string, number> = {};
   #unwatch: (() => void) | undefined;
   #outboxClosed: Promise<void> | undefined;
 
@@ -97,6 +102,9 @@ export class Client {
     events.sink = clientLog(write);
     const shownUrl = redactedUrl(url);
     this.#logState = (state, detail) => logState(write, shownUrl, state, detail);
+    events.on("drop", ({ cmd }) => {
+      this.#dropped[cmdName(cmd)] = (this.#dropped[cmdName(cmd)] ?? 0) + 1;
+    });
     events.on("detach", (end) => this.#lifecycle.ended(endingOfLink(end)));
     events.on("close", (error) => {
       this.#lifecycle.close(error);
@@ -117,6 +125,11 @@ export class Client {
   /** Wire version in use; the one asked for until a server has answered. */
   get version(): 1 | 2 {
     return this.#connection.version;
+  }
+
+  /** Messages dropped since the client was made, by the number of their command, such as `0x04b2`: each was a `drop` event. */
+  get dropped(): Readonly<Record<string, number>> {
+    return { ...this.#dropped };
   }
 
   /** Listens to an event; the function returned ends that. */

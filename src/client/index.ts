@@ -18,7 +18,7 @@ export type { ContextKey } from "../connection/context.js";
 export { CallContext, contextKey } from "../connection/context.js";
 export type { MessageCodec, MethodDefinition, ServiceClient, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
 export type { Middleware } from "../connection/dispatcher.js";
-export type { FrameEvent, GapEvent } from "../connection/events.js";
+export type { DropEvent, FrameEvent, GapEvent, InvalidEvent } from "../connection/events.js";
 export type { FailureEvent } from "../connection/guard.js";
 export type { Logger } from "../connection/logger.js";
 export type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";

@@ -15,7 +15,7 @@ import { type Command, cmdName } from "./commands.js";
 import { ReceivedSequence, type ReplayBuffer, type SequenceRange } from "./delivery.js";
 import type { Dispatcher } from "./dispatcher.js";
 import { Emitter } from "./emitter.js";
-import type { ConnectionEvents, GapEvent } from "./events.js";
+import type { ConnectionEvents, GapEvent, InvalidEvent } from "./events.js";
 import { KIND_GOAWAY, KIND_HELLO, KIND_PING, KIND_REQUEST, KIND_RESPONSE } from "./frame-kind.js";
 import { FrameSender } from "./frame-sender.js";
 import type { SizeLimits } from "./frame-sizes.js";
@@ -386,8 +386,9 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     if (this.#isIdle()) this.#idled();
   }
 
-  useless(): void {
+  invalid(event: InvalidEvent): void {
     this.link?.charge(USELESS_FRAME_WEIGHT);
+    this.events.emit("invalid", event);
   }
 
   failed(failure: FailureEvent): void {

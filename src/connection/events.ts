@@ -29,10 +29,30 @@ export interface FrameEvent {
   readonly bytes: number;
 }
 
-/** A message was not sent: the peer does not keep up, and its command says that such messages are dropped. */
+/** A message was not sent, and never will be. */
 export interface DropEvent {
   readonly cmd: number;
-  readonly policy: Exclude<SlowConsumerPolicy, "close">;
+  /**
+   * `slow-consumer`: the peer does not keep up, and the command says that such messages are dropped then; `not-connected`: an at-most-once
+   * message was sent while there was no connection, or still waited when the connection broke.
+   */
+  readonly reason: "slow-consumer" | "not-connected";
+  /** How the command has its messages dropped; absent for `not-connected`. */
+  readonly policy?: Exclude<SlowConsumerPolicy, "close">;
+}
+
+/** A request, message or stream item of the peer that could not be served. Its schema may be another one. */
+export interface InvalidEvent {
+  /**
+   * `unknown-command`: nothing here handles it; `undecodable`: its payload or metadata cannot be read; `wrong-kind`: the command streams, and the
+   * peer sent a message, or speaks version 1.
+   */
+  readonly reason: "unknown-command" | "undecodable" | "wrong-kind";
+  readonly cmd: number;
+  /** The method's name; for an unknown command its number, such as `0x04b2`. */
+  readonly command: string;
+  /** What a caller is answered, with the codec's error as its cause, which may show parts of the payload. */
+  readonly error: FramewireError;
 }
 
 /** The names of its events. */
@@ -41,6 +61,7 @@ export const CONNECTION_EVENTS = {
   damage: 0,
   gap: 0,
   failure: 0,
+  invalid: 0,
   drop: 0,
   queued: 0,
   limit: 0,
@@ -57,9 +78,11 @@ export interface ConnectionEvents {
   damage: [Discard];
   /** Reliable frames are lost for good. */
   gap: [GapEvent];
-  /** A handler, hook or listener failed, or a frame asked for what is not there. */
+  /** A handler, hook or listener failed. */
   failure: [FailureEvent];
-  /** A message of a command that says so was dropped. */
+  /** The peer sent a request, message or item that could not be served. */
+  invalid: [InvalidEvent];
+  /** A message was dropped. */
   drop: [DropEvent];
   /** A frame waits for the next link. */
   queued: [];

@@ -113,7 +113,7 @@ export class FrameSender implements AckWatched {
 
   #queue(): WaitingFrames {
     this.#waiting ??= new WaitingFrames(this.#options, this.#clock, ({ cmd, slowConsumer }) =>
-      this.#events.emit("drop", { cmd, policy: slowConsumer as DropEvent["policy"] }),
+      this.#events.emit("drop", { cmd, reason: "slow-consumer", policy: slowConsumer as NonNullable<DropEvent["policy"]> }),
     );
     return this.#waiting;
   }
@@ -216,8 +216,15 @@ export class FrameSender implements AckWatched {
     this.#watch?.stop();
     this.#waiting?.release();
     for (const frame of this.#waiting?.remove(({ reliable }) => !reliable) ?? []) {
-      frame.owner?.frameSettled(frame.callId === undefined ? undefined : noConnection());
+      if (frame.callId === undefined) this.#dropped(frame);
+      else frame.owner?.frameSettled(noConnection());
     }
+  }
+
+  /** A message that is not kept for the next link. */
+  #dropped(frame: Outgoing): void {
+    frame.owner?.frameSettled();
+    this.#events.emit("drop", { cmd: frame.cmd, reason: "not-connected" });
   }
 
   /**
@@ -243,7 +250,7 @@ export class FrameSender implements AckWatched {
       }
     }
     if (!frame.reliable && this.#link === undefined) {
-      if (frame.callId === undefined) return frame.owner?.frameSettled();
+      if (frame.callId === undefined) return this.#dropped(frame);
       throw noConnection();
     }
     frame.park();

@@ -4,7 +4,7 @@
  */
 import { FramewireError } from "../errors.js";
 
-/** Something of the application failed, or a frame asked for what is not there. The peer does not get these details. */
+/** Something of the application failed. The peer does not get these details. */
 export interface FailureEvent {
   /** The callback that failed, such as `authenticate`, or `on("frame")` for a listener. Absent: a handler or its middleware. */
   readonly hook?: string;

@@ -2,6 +2,7 @@
 import type { FramewireError } from "../errors.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import type { Clock } from "./clock.js";
+import type { InvalidEvent } from "./events.js";
 import type { FailureEvent } from "./guard.js";
 import type { Outgoing } from "./outgoing.js";
 import type { AwaitsReply } from "./v1-exchange.js";
@@ -35,10 +36,10 @@ export interface CallHost {
   held(bytes: number): void;
   /** A call of either direction has settled. */
   callSettled(): void;
-  /** The frame at hand was of no use here: it weighs more against the peer's rate. */
-  useless(): void;
-  /** A handler failed, or the peer asked for what is not there. */
+  /** A handler failed. */
   failed(failure: FailureEvent): void;
+  /** The frame at hand cannot be served. It was of no use here. */
+  invalid(event: InvalidEvent): void;
   /** A limit refused what the peer asked for. */
   limited(error: FramewireError): void;
 }

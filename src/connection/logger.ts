@@ -1,5 +1,6 @@
 /** The `logger` option: its form, its default in browsers, and one way to write a line that harms nothing. */
 import { FramewireError } from "../errors.js";
+import type { InvalidEvent } from "./events.js";
 import { handled, pending } from "./guard.js";
 
 /** Takes the lines of a server's or client's log: an object with facts, then a text, as pino's loggers do. */
@@ -64,4 +65,12 @@ export function failureFacts({
     code: error instanceof FramewireError ? error.code : "internal",
     err: error,
   };
+}
+
+/**
+ * The facts of what cannot be served. Without the error, as what a codec says of a payload may show parts of it; an unknown command is no
+ * `method`, as the peer chooses its number.
+ */
+export function invalidFacts({ reason, command, error }: InvalidEvent): LogFacts {
+  return { [reason === "unknown-command" ? "cmd" : "method"]: command, reason, code: error.code };
 }

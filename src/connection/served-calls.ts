@@ -11,6 +11,7 @@ import { ITEM_OVERHEAD, ReceiveCredit, SendCredit } from "./credit.js";
 import { type DeadlineOwner, Deadlines } from "./deadlines.js";
 import type { MessageCodec } from "./definition.js";
 import type { Dispatcher } from "./dispatcher.js";
+import type { InvalidEvent } from "./events.js";
 import { KIND_CREDIT, KIND_ITEM, KIND_RESPONSE } from "./frame-kind.js";
 import { failureOf, pending } from "./guard.js";
 import type { HeapEntry } from "./heap.js";
@@ -75,15 +76,21 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
   /** A one-way message: nothing goes back, whatever happens. */
   onMessage(frame: FrameView): void {
     const handler = this.#dispatcher.registry.get(frame.cmd);
-    const failed = (error: unknown) => this.#host.failed(failureOf(error, handler?.command.name ?? cmdName(frame.cmd)));
-    if (handler === undefined || handler.command.requestStream || handler.command.responseStream) {
-      this.#host.useless();
-      return failed(unimplemented(frame.cmd));
-    }
+    if (handler === undefined) return this.#host.invalid(unknownCommand(frame.cmd));
+    const { command } = handler;
+    if (command.requestStream || command.responseStream) return this.#host.invalid(wrongKind(command, "it was sent as a message"));
+    let facts: CallFacts;
+    let request: unknown;
     try {
-      const memory = callMemory(frame);
-      const request = decodeRequest(handler.command, frame);
-      const context = new CallContext(this.#facade, handler.command, factsOf(frame), this.#host.clock);
+      facts = factsOf(frame);
+      request = decodeRequest(command, frame);
+    } catch (error) {
+      return this.#host.invalid(undecodable(command, error));
+    }
+    const failed = (error: unknown) => this.#host.failed(failureOf(error, command.name));
+    const memory = callMemory(frame);
+    try {
+      const context = new CallContext(this.#facade, command, facts, this.#host.clock);
       const running = pending(this.#dispatcher.run(handler, request, context));
       if (running === undefined) return;
       this.#messages++;
@@ -98,7 +105,6 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
         done();
       });
     } catch (error) {
-      if (isPeersFault(error)) this.#host.useless();
       failed(error);
     }
   }
@@ -110,8 +116,9 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     const cmd = frame.cmd;
     const handler = this.#dispatcher.registry.get(cmd);
     if (handler === undefined) {
-      this.#host.useless();
-      this.#respondError(cmd, id, true, unimplemented(cmd));
+      const unknown = unknownCommand(cmd);
+      this.#host.invalid(unknown);
+      this.#respondError(cmd, id, true, unknown.error);
       return true;
     }
     const { command } = handler;
@@ -126,7 +133,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
       facts = factsOf(frame);
       request = command.requestStream ? undefined : decodeRequest(command, frame);
     } catch (error) {
-      this.#host.useless();
+      this.#host.invalid(undecodable(command, error));
       this.#respondError(cmd, id, command.reliable, error);
       return true;
     }
@@ -157,6 +164,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     try {
       call.requests?.push(decodeRequest(call.command, frame), length + ITEM_OVERHEAD);
     } catch (error) {
+      this.#host.invalid(undecodable(call.command, error));
       this.#fail(call, error);
     }
     return true;
@@ -407,14 +415,20 @@ export function decodeRequest(command: Command, frame: FrameView): unknown {
   }
 }
 
-/** Whether what was thrown says that the peer sent what it should not have. */
-export function isPeersFault(error: unknown): boolean {
-  return error instanceof FramewireError && error.fault === "remote";
+/** The event for a command that has no handler. */
+export function unknownCommand(cmd: number): InvalidEvent {
+  const command = cmdName(cmd);
+  return { reason: "unknown-command", cmd, command, error: peersError("unimplemented", `nothing here handles the command ${command}`) };
 }
 
-/** The error for a command that has no handler. */
-export function unimplemented(cmd: number): FramewireError {
-  return peersError("unimplemented", `nothing here handles the command ${cmdName(cmd)}`);
+/** The event for a command that streams, and was not called so: `how` it was. */
+export function wrongKind({ cmd, name }: Command, how: string): InvalidEvent {
+  return { reason: "wrong-kind", cmd, command: name, error: peersError("unimplemented", `${name} streams; ${how}`) };
+}
+
+/** The event for what {@link decodeRequest} has thrown. */
+export function undecodable({ cmd, name }: Command, error: unknown): InvalidEvent {
+  return { reason: "undecodable", cmd, command: name, error: error as FramewireError };
 }
 
 function factsOf(frame: FrameView): CallFacts {

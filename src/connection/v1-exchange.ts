@@ -3,9 +3,8 @@
  * the request's cmd, in request order. docs/wire.md section 5.
  */
 import type { FrameView } from "../codec/index.js";
-import { FramewireError } from "../errors.js";
 import { CHUNK_MEMORY } from "./account.js";
-import { type Command, cmdName } from "./commands.js";
+import type { Command } from "./commands.js";
 import { CallContext } from "./context.js";
 import { Deque } from "./deque.js";
 import type { Dispatcher } from "./dispatcher.js";
@@ -13,7 +12,7 @@ import { failureOf, pending } from "./guard.js";
 import type { CallHost } from "./host.js";
 import { encodeOwned } from "./messages.js";
 import { Outgoing } from "./outgoing.js";
-import { callMemory, decodeRequest, isPeersFault, unimplemented } from "./served-calls.js";
+import { callMemory, decodeRequest, undecodable, unknownCommand, wrongKind } from "./served-calls.js";
 
 /** A request whose reply has not gone back. Replies leave in request order. */
 interface ReplySlot {
@@ -62,15 +61,16 @@ export class V1Exchange {
     const call = this.#pending.get(frame.cmd)?.shift();
     if (call !== undefined) return call.onReply(frame);
     const handler = this.#dispatcher.registry.get(frame.cmd);
-    if (handler === undefined) {
-      this.#host.useless();
-      return this.#host.failed({ command: cmdName(frame.cmd), error: unimplemented(frame.cmd) });
-    }
+    if (handler === undefined) return this.#host.invalid(unknownCommand(frame.cmd));
     const { command } = handler;
-    const failed = (error: unknown) => this.#host.failed(failureOf(error, command.name));
-    if (command.requestStream || command.responseStream) {
-      return failed(new FramewireError("unimplemented", `${command.name} streams, which version 1 peers cannot`));
+    if (command.requestStream || command.responseStream) return this.#host.invalid(wrongKind(command, "the peer speaks version 1"));
+    let request: unknown;
+    try {
+      request = decodeRequest(command, frame);
+    } catch (error) {
+      return this.#host.invalid(undecodable(command, error));
     }
+    const failed = (error: unknown) => this.#host.failed(failureOf(error, command.name));
     const slot: ReplySlot = { state: "running", payload: undefined, cmd: command.cmd, late: false, memory: 0 };
     this.#slots.push(slot);
     const memory = callMemory(frame);
@@ -87,7 +87,6 @@ export class V1Exchange {
     };
     const threw = (error: unknown) => {
       const late = this.#handled(slot);
-      if (isPeersFault(error)) this.#host.useless();
       failed(error);
       if (late) return;
       slot.state = "nothing";
@@ -95,7 +94,6 @@ export class V1Exchange {
       this.#reply();
     };
     try {
-      const request = decodeRequest(command, frame);
       const result = this.#dispatcher.run(handler, request, new CallContext(this.#facade, command, NO_FACTS, this.#host.clock));
       const running = pending(result);
       if (running !== undefined) {

@@ -1,4 +1,5 @@
 /** What a server counts, and which limits it tells of. */
+import type { InvalidEvent } from "../connection/events.js";
 import type { ErrorCode } from "../errors.js";
 
 /** Every limit that closes a connection or refuses a call. */
@@ -30,6 +31,14 @@ export type LimitCode = (typeof LIMITS)[number];
 
 type RefusalCode = (typeof REFUSALS)[number];
 
+/** Requests, messages and stream items that could not be served. */
+export interface InvalidCounts {
+  /** For commands that nothing here handles. */
+  readonly unknownCommands: number;
+  /** By the name of the method: with a payload that cannot be decoded, or for a stream, from a peer that cannot call one. */
+  readonly methods: Readonly<Record<string, number>>;
+}
+
 /** How a server is doing. Plain numbers, as of the moment they were asked for. */
 export interface ServerStats {
   /** Sockets open now, those in the handshake included. */
@@ -44,8 +53,10 @@ export interface ServerStats {
   readonly accepted: number;
   /** How often each limit was reached since the start. */
   readonly limits: Readonly<Record<LimitCode, number>>;
-  /** Messages dropped since the start as their command's `slow_consumer` says, because a client did not keep up. */
+  /** Messages dropped since the start: because a client did not keep up, as their command's `slow_consumer` says, or at-most-once ones for a client that was away. */
   readonly dropped: number;
+  /** What clients sent since the start that could not be served. */
+  readonly invalid: InvalidCounts;
   /** Bytes of memory held for all clients: everything that waits, in either direction. Bounded by `maxServerBytes`. */
   readonly heldBytes: number;
   /** Connections closed, and sessions dropped, since the start because of `maxServerBytes`. Each counts in `limits` too. */
@@ -63,6 +74,18 @@ export class Counters {
   readonly refusals = zeros(REFUSALS);
   accepted = 0;
   dropped = 0;
+  #unknownCommands = 0;
+  /** Bounded by the methods that are served. */
+  readonly #methods = new Map<string, number>();
+
+  get invalid(): InvalidCounts {
+    return { unknownCommands: this.#unknownCommands, methods: Object.fromEntries(this.#methods) };
+  }
+
+  countInvalid({ reason, command }: InvalidEvent): void {
+    if (reason === "unknown-command") this.#unknownCommands++;
+    else this.#methods.set(command, (this.#methods.get(command) ?? 0) + 1);
+  }
 
   /** Counts `code`. True if it is that of a limit. */
   count(code: ErrorCode): code is LimitCode {

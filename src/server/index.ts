@@ -6,7 +6,7 @@ export type { ContextKey } from "../connection/context.js";
 export { CallContext, contextKey } from "../connection/context.js";
 export type { MessageCodec, MethodDefinition, ServiceClient, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
 export type { Middleware } from "../connection/dispatcher.js";
-export type { ConnectionEvents, DropEvent, FrameEvent, GapEvent } from "../connection/events.js";
+export type { ConnectionEvents, DropEvent, FrameEvent, GapEvent, InvalidEvent } from "../connection/events.js";
 export type { FailureEvent } from "../connection/guard.js";
 export type { LinkEnd } from "../connection/link.js";
 export type { Logger } from "../connection/logger.js";
@@ -14,12 +14,19 @@ export type { PeerCertificate, Transport, TransportInfo, TransportReceiver } fro
 export type { ConnectionOptions, PeerDescription, ServerLimits } from "../options.js";
 export type { UpgradeRequest } from "./accept.js";
 export type { Authentication, SameIdentity, SessionOwner } from "./authentication.js";
-export type { LimitCode, ServerStats } from "./counters.js";
+export type { InvalidCounts, LimitCode, ServerStats } from "./counters.js";
 export type { ListenAddress, ListenAddresses, ListenOptions } from "./listen.js";
 export type { Broadcaster } from "./server.js";
 export { createServer, Server } from "./server.js";
 export { ServerConnection } from "./server-connection.js";
-export type { LimitEvent, ServerDropEvent, ServerEvents, ServerFailureEvent, ServerFrameEvent } from "./server-events.js";
+export type {
+  LimitEvent,
+  ServerDropEvent,
+  ServerEvents,
+  ServerFailureEvent,
+  ServerFrameEvent,
+  ServerInvalidEvent,
+} from "./server-events.js";
 export type { AuthenticationRequest, ServerContext, ServerOptions } from "./server-options.js";
 export type { SessionCounts } from "./sessions.js";
 export type { TlsReload } from "./tls.js";

@@ -1,5 +1,5 @@
 /** What a server tells while it runs. */
-import type { DropEvent, FrameEvent } from "../connection/events.js";
+import type { DropEvent, FrameEvent, InvalidEvent } from "../connection/events.js";
 import type { FailureEvent } from "../connection/guard.js";
 import type { LinkEnd } from "../connection/link.js";
 import type { TransportInfo } from "../connection/transport.js";
@@ -28,6 +28,11 @@ export interface ServerDropEvent extends DropEvent {
   readonly connection: ServerConnection;
 }
 
+/** A client sent what could not be served. */
+export interface ServerInvalidEvent extends InvalidEvent {
+  readonly connection: ServerConnection;
+}
+
 /** Something of the application failed. */
 export interface ServerFailureEvent extends FailureEvent {
   /** Absent if it was no connection's yet, and for the server's own listeners. */
@@ -43,6 +48,7 @@ export const SERVER_EVENTS = {
   limit: 0,
   drop: 0,
   failure: 0,
+  invalid: 0,
   frame: 0,
 } as const satisfies Record<keyof ServerEvents, 0>;
 
@@ -58,10 +64,12 @@ export interface ServerEvents {
   refused: [LinkEnd, TransportInfo];
   /** A limit closed a connection, or refused a call. */
   limit: [LimitEvent];
-  /** A client does not keep up, and a message for it was dropped, as its command's `slow_consumer` says. */
+  /** A message for a client was dropped: the client does not keep up, or is away and the message is at-most-once. */
   drop: [ServerDropEvent];
-  /** A handler, hook or listener failed, or a frame asked for what is not there: for the log. */
+  /** A handler, hook or listener failed. The log tells it too. */
   failure: [ServerFailureEvent];
+  /** A client sent a request, message or item that could not be served: its schema may be an older one. */
+  invalid: [ServerInvalidEvent];
   /** Every frame, while anybody listens. */
   frame: [ServerFrameEvent];
 }

@@ -1,9 +1,10 @@
 /** What a server writes to its log, and at which level. docs/logging.md lists the lines. */
 import type { Clock } from "../connection/clock.js";
-import type { GapEvent } from "../connection/events.js";
+import { cmdName } from "../connection/commands.js";
+import type { DropEvent, GapEvent, InvalidEvent } from "../connection/events.js";
 import { limitedLog } from "../connection/limited-log.js";
 import type { LinkEnd } from "../connection/link.js";
-import { failureFacts, failureText, type LogFacts, type Logger, type WriteLog } from "../connection/logger.js";
+import { failureFacts, failureText, invalidFacts, type LogFacts, type Logger, type WriteLog } from "../connection/logger.js";
 import type { TransportInfo } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import { ResumeVerdict, type Welcome } from "../gen/framewire/v1/session.js";
@@ -51,6 +52,14 @@ export class ServerLog {
       { code: "FRAMEWIRE_NO_SUBJECT", hint },
       "a client could not resume its session, as `authenticate` returned no `subject`",
     );
+  }
+
+  invalid(connection: ServerConnection, event: InvalidEvent): void {
+    this.#write("debug", { ...whoseLine(connection), ...invalidFacts(event) }, "a client sent what cannot be served");
+  }
+
+  drop(connection: ServerConnection, { cmd, reason, policy }: DropEvent): void {
+    this.#write("debug", { ...whoseLine(connection), cmd: cmdName(cmd), reason, policy }, "a message was dropped");
   }
 
   // The life of connections and sessions

@@ -194,6 +194,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
       accepted,
       limits: { ...limits },
       dropped,
+      invalid: this.#counters.invalid,
       heldBytes: this.#account.bytes,
       shed: this.#account.shed,
       refusals: { ...refusals },
@@ -461,7 +462,13 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
         return this.#limited(detail.code, detail.message, facade.transport.remoteAddress, facade);
       case "drop":
         this.#counters.dropped++;
-        return this.#events.emit("drop", { ...detail, connection: facade });
+        this.#log.drop(facade, detail);
+        if (this.#events.has("drop")) this.#events.emit("drop", { ...detail, connection: facade });
+        return;
+      case "invalid":
+        this.#counters.countInvalid(detail);
+        this.#log.invalid(facade, detail);
+        return this.#events.emit("invalid", { ...detail, connection: facade });
       case "frame":
         return this.#events.emit("frame", { ...detail, connection: facade });
       case "queued":
