@@ -7,7 +7,7 @@ import { conformanceService } from "./conformance-service.js";
 
 /** Quick enough for the kit to wait for. */
 const HEARTBEAT = { heartbeatIntervalMs: 200, heartbeatTimeoutMs: 1500 };
-const OPTIONS = { initialCredit: 65_536 };
+const OPTIONS = { initialCredit: 65_536, logger: false } as const;
 
 export async function startServer(over: "tcp" | "ws", options: ConnectionOptions = {}): Promise<{ url: string; close(): Promise<void> }> {
   const server = createServer({ ...HEARTBEAT, ...OPTIONS, ...options });

@@ -389,6 +389,11 @@ const servers: readonly Omit<Mutant, "peer">[] = [
     }),
   },
   { does: "sends no cancel", caughtBy: [323, 423], make: () => ({ fromPeer: (f) => (kindOf(f) === CANCEL ? [blank(f)] : undefined) }) },
+  {
+    does: "opens more calls than its peer takes",
+    caughtBy: [324],
+    make: () => ({ hello: (hello) => ({ ...hello, limits: { ...hello.limits!, maxCalls: 0 } }) }),
+  },
   // Streams
   {
     does: "streams without credit",

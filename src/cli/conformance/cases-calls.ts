@@ -23,7 +23,7 @@ import {
   SUM,
   sleepRequest,
 } from "./service.js";
-import { UNIMPLEMENTED } from "./session.js";
+import { type KitCall, UNIMPLEMENTED } from "./session.js";
 import { expectSame, expectThat, NotApplicable, tellFrame } from "./verdict.js";
 
 const INVALID_ARGUMENT = 3;
@@ -314,6 +314,29 @@ export const CALLS: readonly Case[] = [
       // Too late: it must be ignored.
       session.respond(call, call.request?.payload);
       await echo(session);
+    },
+  },
+  {
+    number: 324,
+    name: "a peer keeps no more calls in flight than it is allowed",
+    section: "5.2",
+    run: async (kit) => {
+      const session = await kit.session({ limits: { maxCalls: 1 } });
+      const drives = [1, 2].map((length) => drive(session, { target: DriveMethod.DRIVE_METHOD_ECHO, data: data(length) }));
+      const first = await driven(session, drives[0] as KitCall);
+      // The second one waits, or fails at once. It must not come: the kit counts.
+      await echo(session);
+      session.respond(first, first.request?.payload);
+      await session.wire.wait("both calls to end", () => {
+        const second = [...session.calls.values()].find(({ request, answered }) => request !== undefined && !answered);
+        if (second !== undefined) session.respond(second, second.request?.payload);
+        return drives.every(({ response }) => response !== undefined) || undefined;
+      });
+      // A peer may open them in any order.
+      const statuses: number[] = [];
+      for (const each of drives) statuses.push((await outcome(session, each)).status);
+      const sorted = statuses.sort((a, b) => a - b).join(" and ");
+      expectThat(["0 and 0", `0 and ${RESOURCE_EXHAUSTED}`].includes(sorted), "the statuses 0 and 0, or 0 and 8", sorted);
     },
   },
 ];

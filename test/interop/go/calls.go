@@ -19,6 +19,10 @@ func (s *Session) Open(cmd int32, request proto.Message, reliable bool) *Call {
 func (s *Session) OpenFor(cmd int32, request proto.Message, reliable bool, timeout time.Duration) *Call {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	if s.peerCalls > 0 && s.inFlight(s.nextCall%2) >= s.peerCalls {
+		refused := &fw.DataFrame{Kind: fw.FrameKind_FRAME_KIND_RESPONSE.Enum(), Status: proto.Int32(statusExhausted)}
+		return &Call{session: s, cmd: cmd, arrived: []*fw.DataFrame{refused}, over: true}
+	}
 	call := s.newCall(s.nextCall, cmd)
 	s.nextCall += 2
 	var payload []byte
@@ -32,6 +36,17 @@ func (s *Session) OpenFor(cmd int32, request proto.Message, reliable bool, timeo
 	}
 	s.send(frame, reliable)
 	return call
+}
+
+// inFlight counts the calls whose ids have this parity.
+func (s *Session) inFlight(parity uint32) int {
+	count := 0
+	for id := range s.calls {
+		if id%2 == parity {
+			count++
+		}
+	}
+	return count
 }
 
 func (s *Session) newCall(id uint32, cmd int32) *Call {
@@ -69,7 +84,9 @@ func (c *Call) Cancel() {
 func (c *Call) End() {
 	c.session.mutex.Lock()
 	defer c.session.mutex.Unlock()
-	c.session.send(c.frame(fw.FrameKind_FRAME_KIND_END, nil), true)
+	if c.session.calls[c.id] == c {
+		c.session.send(c.frame(fw.FrameKind_FRAME_KIND_END, nil), true)
+	}
 }
 
 // reply waits for the one reply.
@@ -152,13 +169,7 @@ func (s *Session) open(request *fw.DataFrame) *fatal {
 		return &fatal{closeViolation, "a call that the peer cannot open now"}
 	}
 	call := s.newCall(id, request.GetCmd())
-	serving := 0
-	for each := range s.calls {
-		if each%2 == id%2 {
-			serving++
-		}
-	}
-	if serving > maxCalls {
+	if s.inFlight(id%2) > maxCalls {
 		s.respond(call, nil, &Refused{statusExhausted, "too many calls at once"})
 		return nil
 	}

@@ -85,6 +85,7 @@ type Session struct {
 	closeCode  int // why the last connection was closed, as far as anybody said so
 	bytesHeard int
 	peerCredit int64
+	peerCalls  int // how many of our calls the peer takes at once; 0: it told no limit
 	peerLimit  int // the largest payload that the peer takes
 	received   uint64
 	sent       uint64
@@ -146,6 +147,7 @@ func (s *Session) attach(link Link, peerReceived uint64, limits *fw.Limits) {
 	if credit := limits.GetInitialCredit(); credit > 0 {
 		s.peerCredit = int64(credit)
 	}
+	s.peerCalls = int(limits.GetMaxCalls())
 	s.peerLimit = defaultMaxPayload
 	if limit := limits.GetMaxPayload(); limit > 0 {
 		s.peerLimit = int(limit)

@@ -90,6 +90,7 @@ class Client:
         elif welcome.verdict != ResumeVerdict.RESUME_VERDICT_RESUMED:
             session.start_afresh()
         session.peer_credit = welcome.limits.initial_credit or DEFAULT_CREDIT
+        session.peer_max_calls = welcome.limits.max_calls
         session.peer_max_payload = max(welcome.limits.max_payload or MAX_PAYLOAD, LEAST_MAX_PAYLOAD)
         session.attach(link, welcome.received)
         return link, decoder

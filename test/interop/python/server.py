@@ -163,6 +163,7 @@ class Server:
         say(f"session {ResumeVerdict.Name(verdict)[len('RESUME_VERDICT_'):].lower()}")
         decoder.seed, decoder.min_version = hello.checksum_seed, 2
         session.peer_credit = hello.limits.initial_credit or DEFAULT_CREDIT
+        session.peer_max_calls = hello.limits.max_calls
         session.peer_max_payload = max(hello.limits.max_payload or MAX_PAYLOAD, LEAST_MAX_PAYLOAD)
         session.attach(link, hello.resume.received)
         heartbeat = asyncio.ensure_future(self._heartbeat(session))

@@ -139,6 +139,7 @@ class Session:
         self.initial_credit = initial_credit  # what we let the peer send in each call
         self.peer_credit = DEFAULT_CREDIT  # what the peer lets us send
         self.peer_max_payload = MAX_PAYLOAD
+        self.peer_max_calls = 0  # how many of our calls the peer takes at once; 0: it told no limit
         self.received = 0
         self.asked_again = 0  # times
         self.pings_answered = 0
@@ -354,6 +355,9 @@ class Session:
     def open(self, cmd, message=None, reliable=True, timeout=None):
         """Sends a request, without a message if the call streams them."""
         call_id = self._next_call
+        in_flight = sum(each % 2 == call_id % 2 for each in self._calls)
+        if 0 < self.peer_max_calls <= in_flight:
+            raise Refused(RESOURCE_EXHAUSTED, f"the peer takes {self.peer_max_calls} calls at once")
         self._next_call += 2
         call = self._calls[call_id] = Call(cmd, self.peer_credit, self.initial_credit)
         fields = {} if timeout is None else {"timeout_ms": max(1, int(timeout * 1000))}
