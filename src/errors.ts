@@ -51,6 +51,13 @@ const PASSING_CODES = [
   "resend-impossible",
 ] as const;
 
+/** What `authenticate` says of a client, with its close codes: the first two are final. */
+const VERDICTS = [
+  ["permission-denied", 4407],
+  ["unauthenticated", 4416],
+  ["unavailable", 4514],
+] as const;
+
 /** Local: nothing of these is sent. */
 type LocalCode =
   | "invalid-option"
@@ -65,7 +72,7 @@ type LocalCode =
 export type CallErrorCode = (typeof CALL_CODES)[number];
 
 /** The codes that end a connection; each has its WebSocket close code. */
-export type CloseErrorCode = (typeof FINAL_CODES)[number] | (typeof PASSING_CODES)[number] | "unauthenticated";
+export type CloseErrorCode = (typeof FINAL_CODES)[number] | (typeof PASSING_CODES)[number] | (typeof VERDICTS)[number][0];
 
 /** Every code a {@link FramewireError} can carry. */
 export type ErrorCode = CallErrorCode | CloseErrorCode | LocalCode;
@@ -144,7 +151,7 @@ const STATUS_OF_CODE = new Map<ErrorCode, number>(CALL_CODES.map((code, index) =
 const CLOSE_OF_CODE = new Map<ErrorCode, number>([
   ...FINAL_CODES.map((code, index) => [code, 4400 + index] as const),
   ...PASSING_CODES.map((code, index) => [code, 4500 + index] as const),
-  ["unauthenticated", 4416],
+  ...VERDICTS,
 ]);
 const CODE_OF_CLOSE = new Map(Array.from(CLOSE_OF_CODE, ([code, close]) => [close, code as CloseErrorCode]));
 

@@ -66,9 +66,11 @@ const TOLD: ReadonlySet<string> = new Set<CloseErrorCode>([
   "frame-too-large",
   "going-away",
   "origin-refused",
+  "permission-denied",
   "protocol-violation",
   "too-many-connections",
   "unauthenticated",
+  "unavailable",
   "version-unsupported",
 ]);
 
@@ -141,8 +143,9 @@ export class Acceptance implements LinkOwner, Newcomer {
   refuse(error: unknown): void {
     if (error instanceof FramewireError && error.code === "internal") return this.link.close(INTERNAL_ERROR, error.message, error);
     const known = mayBeTold(error);
-    const code = known ? (error.code as CloseErrorCode) : "unauthenticated";
-    const reason = known ? error.message : "the credentials were refused";
+    // Nothing is known of the client then: a database that is away for a moment must not keep clients away for good.
+    const code = known ? (error.code as CloseErrorCode) : "unavailable";
+    const reason = known ? error.message : "the server could not decide about this client; try again";
     this.link.close(closeCodeOf(code), reason, known ? error : new FramewireError(code, reason, { fault: "remote", cause: error }));
   }
 

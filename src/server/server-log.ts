@@ -18,6 +18,11 @@ const VERDICTS: Readonly<Partial<Record<ResumeVerdict, string>>> = {
   [ResumeVerdict.RESUME_VERDICT_REJECTED]: "rejected",
 };
 
+/** Hooks that decide about a client. */
+const UNDECIDED: ReadonlySet<string | undefined> = new Set(["authenticate", "sameIdentity"]);
+const UNDECIDED_TEXT =
+  'a hook failed, and its client will try again; to refuse a client for good, throw a FramewireError "unauthenticated" or "permission-denied"';
+
 export class ServerLog {
   readonly #write: WriteLog;
 
@@ -28,7 +33,8 @@ export class ServerLog {
 
   failure(failure: ServerFailureEvent): void {
     const who = failure.connection === undefined ? undefined : whoseLine(failure.connection);
-    this.#write("error", { ...who, ...failureFacts(failure) }, failureText(failure));
+    const text = UNDECIDED.has(failure.hook) ? UNDECIDED_TEXT : failureText(failure);
+    this.#write("error", { ...who, ...failureFacts(failure) }, text);
   }
 
   /** Timeouts are how clients leave that lose their network. */

@@ -46,8 +46,9 @@ export interface ServerOptions extends ConnectionOptions, ServerLimits, PageOpti
   /**
    * Decides who may connect, and says who it is: returns `{ identity, subject }` or throws. Asked once for each socket,
    * when all there is to know is there: on the WebSocket upgrade of a version 1 peer, on the hello of a version 2 one.
-   * Throwing, or returning anything else, refuses the client with close code 4416; the text reaches the client only if
-   * it is a FramewireError `unauthenticated`. On a resume the new identity replaces the one of before.
+   * A FramewireError `unauthenticated` (4416) or `permission-denied` (4407) refuses the client for good, with its text.
+   * Any other error, and any other result, closes with `unavailable` (4514): the client tries again, and only the log
+   * has the error. On a resume the new identity replaces the one of before.
    */
   readonly authenticate?: (request: AuthenticationRequest) => Awaitable<Authentication>;
   /**

@@ -1,11 +1,13 @@
 /** A session belongs to a client: what `authenticate` returns, and who may resume. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createClient } from "../../src/client/index.js";
 import type { PeerCertificate, TransportInfo } from "../../src/connection/transport.js";
+import { FramewireError, isRetryable } from "../../src/errors.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { type ResumeRequest, ResumeVerdict } from "../../src/gen/framewire/v1/session.js";
 import { type SessionOwner, sameSubject } from "../../src/server/authentication.js";
 import { type AuthenticationRequest, createServer, type Server, type ServerOptions } from "../../src/server/index.js";
-import { VirtualClock } from "../../src/testing/index.js";
+import { MemoryNetwork, VirtualClock } from "../../src/testing/index.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { FakeClient } from "../helpers/fake-client.js";
 import { RawPeer } from "../helpers/raw-peer.js";
@@ -173,7 +175,7 @@ describe("a resume", () => {
     expect((await come(server, { token })).welcome!.verdict).toBe(REJECTED);
   });
 
-  it("where sameIdentity throws closes that link with unauthenticated, and the session goes on", async () => {
+  it("where sameIdentity throws closes that link with unavailable, and the session goes on", async () => {
     const server = open({
       sameIdentity: () => {
         throw new Error("a secret of the house");
@@ -181,7 +183,7 @@ describe("a resume", () => {
     });
     const owner = await come(server);
     const { goaway } = await come(server, { token: owner.welcome!.token });
-    expect(goaway).toMatchObject({ closeCode: 4416, reason: "the credentials were refused" });
+    expect(goaway).toMatchObject({ closeCode: 4514, reason: "the server could not decide about this client; try again" });
     expect(server.connections.map(({ attached }) => attached)).toEqual([true]);
   });
 
@@ -241,13 +243,13 @@ describe("what authenticate returns", () => {
     ["a further field", { identity: "ada", subjct: "ada" }, "returned an object with the field subjct"],
     ["a number as subject", { subject: 17 }, "returned a value of the type number as the subject, which must be a string and not empty"],
     ["an empty subject", { subject: "" }, "returned an empty string as the subject, which must be a string and not empty"],
-  ])("as %s lets nobody in, and the server's log says why", async (_name, result, why) => {
+  ])("as %s lets nobody in, and the error says why", async (_name, result, why) => {
     for (const authenticate of [() => result, async () => result]) {
       const server = open({ authenticate: authenticate as NonNullable<ServerOptions["authenticate"]> });
       const causes: unknown[] = [];
       server.on("refused", ({ error }) => causes.push((error?.cause as Error | undefined)?.message));
       const { goaway } = await come(server);
-      expect(goaway).toMatchObject({ closeCode: 4416, reason: "the credentials were refused" });
+      expect(goaway).toMatchObject({ closeCode: 4514, reason: "the server could not decide about this client; try again" });
       expect(causes).toEqual([`authenticate ${why}; it must return { identity, subject } or throw`]);
       expect(server.connections).toEqual([]);
     }
@@ -257,5 +259,64 @@ describe("what authenticate returns", () => {
     const server = open({ authenticate: () => ({}) });
     expect((await come(server)).welcome).toBeDefined();
     expect(server.connections[0]!.identity).toBeUndefined();
+  });
+});
+
+describe("what authenticate throws", () => {
+  it.each([
+    ["unauthenticated", 4416, false],
+    ["permission-denied", 4407, false],
+    ["unavailable", 4514, true],
+  ] as const)("as a FramewireError %s closes with %i and its text", async (code, closeCode, again) => {
+    const server = open({
+      authenticate: () => {
+        throw new FramewireError(code, "not today");
+      },
+    });
+    expect((await come(server)).goaway).toMatchObject({ closeCode, reason: "not today" });
+    expect(isRetryable(closeCode)).toBe(again);
+  });
+
+  it.each([
+    ["a plain Error", new Error("password=hunter2")],
+    ["a FramewireError of another code", new FramewireError("not-found", "no user 17")],
+    ["no error at all", undefined],
+  ])("as %s lets the client try again, keeps its text here, and the log says what refuses for good", async (_name, error) => {
+    const lines: [object, string][] = [];
+    const log = (facts: object, message: string) => void lines.push([facts, message]);
+    const server = open({
+      logger: { debug() {}, info() {}, warn() {}, error: log },
+      authenticate: () => Promise.reject(error),
+    });
+    const { goaway } = await come(server);
+    expect(goaway).toMatchObject({ closeCode: 4514, reason: "the server could not decide about this client; try again" });
+    expect(lines).toEqual([
+      [
+        expect.objectContaining({ hook: "authenticate", err: error }),
+        expect.stringMatching(/throw a FramewireError "unauthenticated" or "permission-denied"$/),
+      ],
+    ]);
+  });
+
+  it("a database that is away for a while keeps no client away", async () => {
+    let away = true;
+    const clock = new VirtualClock();
+    const network = new MemoryNetwork({ clock });
+    const server = createServer({
+      clock,
+      logger: false,
+      authenticate: async () => {
+        if (away) throw new Error("ECONNREFUSED");
+        return { identity: "ada", subject: "ada" };
+      },
+    });
+    const client = createClient("ws://memory", { clock, logger: false, connector: (...args) => network.connector(server)(...args) });
+    const connected = client.connect();
+    await clock.advance(2500);
+    away = false;
+    await clock.advance(10_000);
+    await connected;
+    expect(server.connections.map(({ identity }) => identity)).toEqual(["ada"]);
+    await Promise.all([client.close(), server.close(), clock.runUntilIdle()]);
   });
 });

@@ -82,7 +82,7 @@ describe("a server's hook", () => {
   it.each(wrongs)("authenticate that %s refuses its client, and a failure names it", async (_name, wrong) => {
     const { url, failures } = await served({ authenticate: ({ credentials }) => (credentials.length === 0 ? wrong() : { identity: 1 }) });
     const peer = await RawPeer.connect(url, { protocols: ["framewire.v1"] });
-    expect((await peer.ended).code).toBe(4416);
+    expect((await peer.ended).code).toBe(4514);
     expect(failures).toEqual([{ hook: "authenticate", error: boom }]);
     await echoes(await connected(url, { credentials: "x" }));
   });
