@@ -20,8 +20,20 @@ interface Kind {
   timer: Timer | undefined;
 }
 
+let latest: WriteLog | undefined;
+
+/** Where lines go that are about the process: to the log of the server or client that was made last. */
+export function logOfProcess(): WriteLog {
+  return latest ?? logTo(stderrLogger);
+}
+
 /** Writes to `logger`, by default one line for each warning and error on stderr. @throws FramewireError `invalid-option` */
 export function limitedLog(logger: Logger | false | undefined, clock: Clock): WriteLog {
+  latest = newLog(logger, clock);
+  return latest;
+}
+
+function newLog(logger: Logger | false | undefined, clock: Clock): WriteLog {
   if (logger === false) return logTo(false);
   const write = logTo(logger === undefined ? stderrLogger : logger);
   const kinds = new Map<string, Kind>();

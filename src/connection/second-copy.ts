@@ -1,5 +1,6 @@
 /** Finds codecs of ts-proto whose `@bufbuild/protobuf` is not the one that framewire has loaded. */
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
+import { logOfProcess } from "./limited-log.js";
 import type { TsProtoCodec } from "./messages.js";
 
 /** What the writer of every copy has. */
@@ -21,8 +22,9 @@ let reported = false;
 export function reportSecondCopy(): void {
   if (reported) return;
   reported = true;
-  console.warn(
-    "framewire: generated code uses another copy of @bufbuild/protobuf than framewire does, so its messages take the slow way: calls cost about twice as much. " +
-      "`npm ls @bufbuild/protobuf` shows the copies; `npm dedupe`, one version for all packages, or a linked package that has it in peerDependencies leaves one.",
-  );
+  const hint =
+    "`npm ls @bufbuild/protobuf` shows the copies; `npm dedupe`, one version for all packages, or a linked package that has it in peerDependencies leaves one";
+  const message =
+    "generated code uses another copy of @bufbuild/protobuf than framewire does, so its messages take the slow way: calls cost about twice as much";
+  logOfProcess()("warn", { hint }, message);
 }

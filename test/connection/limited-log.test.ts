@@ -1,8 +1,11 @@
 /** What becomes of a line of the log: how many are written, and how the default writes them. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { createClient } from "../../src/client/index.js";
 import { limitedLog } from "../../src/connection/limited-log.js";
 import { logTo } from "../../src/connection/logger.js";
+import { reportSecondCopy } from "../../src/connection/second-copy.js";
 import { FramewireError } from "../../src/errors.js";
+import { createServer } from "../../src/server/index.js";
 import { VirtualClock } from "../../src/testing/index.js";
 import { recordedLog } from "../helpers/recorded-log.js";
 
@@ -131,4 +134,19 @@ it("a logger that throws or rejects harms nothing, and one that lacks its method
   for (const wrong of [true, {}, "console", null]) {
     expect(() => limitedLog(wrong as never, new VirtualClock())).toThrow(expect.objectContaining({ code: "invalid-option" }));
   }
+});
+
+it("a second copy of the protobuf runtime is reported once, to the logger of the server or client that was made last", () => {
+  const log = recordedLog();
+  createServer({ logger: false });
+  createClient("ws://127.0.0.1:1", { logger: log });
+  reportSecondCopy();
+  reportSecondCopy();
+  expect(log.lines).toEqual([
+    {
+      level: "warn",
+      facts: { hint: expect.stringContaining("npm dedupe") },
+      message: expect.stringContaining("another copy of @bufbuild/protobuf"),
+    },
+  ]);
 });
