@@ -21,8 +21,10 @@ const LIMITS = [
 const REFUSALS = [
   "frame-malformed",
   "origin-refused",
+  "permission-denied",
   "protocol-violation",
   "unauthenticated",
+  "unavailable",
   "version-unsupported",
 ] as const satisfies readonly ErrorCode[];
 
