@@ -30,20 +30,25 @@ const settings = {
 const sourceOf = (entry) => `${ROOT}src/${entry}.ts`;
 
 /**
- * The modules that an entry loads at once.
+ * The modules that some of src/ load at once.
  *
- * @param {string} entry
+ * @param {string[]} names
  */
-async function modulesOf(entry) {
-  const bundle = await rolldown({ ...settings, input: sourceOf(entry) });
-  const { output } = await bundle.generate();
-  await bundle.close();
-  return new Set(output[0].moduleIds);
+async function modulesOf(...names) {
+  const modules = new Set();
+  for (const name of names) {
+    const bundle = await rolldown({ ...settings, input: sourceOf(name) });
+    const { output } = await bundle.generate();
+    await bundle.close();
+    for (const id of output[0].moduleIds) modules.add(id);
+  }
+  return modules;
 }
 
 // Left alone, rolldown makes a file for each set of entries that share a module: a dozen for a client, each half a millisecond.
-const codec = await modulesOf("codec/react-native");
-const server = await modulesOf("server/index");
+const codec = await modulesOf("codec/react-native", "index");
+for (const entry of entries) codec.delete(sourceOf(entry));
+const server = await modulesOf("server/index", "transport/tcp", "transport/websocket-node");
 const connection = new Set([...(await modulesOf("client/browser"))].filter((id) => server.has(id) && !codec.has(id)));
 
 const bundle = await rolldown({ ...settings, input: Object.fromEntries([...entries].map((entry) => [entry, sourceOf(entry)])) });
@@ -58,7 +63,7 @@ const { output } = await bundle.write({
   minifyInternalExports: false,
   codeSplitting: {
     groups: [
-      { name: "codec", test: (id) => codec.has(id) && id !== sourceOf("codec/react-native") },
+      { name: "codec", test: (id) => codec.has(id) },
       { name: "connection", test: (id) => connection.has(id) },
     ],
   },
