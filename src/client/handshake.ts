@@ -75,7 +75,7 @@ class Handshake implements LinkOwner {
         return link.endedByPeer(closeCode === 0 ? 4509 : closeCode, reason);
       }
       if (frame.kindNumber !== KIND_WELCOME) {
-        throw new FramewireError("protocol-violation", "the first frame of the server must be a welcome");
+        throw new FramewireError("protocol-violation", "the first frame is no welcome");
       }
       welcome = readHandshake(frame, Welcome, "welcome");
       if (welcome.version !== WIRE_VERSION) {
@@ -169,7 +169,7 @@ function agreementOf(welcome: Welcome, memory: SessionMemory): Agreement {
     peerReceived + 1 >= memory.oldest &&
     (lostIn === undefined || (lostIn.from === memory.received + 1 && lostIn.to >= lostIn.from && Number.isSafeInteger(lostIn.to))) &&
     (lostOut === undefined || (lostOut.from >= 1 && lostOut.from <= lostOut.to && lostOut.to <= peerReceived));
-  if (!possible) throw new FramewireError("protocol-violation", "the welcome speaks of sequences that cannot be");
+  if (!possible) throw new FramewireError("protocol-violation", "the welcome has impossible sequences");
   return { ...base, resumed: { peerReceived, lostIn, lostOut } };
 }
 

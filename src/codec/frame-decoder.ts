@@ -173,7 +173,7 @@ export class FrameDecoder {
   #enter(): void {
     const { failure } = this.#machine;
     if (failure !== undefined) throw failure;
-    if (this.#busy) throw new FramewireError("failed-precondition", "a frame handler called back into its decoder");
+    if (this.#busy) throw new FramewireError("failed-precondition", "the decoder is reading a frame");
   }
 
   /** The way of a chunk that cannot decide anything. */

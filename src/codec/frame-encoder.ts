@@ -337,7 +337,7 @@ export class FrameEncoder {
   }
 
   #refuseBusy(): void {
-    if (this.#busy) throw new FramewireError("failed-precondition", "a frame that is being written called back into its encoder");
+    if (this.#busy) throw new FramewireError("failed-precondition", "the encoder is writing a frame");
   }
 
   /** Makes room for `count` more bytes, moving those not yet taken if need be. */

@@ -97,7 +97,7 @@ function checkCodec(codec: unknown, name: string): void {
 
 function checkCmd(cmd: number, name: string): number {
   if (!Number.isInteger(cmd) || cmd === 0 || cmd !== (cmd | 0)) {
-    throw new FramewireError("invalid-option", `${name}: cmd is ${cmd}; it must be an int32 other than 0, which belongs to the protocol`);
+    throw new FramewireError("invalid-option", `${name}: cmd is ${cmd}; it must be an int32 other than 0`);
   }
   return cmd;
 }

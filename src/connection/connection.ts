@@ -544,7 +544,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
 
   #tooSlow(): void {
     const { maxQueuedBytes, maxQueuedFrames } = this.options;
-    this.exceed("slow-consumer", `more than ${maxQueuedBytes} bytes or ${maxQueuedFrames} frames wait for a peer that does not take them`);
+    this.exceed("slow-consumer", `more than ${maxQueuedBytes} bytes or ${maxQueuedFrames} frames wait for the peer`);
   }
 
   /** Ends the connection because of a limit. */

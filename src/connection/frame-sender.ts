@@ -588,5 +588,5 @@ function tooManyCalls(most: number): FramewireError {
 }
 
 function noConnection(): FramewireError {
-  return new FramewireError("unavailable", "there is no connection, and the command is not kept for the next one");
+  return new FramewireError("unavailable", "there is no connection");
 }

@@ -147,7 +147,7 @@ export function isOverlong(frame: FrameView): boolean {
 export const HANDSHAKE_DEFAULTS: Pick<LinkOwner, "onDamage" | "onWritable" | "onPing"> = {
   onDamage: (link, { reason }) => {
     // A frame of version 1 is what the peer meant to say. Damage has no budget yet: only a new connection brings the hello again.
-    if (reason === "version") link.fail("protocol-violation", "the first frame is not of the version that was agreed on");
+    if (reason === "version") link.fail("protocol-violation", "the first frame has another version");
     else link.fail("resync-budget", "the handshake was damaged");
   },
   onWritable: () => {},

@@ -264,7 +264,7 @@ export class Link implements TransportReceiver, QueueEntry {
     this.changed();
     if (this.transport.bufferedBytes > 0) this.#wakeIn(this.options.writeTimeoutMs);
     if (this.#writer.overfull) {
-      this.fail("slow-consumer", `more than ${this.options.maxQueuedBytes} bytes of answers wait for a peer that does not take them`);
+      this.fail("slow-consumer", `more than ${this.options.maxQueuedBytes} bytes of answers wait for the peer`);
     }
   }
 
@@ -656,13 +656,13 @@ export class Link implements TransportReceiver, QueueEntry {
       this.#liveness.received(now);
     } else if (this.#awaited !== -1) {
       const left = this.options.frameTimeoutMs - (now - this.#awaitedSince);
-      if (left <= 0) return this.fail("frame-timeout", `no more of a frame came within ${this.options.frameTimeoutMs} ms, and not its end`);
+      if (left <= 0) return this.fail("frame-timeout", `no more of a frame came within ${this.options.frameTimeoutMs} ms`);
       this.#wakeIn(left);
       this.#showLife(now);
     }
     const { action, lookAgainMs } = this.#liveness.check(now, this.#writer.flushedBytes, backlog);
     if (action === "dead") {
-      return this.fail("heartbeat-timeout", `no sign of life for ${this.#liveness.heartbeat.timeoutMs()} ms after a ping`);
+      return this.fail("heartbeat-timeout", `nothing came for ${this.#liveness.heartbeat.timeoutMs()} ms after a ping`);
     }
     if (action === "ping") this.#owner.onPing(this);
     this.#wakeIn(lookAgainMs);

@@ -160,7 +160,7 @@ export class SendQueue {
       const { maxQueuedFrames, maxQueuedBytes } = this.#options;
       throw new FramewireError(
         "queue-full",
-        `${this.length} frames and ${this.#bytes} bytes are waiting to be sent; the limits are ${maxQueuedFrames} and ${maxQueuedBytes}`,
+        `${this.length} frames and ${this.#bytes} bytes wait to be sent; the limits are ${maxQueuedFrames} and ${maxQueuedBytes}`,
       );
     }
     this.#waiting.push(frame, now);
@@ -283,8 +283,7 @@ export function encodeFailure(metadata: Readonly<Record<string, string>> | undef
   const ext = encodeExt(metadata, cutText(text, most)) as Uint8Array;
   if (ext.length <= most) return ext;
   const room = most - (encodeExt(metadata, "") as Uint8Array).length - TEXT_OVERHEAD;
-  if (room < 0)
-    throw new FramewireError("frame-too-large", `the metadata of a failed call takes more than the ${most} bytes that the peer takes`);
+  if (room < 0) throw new FramewireError("frame-too-large", `the metadata of a failed call takes more than ${most} bytes`);
   return encodeExt(metadata, cutText(text, room)) as Uint8Array;
 }
 

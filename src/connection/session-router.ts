@@ -90,7 +90,7 @@ export class SessionRouter {
     const sender = this.#sender;
     if (frame.ackNumber > 0) {
       if (!sender.acknowledge(frame.ackNumber)) {
-        return link.fail("protocol-violation", "the peer acknowledged a sequence that was never sent");
+        return link.fail("protocol-violation", "an ack of what was never sent");
       }
       if (sender.held && frame.status !== DATA_LOSS) this.#host.flush();
     }
@@ -108,7 +108,7 @@ export class SessionRouter {
         return host.calls.onResponse(frame);
       case KIND_ITEM:
         if (!(this.#isOwn(callId) ? host.calls : host.served).onItem(frame)) {
-          link.fail("protocol-violation", "the peer sent more items than its credit allows");
+          link.fail("protocol-violation", "the peer sent more items than its credit");
         }
         return;
       case KIND_END:

@@ -111,7 +111,7 @@ export class Outbox implements ClientOutbox {
   /** @internal */
   startAnew(peerReceived: number, missing: GapEvent | undefined): NonNullable<Agreement["resumed"]> {
     if (!Number.isSafeInteger(peerReceived) || !Number.isSafeInteger(missing?.to ?? 0)) {
-      throw new FramewireError("protocol-violation", "the welcome speaks of sequences that cannot be");
+      throw new FramewireError("protocol-violation", "the welcome has impossible sequences");
     }
     const had = missing?.reason === ACKNOWLEDGED ? missing.to : 0;
     return { peerReceived, lostIn: had > 0 ? undefined : missing, restarted: { side: "own", received: had } };
