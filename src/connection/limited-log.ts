@@ -1,4 +1,5 @@
 /** The log on servers and on Node: lines that a peer can cause are limited, texts of peers are printable, and by default each line is one on stderr. */
+import { FramewireError } from "../errors.js";
 import { printable } from "../printable.js";
 import type { Clock, Timer } from "./clock.js";
 import { type LogFacts, type Logger, logTo, type WriteLog } from "./logger.js";
@@ -8,6 +9,7 @@ const LINES_PER_SECOND = 10;
 const SECOND_MS = 1_000;
 /** Characters of one text in a line. */
 const LONGEST_TEXT = 1_000;
+const LEVELS = ["debug", "info", "warn", "error"] as const;
 /** Errors of which a line tells: the one thrown and its causes. */
 const CAUSES = 4;
 
@@ -35,6 +37,9 @@ export function limitedLog(logger: Logger | false | undefined, clock: Clock): Wr
 
 function newLog(logger: Logger | false | undefined, clock: Clock): WriteLog {
   if (logger === false) return logTo(false);
+  if (logger !== undefined && LEVELS.some((level) => typeof logger?.[level] !== "function")) {
+    throw new FramewireError("invalid-option", "logger must be false or have debug, info, warn and error");
+  }
   const write = logTo(logger === undefined ? stderrLogger : logger);
   const kinds = new Map<string, Kind>();
   return (level, facts, message) => {
