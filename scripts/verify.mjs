@@ -97,6 +97,8 @@ const STEPS = [
   command("peers", "codecs and messages on the oldest peer dependencies", "node scripts/oldest-peers.mjs"),
   tests("integration", "integration, package and browser tests", "integration"),
   tests("browsers", "three browser engines do what docs/compatibility.md says", "compatibility"),
+  command("bun", "transports and the chat exchange on Bun", "node scripts/runtime.mjs bun", { show: true }),
+  command("deno", "transports and the chat exchange on Deno", "node scripts/runtime.mjs deno", { show: true }),
   tests("unit-22", "unit tests on Node 22", "unit", 22),
   tests("unit-24", "unit tests on Node 24", "unit", 24),
 ];
