@@ -1,5 +1,6 @@
 /** Which web pages may connect: by the origin of the page, and by the host name that it connected to. */
 import type { AddressInfo } from "node:net";
+import { cutText } from "../connection/cut-text.js";
 import { FramewireError } from "../errors.js";
 
 /** Origins whose pages may connect, `"any"` for all. */
@@ -28,6 +29,9 @@ interface Host {
 
 const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
 
+/** Bytes of an origin in the text of a refusal, which a close frame has 123 bytes for. */
+const MAX_ORIGIN = 64;
+
 /** What a `Host` header has no port for. */
 const DEFAULT_PORTS = ["80", "443"];
 
@@ -49,7 +53,9 @@ export class PageRules {
   /** Why a page may not connect, if it may not. `loopback`: to a listener that only this machine reaches. */
   refusal(origin: string | undefined, host: string | undefined, loopback: boolean): FramewireError | undefined {
     if (origin === undefined) return undefined;
-    if (!originAllowed(origin, host, this.#allowedOrigins)) return refused("this origin may not connect");
+    if (!originAllowed(origin, host, this.#allowedOrigins)) {
+      return refused(`the origin ${cutText(origin, MAX_ORIGIN)} is not in the server's option allowedOrigins`);
+    }
     const hosts = loopback ? this.#loopbackHosts : this.#hosts;
     if (hosts === undefined || hostAllowed(host, hosts)) return undefined;
     return refused("the host that the page connected to is not in the server's option allowedHosts");

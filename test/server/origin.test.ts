@@ -72,7 +72,7 @@ describe("the hosts that pages may connect to", () => {
   const refusal = (options: ServerOptions, host: string | undefined, { origin = EVIL as string | undefined, loopback = true } = {}) =>
     new PageRules(options).refusal(origin, host, loopback)?.message ?? "passes";
   const HOST = "the host that the page connected to is not in the server's option allowedHosts";
-  const ORIGIN = "this origin may not connect";
+  const ORIGIN = `the origin ${EVIL} is not in the server's option allowedOrigins`;
 
   it.each<[string, ServerOptions, string | undefined, { origin?: string; loopback?: boolean }, string]>([
     ["a page whose name was bound to a loopback listener", {}, "evil.example:8080", {}, HOST],
@@ -121,6 +121,11 @@ describe("the hosts that pages may connect to", () => {
     ["an empty list", { allowedHosts: [] }, "localhost", { origin: "http://localhost" }, HOST],
   ])("%s", (_name, options, host, page, expected) => {
     expect(refusal(options, host, page)).toBe(expected);
+  });
+
+  it("a refusal of a long origin fits into a close frame", () => {
+    const long = `https://${"a".repeat(500)}.example`;
+    expect(Buffer.byteLength(refusal({}, "localhost", { origin: long }))).toBeLessThanOrEqual(123);
   });
 
   it("are not asked of peers that are no browser", () => {
@@ -175,7 +180,10 @@ it("a page of another origin is told so by a close code, before the authenticate
   const { ws } = await server.listen({ ws: {} });
   for (const protocols of [["framewire.v1"], ["framewire.v2"], []]) {
     const peer = await RawPeer.connect(ws!.url, { protocols, headers: { Origin: "https://evil.example" } });
-    expect(await peer.ended).toEqual({ code: 4404, reason: "this origin may not connect" });
+    expect(await peer.ended).toEqual({
+      code: 4404,
+      reason: "the origin https://evil.example is not in the server's option allowedOrigins",
+    });
   }
   expect(asked).toBe(0);
   expect(refused).toHaveLength(3);
