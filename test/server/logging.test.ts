@@ -119,7 +119,7 @@ describe("hooks that fail", () => {
     await expect(connected(url)).rejects.toBeInstanceOf(FramewireError);
     expect(logger.lines.find(({ level }) => level === "error")).toMatchObject({
       facts: { hook: "authenticate", err: new Error("no database") },
-      message: "a hook or listener failed",
+      message: expect.stringMatching(/^a hook failed, and its client will try again; to refuse a client for good, throw a FramewireError/),
     });
   });
 });
