@@ -15,6 +15,8 @@ const ALLOWED: Readonly<Record<string, string>> = {
   Mismatch: "made and caught in cli/conformance",
   NotApplicable: "made and caught in cli/conformance",
   PeerGone: "made and caught in cli/conformance",
+  Violation: "made and caught in cli/conformance",
+  TcpTransport: "opened by cli/conformance itself",
   CommanderError: "thrown by the one copy of commander that the command imports",
   UsageError: "made and caught in the example's main.ts",
   RangeError: "thrown by a DataView of the example's own process",
