@@ -154,6 +154,15 @@ export interface ReconnectOptions {
 /** The names of a {@link PeerDescription}. */
 export const PEER_NAMES = { name: 0, version: 0, platform: 0 } satisfies Record<keyof PeerDescription, 0>;
 
+/** The longest limit of a call, in milliseconds. */
+export const MAX_TIMEOUT_MS = 0x7fff_ffff;
+
+/** Whether a call may have `value` as its limit. */
+export function isTimeout(value: unknown): boolean {
+  if (value === undefined || value === Number.POSITIVE_INFINITY) return true;
+  return typeof value === "number" && value >= 0 && value <= MAX_TIMEOUT_MS;
+}
+
 /** Names that something has: what is looked up in, and shown to whoever asks for another. */
 export type Names = Readonly<Record<string, unknown>>;
 

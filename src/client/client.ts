@@ -1,14 +1,15 @@
 /** The client: one session over as many sockets as it takes. */
 import { InterceptedCaller, type Interceptor } from "../connection/caller.js";
 import type { CallOptions } from "../connection/calls.js";
+import { checks } from "../connection/checks.js";
 import { systemClock } from "../connection/clock.js";
 import { bareCommand, cmdName } from "../connection/commands.js";
 import { Connection } from "../connection/connection.js";
 import type { CallContext } from "../connection/context.js";
 import type { InputOf, MessageCodec, OutputOf, ServiceClient, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
 import { Dispatcher, type Middleware } from "../connection/dispatcher.js";
-import { checkListener, Emitter } from "../connection/emitter.js";
-import { CONNECTION_EVENTS, type DropEvent, type FrameEvent, type GapEvent, type InvalidEvent } from "../connection/events.js";
+import { Emitter } from "../connection/emitter.js";
+import type { DropEvent, FrameEvent, GapEvent, InvalidEvent } from "../connection/events.js";
 import { type FailureEvent, handled } from "../connection/guard.js";
 import { logTo, type WriteLog } from "../connection/logger.js";
 import { redactedUrl } from "../connection/redacted-url.js";
@@ -40,8 +41,6 @@ export interface ClientEvents {
   /** The server is about to close; the client comes back after its drain. */
   goaway: [{ readonly reason: string; readonly reconnectSpreadMs: number }];
 }
-
-const CLIENT_EVENTS = { ...CONNECTION_EVENTS, state: 0 } satisfies Record<keyof ClientEvents, 0>;
 
 /** Those without a number for a default. */
 const CLIENT_OPTIONS = {
@@ -135,7 +134,7 @@ export class Client {
   /** Listens to an event; the function returned ends that. */
   on<E extends keyof ClientEvents>(event: E, listener: (...args: ClientEvents[E]) => void): () => void {
     const { events } = this.#connection;
-    checkListener("a client", event, listener, CLIENT_EVENTS);
+    checks?.clientEvent(event, listener);
     return event === "state" ? this.#events.on(event, listener as never) : events.on(event as Exclude<E, "state">, listener as never);
   }
 

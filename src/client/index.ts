@@ -5,8 +5,8 @@ import { systemClock } from "../connection/clock.js";
 import { useFastKeeping } from "../connection/fast.js";
 import { handled } from "../connection/guard.js";
 import { limitedLog } from "../connection/limited-log.js";
-import { useNearestNames } from "../connection/nearest.js";
 import { redactedUrl } from "../connection/redacted-url.js";
+import { useStrictChecks } from "../connection/strict.js";
 import { FramewireError } from "../errors.js";
 import { Client } from "./client.js";
 import type { ClientOptions, Connector } from "./client-options.js";
@@ -59,7 +59,7 @@ const connectNode: Connector = async (url, settings, signal) => {
 /** A client of the server at `url` (`ws://`, `wss://`, `tcp://`, `tls://`); `connect` opens it. @throws FramewireError `invalid-option` */
 export function createClient(url: string | URL, options: ClientOptions = {}): Client {
   useFastKeeping();
-  useNearestNames();
+  useStrictChecks();
   if (options.connector !== undefined) handled(loadInPlace());
   const { logger, clock = systemClock } = options;
   return new Client(url, { connector: connectNode, ...options }, limitedLog(logger, clock));

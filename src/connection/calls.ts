@@ -3,7 +3,8 @@
 import type { FrameView } from "../codec/index.js";
 import { type CallErrorCode, codeOfStatus, FramewireError } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
-import { checkNames, type WhenBusy } from "../options.js";
+import { isTimeout, type WhenBusy } from "../options.js";
+import { checks } from "./checks.js";
 import type { Command } from "./commands.js";
 import type { CallContext } from "./context.js";
 import { Credit } from "./control-messages.js";
@@ -39,35 +40,10 @@ export interface CallOptions {
   readonly onMetadata?: (metadata: Readonly<Record<string, string>>) => void;
 }
 
-const CALL_OPTIONS = {
-  signal: 0,
-  timeoutMs: 0,
-  metadata: 0,
-  trace: 0,
-  parent: 0,
-  onMetadata: 0,
-  whenBusy: 0,
-  reply: 0,
-} satisfies Record<keyof CallOptions | "reply", 0>;
-
-const MAX_TIMEOUT_MS = 0x7fff_ffff;
-
 /** @throws FramewireError `invalid-option` */
 export function checkCallOptions(options: CallOptions, command: Command): void {
-  checkNames(command.name, options, CALL_OPTIONS);
-  const { timeoutMs, trace, whenBusy } = options;
-  const timely = timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY || (timeoutMs >= 0 && timeoutMs <= MAX_TIMEOUT_MS);
-  if (!timely || (timeoutMs !== undefined && typeof timeoutMs !== "number")) wrong(command, "timeoutMs", timeoutMs);
-  if (trace !== undefined && typeof trace !== "string") wrong(command, "trace", trace);
-  if (whenBusy !== undefined && whenBusy !== "wait" && whenBusy !== "fail") wrong(command, "whenBusy", whenBusy);
-}
-
-function wrong(command: Command, name: string, value: unknown): never {
-  const wanted = name === "trace" ? "text" : name === "whenBusy" ? '"wait" or "fail"' : `a number from 0 to ${MAX_TIMEOUT_MS}, or Infinity`;
-  throw new FramewireError(
-    "invalid-option",
-    `${command.name}: ${name} is ${typeof value === "string" ? JSON.stringify(value) : String(value)}; it must be ${wanted}`,
-  );
+  checks?.callOptions(options, command.name);
+  if (!isTimeout(options.timeoutMs)) throw new FramewireError("invalid-option", `timeoutMs is ${String(options.timeoutMs)}`);
 }
 
 /** A call that has not settled. Each kind of method says what becomes of its outcome. */

@@ -15,10 +15,10 @@ import { type FailureEvent, handled, pending } from "../connection/guard.js";
 import { agreedLimits, ownLimits, sendWelcome, versionOneAgreement, WIRE_VERSION } from "../connection/handshake.js";
 import { useInPlace } from "../connection/in-place.js";
 import type { Link, LinkEnd, LinkObserver } from "../connection/link.js";
-import { useNearestNames } from "../connection/nearest.js";
 import { rateLimits } from "../connection/rate-limit.js";
 import { type BareHandler, handleCommand, implementService } from "../connection/registration.js";
 import type { ServedLink } from "../connection/served-link.js";
+import { useStrictChecks } from "../connection/strict.js";
 import { TimerQueue } from "../connection/timer-queue.js";
 import type { Transport, TransportInfo } from "../connection/transport.js";
 import { Turns } from "../connection/turns.js";
@@ -44,7 +44,7 @@ import { WaitingRoom } from "./waiting-room.js";
 
 useInPlace();
 useFastKeeping();
-useNearestNames();
+useStrictChecks();
 
 /** Sends to many. */
 export interface Broadcaster {

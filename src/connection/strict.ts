@@ -1,0 +1,43 @@
+/** The checks of {@link Checks}, for Node's builds. */
+import { FramewireError } from "../errors.js";
+import { checkNames, isTimeout, MAX_TIMEOUT_MS } from "../options.js";
+import type { CallOptions } from "./calls.js";
+import { provideChecks } from "./checks.js";
+import { checkListener } from "./emitter.js";
+import { CONNECTION_EVENTS } from "./events.js";
+import { useNearestNames } from "./nearest.js";
+
+const CLIENT_EVENTS = { ...CONNECTION_EVENTS, state: 0 };
+
+const CALL_OPTIONS = {
+  signal: 0,
+  timeoutMs: 0,
+  metadata: 0,
+  trace: 0,
+  parent: 0,
+  onMetadata: 0,
+  whenBusy: 0,
+  reply: 0,
+} satisfies Record<keyof CallOptions | "reply", 0>;
+
+function checkCall(options: CallOptions, command: string): void {
+  checkNames(command, options, CALL_OPTIONS);
+  const { timeoutMs, trace, whenBusy } = options;
+  if (!isTimeout(timeoutMs)) wrong(command, "timeoutMs", timeoutMs, `a number from 0 to ${MAX_TIMEOUT_MS}, or Infinity`);
+  if (trace !== undefined && typeof trace !== "string") wrong(command, "trace", trace, "text");
+  if (whenBusy !== undefined && whenBusy !== "wait" && whenBusy !== "fail") wrong(command, "whenBusy", whenBusy, '"wait" or "fail"');
+}
+
+function wrong(command: string, name: string, value: unknown, wanted: string): never {
+  const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
+  throw new FramewireError("invalid-option", `${command}: ${name} is ${shown}; it must be ${wanted}`);
+}
+
+/** From here on names and call options are checked in full. */
+export function useStrictChecks(): void {
+  useNearestNames();
+  provideChecks({
+    clientEvent: (event, listener) => checkListener("a client", event, listener, CLIENT_EVENTS),
+    callOptions: checkCall,
+  });
+}
