@@ -1,6 +1,6 @@
 /** The signs a browser gives that the network may have changed, or that the page was asleep and has missed it. */
 
-/** There is no page in workers, on Node and in React Native. */
+/** There is no page in workers, on Node and in React Native; test environments have stubs of one without methods. */
 const page = (): Document | undefined => globalThis.document;
 
 /**
@@ -14,7 +14,7 @@ export function watchPlatform(wake: (reason: string) => void): () => void {
   const { signal } = watching;
   globalThis.addEventListener?.("online", ({ type }) => wake(type), { signal });
   globalThis.addEventListener?.("pageshow", ({ persisted, type }) => persisted && wake(type), { signal });
-  page()?.addEventListener("visibilitychange", ({ type }) => pageHidden() || wake(type), { signal });
+  page()?.addEventListener?.("visibilitychange", ({ type }) => pageHidden() || wake(type), { signal });
   return () => watching.abort();
 }
 
