@@ -19,7 +19,7 @@ afterEach(async () => {
 /** A client of `server` on a clock of its own, and what it told of its states. */
 function join(server: FakeServer, options: ClientOptions = {}) {
   const clock = new VirtualClock();
-  const client = createClient("ws://fake", { connector: server.connector, clock, random: () => 0.5, ...options });
+  const client = createClient("ws://fake", { connector: server.connector, logger: false, clock, random: () => 0.5, ...options });
   clients.push(client);
   const states: [ClientState, StateDetail][] = [];
   client.on("state", (state, detail) => states.push([state, detail]));
@@ -134,7 +134,7 @@ describe("an attempt", () => {
   });
 
   it("to an address of no known kind is the last", async () => {
-    const client = createClient("ftp://host");
+    const client = createClient("ftp://host", { logger: false });
     await expect(client.connect()).rejects.toMatchObject({ code: "invalid-option" });
     expect(client.state).toBe("disconnected");
   });
@@ -407,6 +407,7 @@ it("a client that is closed while it connects leaves no socket behind", async ()
   const [near, far] = memoryPair();
   let open: (transport: Transport) => void = () => {};
   const client = createClient("ws://fake", {
+    logger: false,
     connector: () =>
       new Promise((resolve) => {
         open = resolve;

@@ -80,7 +80,7 @@ describe("no text about a failed attempt holds a secret of its address", () => {
       listener.listen(0, "127.0.0.1", () => resolve((listener.address() as { port: number }).port));
     });
     for (const target of [`127.0.0.1:${port}`, "127.0.0.1:1"]) {
-      const text = await outcome(createClient(`${protocol}://${user}${target}${query}`, { reconnect: false }));
+      const text = await outcome(createClient(`${protocol}://${user}${target}${query}`, { logger: false, reconnect: false }));
       // Over plain TCP a link is there at once; that it ended names no address.
       if (protocol !== "tcp" || target.endsWith(":1")) expect(text).toContain(`${protocol}://***@${target}/p?token=***`);
       expect(text).not.toContain(SECRET);
@@ -91,9 +91,9 @@ describe("no text about a failed attempt holds a secret of its address", () => {
   it("a protocol that there is none for, and a network in memory that is down", async () => {
     const network = Object.assign(new MemoryNetwork(), { reachable: false });
     for (const client of [
-      createClient(`http://${user}host${query}`, { reconnect: false }),
-      createPageClient(`tcp://${user}host${query}`, { reconnect: false }),
-      createClient(`ws://${user}host${query}`, { reconnect: false, connector: network.connector({ accept() {} }) }),
+      createClient(`http://${user}host${query}`, { logger: false, reconnect: false }),
+      createPageClient(`tcp://${user}host${query}`, { logger: false, reconnect: false }),
+      createClient(`ws://${user}host${query}`, { logger: false, reconnect: false, connector: network.connector({ accept() {} }) }),
     ]) {
       expect(await outcome(client)).not.toContain(SECRET);
     }
@@ -106,7 +106,7 @@ describe("no text about a failed attempt holds a secret of its address", () => {
       }
     }
     vi.stubGlobal("WebSocket", Refusing);
-    const text = await outcome(createPageClient(`ws://${user}host${query}`, { reconnect: false }));
+    const text = await outcome(createPageClient(`ws://${user}host${query}`, { logger: false, reconnect: false }));
     expect(text).toContain("could not connect to ws://***@host/p?token=***&***: SyntaxError");
     expect(text).not.toContain(SECRET);
   });

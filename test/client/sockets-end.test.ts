@@ -32,7 +32,7 @@ async function silent(): Promise<{ port: number; accepted: Promise<Socket> }> {
 }
 
 function client(url: string, options: ClientOptions) {
-  const made = createClient(url, { reconnect: false, ...options });
+  const made = createClient(url, { logger: false, reconnect: false, ...options });
   onTestFinished(() => made.close());
   return made;
 }

@@ -92,7 +92,7 @@ it("credentials and resume tokens are in no event and on no connection", async (
   const told: unknown[] = [];
   const server = bench.server({ authenticate: () => ({}) });
   server.implement(TestServiceDefinition, testService());
-  for (const event of ["connection", "disconnection", "refused", "limit", "failure", "frame"] as const) {
+  for (const event of ["connection", "disconnection", "refused", "limit", "failure", "invalid", "drop", "frame"] as const) {
     server.on(event, (...details: unknown[]) => told.push([event, details]));
   }
   const { tcp } = await server.listen({ tcp: {} });
