@@ -9,7 +9,7 @@ import type { Command } from "./commands.js";
 import type { CallContext } from "./context.js";
 import { Credit } from "./control-messages.js";
 import { ITEM_OVERHEAD, ReceiveCredit, SendCredit } from "./credit.js";
-import { type DeadlineOwner, Deadlines } from "./deadlines.js";
+import { type DeadlineOwner, type Deadlines, newDeadlines } from "./deadlines.js";
 import type { MessageSource } from "./definition.js";
 import { KIND_CANCEL, KIND_CREDIT, KIND_END, KIND_ITEM, KIND_REQUEST } from "./frame-kind.js";
 import type { HeapEntry } from "./heap.js";
@@ -160,7 +160,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
     this.#host = host;
     this.#journal = journal;
     this.#nextId = side === "client" ? (journal?.firstCallId ?? 1) : 2;
-    this.#deadlines = new Deadlines(host.clock, this);
+    this.#deadlines = newDeadlines(host.clock, this);
   }
 
   /** Calls that have not settled. */

@@ -1,6 +1,6 @@
-/** One timer for many deadlines, set to the nearest. One that is met leaves the timer as it is: a later look just does not find it any more. */
-import { type Clock, type Sleeper, setAlarm, type Timer } from "./clock.js";
-import { Heap, type HeapEntry } from "./heap.js";
+/** Deadlines of calls. A timer for each does; on Node deadline-queue.ts costs less, and its entries put that in place. */
+import type { Clock, Timer } from "./clock.js";
+import type { HeapEntry } from "./heap.js";
 
 /** Whose deadlines they are. */
 export interface DeadlineOwner<E> {
@@ -8,54 +8,53 @@ export interface DeadlineOwner<E> {
   expired(entry: E): void;
 }
 
-export class Deadlines<E extends HeapEntry> implements Sleeper {
+export interface Deadlines<E> {
+  /** `entry` has a deadline at this time of the clock; Infinity = none. */
+  add(entry: E, at: number): void;
+  /** It has none any more. */
+  remove(entry: E): void;
+  /** Lets a timer go that runs for no entry. */
+  clear(): void;
+}
+
+class TimerForEach<E> implements Deadlines<E> {
   readonly #clock: Clock;
   readonly #owner: DeadlineOwner<E>;
-  readonly #entries = new Heap<E>();
-  /** When the timer runs, while there is one. */
-  #at = 0;
-  #timer: Timer | undefined;
+  readonly #timers = new Map<E, Timer>();
 
   constructor(clock: Clock, owner: DeadlineOwner<E>) {
     this.#clock = clock;
     this.#owner = owner;
   }
 
-  /** `entry` has a deadline at this time of the clock; Infinity = none. */
   add(entry: E, at: number): void {
     if (at === Number.POSITIVE_INFINITY) return;
-    entry.at = Math.ceil(at);
-    this.#entries.push(entry);
-    this.#watch();
+    const run = () => {
+      this.#timers.delete(entry);
+      // A timer may run early: no platform waits for months.
+      if (this.#clock.now() < at) this.add(entry, at);
+      else this.#owner.expired(entry);
+    };
+    this.#timers.set(entry, this.#clock.setTimer(Math.max(0, Math.ceil(at) - this.#clock.now()), run));
   }
 
-  /** It has none any more. */
   remove(entry: E): void {
-    this.#entries.remove(entry);
+    this.#timers.get(entry)?.cancel();
+    this.#timers.delete(entry);
   }
 
-  /** @internal */
-  wake(): void {
-    this.clear();
-    const now = this.#clock.now();
-    for (let next = this.#entries.first; next !== undefined && next.at <= now; next = this.#entries.first) {
-      this.#entries.remove(next);
-      this.#owner.expired(next);
-    }
-    this.#watch();
-  }
+  clear(): void {}
+}
 
-  /** Lets the timer go. */
-  clear(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
-  }
+type Provided = new <E extends HeapEntry>(clock: Clock, owner: DeadlineOwner<E>) => Deadlines<E>;
 
-  #watch(): void {
-    const next = this.#entries.first;
-    if (next === undefined || (this.#timer !== undefined && next.at >= this.#at)) return;
-    this.#timer?.cancel();
-    this.#at = next.at;
-    this.#timer = setAlarm(this.#clock, Math.max(0, next.at - this.#clock.now()), this);
-  }
+let ProvidedDeadlines: Provided = TimerForEach;
+
+/** Makes all deadlines from here on be kept in one of `provided`. */
+export function provideDeadlines(provided: Provided): void {
+  ProvidedDeadlines = provided;
+}
+
+export function newDeadlines<E extends HeapEntry>(clock: Clock, owner: DeadlineOwner<E>): Deadlines<E> {
+  return new ProvidedDeadlines(clock, owner);
 }

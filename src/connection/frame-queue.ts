@@ -1,15 +1,13 @@
 /** Frames in a row, found by their call or command as well: taking one out costs the same however many wait. */
-import { Heap, type HeapEntry } from "./heap.js";
 import { newOpenCalls, type OpenCalls } from "./open-calls.js";
 import type { Outgoing } from "./outgoing.js";
 
 /** A place in the row. */
-export class Waiting implements HeapEntry {
+export class Waiting {
   readonly frame: Outgoing;
   readonly queue: FrameQueue;
   /** When the frame began to wait, in whole milliseconds. */
   readonly at: number;
-  place = -1;
   before: Waiting | undefined = undefined;
   after: Waiting | undefined = undefined;
   /** The next before and behind it of the same call or, if it belongs to none, of the same command; in a circle. */
@@ -39,8 +37,8 @@ export class FrameQueue {
   /** The first of each call, and of each command among the frames that belong to no call. */
   readonly #calls = newOpenCalls<Waiting>();
   readonly #commands = new Map<number, Waiting>();
-  /** Those that may be given up. */
-  readonly #ages = new Heap<Waiting>();
+  /** Those that may be given up, in the order in which they began to wait. */
+  readonly #ages = new Set<Waiting>();
 
   get length(): number {
     return this.#length;
@@ -56,9 +54,9 @@ export class FrameQueue {
     return this.#commands.get(cmd);
   }
 
-  /** Of those that may be given up, the one that has waited longest. */
-  get oldest(): Waiting | undefined {
-    return this.#ages.first;
+  /** Those that may be given up, the one that has waited longest first. */
+  get ages(): Iterable<Waiting> {
+    return this.#ages;
   }
 
   push(frame: Outgoing, now: number): void {
@@ -101,7 +99,7 @@ export class FrameQueue {
     else if (index.get(key) === waiting) index.set(key, sameAfter);
     sameBefore.sameAfter = sameAfter;
     sameAfter.sameBefore = sameBefore;
-    this.#ages.remove(waiting);
+    this.#ages.delete(waiting);
     this.#length--;
     frame.waiting = undefined;
   }
@@ -118,7 +116,7 @@ export class FrameQueue {
     const waiting = new Waiting(frame, this, Math.ceil(now));
     frame.waiting = waiting;
     this.#length++;
-    if (expires(frame)) this.#ages.push(waiting);
+    if (expires(frame)) this.#ages.add(waiting);
     return waiting;
   }
 

@@ -8,14 +8,13 @@ import type { SharedFrame } from "../codec/shared-frame.js";
 import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
 import type { DecoderOptions, ResolvedConnectionOptions } from "../options.js";
 import type { Clock, Timer } from "./clock.js";
-import type { CodecPool, PooledDecoder } from "./codec-pool.js";
+import type { PooledDecoder } from "./codec-pool.js";
 import { cutText } from "./cut-text.js";
 import { DamageMeter } from "./damage-meter.js";
 import type { LendingWriter } from "./lending-writer.js";
-import { type Keeper, type LinkWriter, newLinkWriter } from "./link-writer.js";
+import { type EncoderPool, type Keeper, type LinkWriter, newLinkWriter } from "./link-writer.js";
 import { type Heartbeat, Liveness } from "./liveness.js";
 import { SlidingMinute } from "./sliding-minute.js";
-import type { QueueEntry, TimerQueue } from "./timer-queue.js";
 import { PROGRESS_BYTES, type Transport, type TransportInfo, type TransportReceiver } from "./transport.js";
 
 /** Why a link ended. */
@@ -58,14 +57,6 @@ export interface LinkObserver {
   linkEnded(link: Link, end: LinkEnd): void;
 }
 
-/** What the links of a server share. */
-export interface SharedByLinks {
-  /** Decoders and encoders. */
-  readonly pool?: CodecPool<Link> | undefined;
-  /** The queue that their timers are entries of. */
-  readonly timers?: TimerQueue | undefined;
-}
-
 /** Close code for what this side did wrong, RFC 6455 section 7.4.1. The next connection may do better. */
 export const INTERNAL_ERROR = 1011;
 
@@ -81,18 +72,16 @@ export const PAUSED_HOLDING = 2;
 export const PAUSED_FOR_OTHERS = 4;
 
 /** A link as a client has it. What a server's links do besides is in served-link.ts: there are hooks for it here that do nothing. */
-export class Link implements TransportReceiver, QueueEntry {
+export class Link implements TransportReceiver {
   protected readonly transport: Transport;
   protected readonly options: ResolvedConnectionOptions;
   protected readonly clock: Clock;
-  readonly #pool: CodecPool<Link> | undefined;
-  readonly #timers: TimerQueue | undefined;
   readonly #writer: LinkWriter;
   readonly #liveness: Liveness;
   readonly #good = new SlidingMinute();
   /** There since the first damage. */
   #damage: DamageMeter | undefined;
-  /** There while some of the stream is undecided; for good without a pool. */
+  /** There since the first bytes. */
   protected decoder: PooledDecoder<Link> | undefined;
   /** Bytes received. */
   #received = 0;
@@ -113,8 +102,6 @@ export class Link implements TransportReceiver, QueueEntry {
   #frameEnd = 0;
   /** @internal When its deadlines are looked at next; -1 = never. */
   at = -1;
-  /** @internal Where it stands in the queue of timers. */
-  place = -1;
   /** Where there is no such queue, and for the end. */
   #timer: Timer | undefined;
   #graceGiven = false;
@@ -125,24 +112,22 @@ export class Link implements TransportReceiver, QueueEntry {
   /** When the work on the chunk at hand began. */
   protected now = 0;
 
-  /** `shared`: absent = a link of its own. */
+  /** `pool`: where its encoders come from and go back to. */
   constructor(
     transport: Transport,
     owner: LinkOwner,
     options: ResolvedConnectionOptions,
     clock: Clock,
     heartbeat: Heartbeat,
-    shared: SharedByLinks = {},
+    pool?: EncoderPool,
   ) {
     this.transport = transport;
     this.#owner = owner;
     this.options = options;
     this.clock = clock;
-    this.#pool = shared.pool;
-    this.#timers = shared.timers;
     this.#minVersion = transport.info.protocol === 2 ? 2 : 1;
     this.maxPayload = options.maxPayload;
-    this.#writer = newLinkWriter(transport, options, shared.pool);
+    this.#writer = newLinkWriter(transport, options, pool);
     this.#liveness = new Liveness(heartbeat, this.time());
   }
 
@@ -398,7 +383,7 @@ export class Link implements TransportReceiver, QueueEntry {
     if (this.#state === "ended") return;
     this.#state = "ended";
     if (!this.#reading) this.decoder = undefined;
-    this.#cancelTimer();
+    this.disarm();
     this.observer?.linkEnded(this, end);
     this.#owner.onEnd(this, end);
   }
@@ -454,10 +439,6 @@ export class Link implements TransportReceiver, QueueEntry {
     this.settle(taken);
     if (!this.open) return 0;
     this.#watchFrame(now);
-    if (this.#pool !== undefined && decoder.clean && this.maxPayload === this.options.maxPayload) {
-      this.decoder = undefined;
-      this.#pool.giveDecoder(pooled);
-    }
     this.ends(taken < chunk.length);
     return taken;
   }
@@ -560,7 +541,7 @@ export class Link implements TransportReceiver, QueueEntry {
 
   /** A decoder that is where this stream was before its last `length` bytes. */
   #takeDecoder(length: number): PooledDecoder<Link> {
-    const pooled = this.#pool?.decoders.pop() ?? newDecoder(this.#decoderOptions());
+    const pooled = this.newDecoder();
     pooled.reader = this;
     pooled.decoder.turnTo(this.#received - length, this.#incomingSeed, this.#minVersion);
     if (this.maxPayload !== this.options.maxPayload) pooled.decoder.update({ maxPayload: this.maxPayload });
@@ -568,9 +549,9 @@ export class Link implements TransportReceiver, QueueEntry {
     return pooled;
   }
 
-  #decoderOptions(): DecoderOptions {
+  protected newDecoder(): PooledDecoder<Link> {
     const { magic, maxPayload, maxTrailer, recovery } = this.options;
-    return { magic, maxPayload, maxTrailer, recovery, minVersion: this.#minVersion };
+    return newDecoder({ magic, maxPayload, maxTrailer, recovery, minVersion: this.#minVersion });
   }
 
   /** @internal The decoder met damage; where it ends is not known yet. */
@@ -613,15 +594,17 @@ export class Link implements TransportReceiver, QueueEntry {
   #wakeIn(delayMs: number): void {
     const at = this.time() + delayMs;
     if (at === Number.POSITIVE_INFINITY || (this.at !== -1 && at >= this.at) || !this.open) return;
-    this.#cancelTimer();
-    if (this.#timers !== undefined) return this.#timers.arm(this, at);
+    this.disarm();
+    this.arm(at, delayMs);
+  }
+
+  protected arm(at: number, delayMs: number): void {
     this.at = at;
     this.#timer = this.clock.setTimer(delayMs, () => this.run());
   }
 
-  #cancelTimer(): void {
+  protected disarm(): void {
     this.#timer?.cancel();
-    this.#timers?.disarm(this);
   }
 
   /** @internal All deadlines of the link are looked at here, by one timer that is set to the nearest of them. */

@@ -143,7 +143,8 @@ export class SendQueue {
 
   /** When the first frame has waited too long. */
   get expiresAt(): number {
-    return (this.#waiting.oldest?.at ?? Number.POSITIVE_INFINITY) + this.#options.maxQueuedMs;
+    for (const { at } of this.#waiting.ages) return at + this.#options.maxQueuedMs;
+    return Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -214,7 +215,10 @@ export class SendQueue {
   /** Takes out the frames that have waited too long. */
   expire(now: number): Outgoing[] {
     const expired: Outgoing[] = [];
-    while (this.expiresAt <= now) expired.push(this.#take(this.#waiting.oldest as Waiting));
+    for (const waiting of this.#waiting.ages) {
+      if (waiting.at + this.#options.maxQueuedMs > now) break;
+      expired.push(this.#take(waiting));
+    }
     return expired;
   }
 

@@ -8,7 +8,7 @@ import { type Command, cmdName, type Handler } from "./commands.js";
 import { CallContext, type CallFacts } from "./context.js";
 import { Credit } from "./control-messages.js";
 import { ITEM_OVERHEAD, ReceiveCredit, SendCredit } from "./credit.js";
-import { type DeadlineOwner, Deadlines } from "./deadlines.js";
+import { type DeadlineOwner, type Deadlines, newDeadlines } from "./deadlines.js";
 import type { MessageCodec } from "./definition.js";
 import type { Dispatcher } from "./dispatcher.js";
 import type { InvalidEvent } from "./events.js";
@@ -238,7 +238,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     };
     this.#calls.set(id, call);
     if (context.deadline !== Number.POSITIVE_INFINITY) {
-      this.#deadlines ??= new Deadlines(this.#host.clock, this);
+      this.#deadlines ??= newDeadlines(this.#host.clock, this);
       this.#deadlines.add(call, context.deadline);
     }
     try {

@@ -6,15 +6,21 @@ import type { FrameView } from "../codec/index.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import { type AccountKeeper, DECODER_MEMORY } from "./account.js";
 import type { Clock } from "./clock.js";
+import type { CodecPool, PooledDecoder } from "./codec-pool.js";
 import type { Entrance } from "./entrance.js";
-import { Link, type LinkEnd, type LinkOwner, PAUSED_FOR_OTHERS, PAUSED_HOLDING, type SharedByLinks } from "./link.js";
+import { Link, type LinkEnd, type LinkOwner, PAUSED_FOR_OTHERS, PAUSED_HOLDING } from "./link.js";
 import type { Heartbeat } from "./liveness.js";
 import { type RateMeter, USELESS_FRAME_WEIGHT } from "./rate-limit.js";
+import type { QueueEntry, TimerQueue } from "./timer-queue.js";
 import type { Transport } from "./transport.js";
 import type { Turns, TurnTaker, Waiting } from "./turns.js";
 
 /** What the links of a server share. */
-export interface SharedByServedLinks extends SharedByLinks {
+export interface SharedByLinks {
+  /** Decoders and encoders. */
+  readonly pool?: CodecPool<Link> | undefined;
+  /** The queue that their timers are entries of. */
+  readonly timers?: TimerQueue | undefined;
   /** The turns of those whose peers send a lot. */
   readonly turns: Turns;
   /** Counts what they hold. */
@@ -27,7 +33,9 @@ const LITTLE_US = 100;
 /** What is worked on below for each unit of weight that `onAlive` brings, in microseconds: 2 for a control frame of WebSocket, read and answered. */
 const US_PER_WEIGHT = 2 / USELESS_FRAME_WEIGHT;
 
-export class ServedLink extends Link implements TurnTaker {
+export class ServedLink extends Link implements QueueEntry, TurnTaker {
+  readonly #pool: CodecPool<Link> | undefined;
+  readonly #timers: TimerQueue | undefined;
   readonly #rate: RateMeter;
   readonly #turns: Turns;
   readonly #account: AccountKeeper | undefined;
@@ -40,6 +48,8 @@ export class ServedLink extends Link implements TurnTaker {
   /** What follows when nothing waits any more: the transport is closed, or broke a rule. */
   #afterTaken: (() => void) | undefined;
   #closed = false;
+  /** @internal Where it stands in the queue of timers. */
+  place = -1;
   /** @internal Bytes that its account has counted for it; -1 when its socket is gone. */
   counted = 0;
 
@@ -54,9 +64,11 @@ export class ServedLink extends Link implements TurnTaker {
     clock: Clock,
     heartbeat: Heartbeat,
     rate: RateMeter,
-    shared: SharedByServedLinks,
+    shared: SharedByLinks,
   ) {
-    super(transport, owner, options, clock, heartbeat, shared);
+    super(transport, owner, options, clock, heartbeat, shared.pool);
+    this.#pool = shared.pool;
+    this.#timers = shared.timers;
     this.#rate = rate;
     this.#turns = shared.turns;
     this.#account = shared.account;
@@ -169,7 +181,26 @@ export class ServedLink extends Link implements TurnTaker {
     if (turns.over(this.#spentUs + us, us)) this.decoder?.decoder.stop();
   }
 
+  protected override newDecoder(): PooledDecoder<Link> {
+    return this.#pool?.decoders.pop() ?? super.newDecoder();
+  }
+
+  protected override arm(at: number, delayMs: number): void {
+    if (this.#timers === undefined) super.arm(at, delayMs);
+    else this.#timers.arm(this, at);
+  }
+
+  protected override disarm(): void {
+    super.disarm();
+    this.#timers?.disarm(this);
+  }
+
   protected override ends(stopped: boolean): void {
+    const { decoder } = this;
+    if (this.#pool !== undefined && decoder?.decoder.clean === true && this.maxPayload === this.options.maxPayload) {
+      this.decoder = undefined;
+      this.#pool.giveDecoder(decoder);
+    }
     this.#giveWay(this.#turns.us, stopped);
   }
 

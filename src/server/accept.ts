@@ -11,7 +11,7 @@ import { INTERNAL_ERROR, type Link, type LinkEnd, type LinkOwner } from "../conn
 import type { Heartbeat } from "../connection/liveness.js";
 import { type AddressShare, type RateLimits, RateMeter } from "../connection/rate-limit.js";
 import { callMemory } from "../connection/served-calls.js";
-import { ServedLink, type SharedByServedLinks } from "../connection/served-link.js";
+import { ServedLink, type SharedByLinks } from "../connection/served-link.js";
 import type { Transport } from "../connection/transport.js";
 import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
 import type { ResolvedServerOptions } from "../options.js";
@@ -58,7 +58,7 @@ export interface LinkSettings {
   readonly heartbeat: Heartbeat;
   readonly rates: RateLimits;
   readonly entrance: Entrance;
-  readonly shared: SharedByServedLinks;
+  readonly shared: SharedByLinks;
 }
 
 /** Codes that a link may be refused with; what else an `authenticate` hook throws is not for the peer. */

@@ -5,7 +5,7 @@ import "../helpers/block-counts.js";
 import { describe, expect, it } from "vitest";
 import { encodeFrame } from "../../src/codec/index.js";
 import { CallMap } from "../../src/connection/call-map.js";
-import { Deadlines } from "../../src/connection/deadlines.js";
+import { DeadlineQueue } from "../../src/connection/deadline-queue.js";
 import { FrameRing } from "../../src/connection/frame-ring.js";
 import type { HeapEntry } from "../../src/connection/heap.js";
 import { Outgoing, SendQueue } from "../../src/connection/outgoing.js";
@@ -127,7 +127,7 @@ it("what has waited too long goes at no more than log n steps each", () => {
 it("a deadline costs no more than log n steps, to set, to meet and to miss", () => {
   const counts = stepsAt(
     (size) => {
-      const deadlines = new Deadlines<HeapEntry>(new VirtualClock(), { expired: () => {} });
+      const deadlines = new DeadlineQueue<HeapEntry>(new VirtualClock(), { expired: () => {} });
       for (let i = 0; i < size; i++) deadlines.add({ at: 0, place: -1 }, 1000 + ((i * 7919) % size));
       return deadlines;
     },
