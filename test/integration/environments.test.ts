@@ -1,6 +1,6 @@
 /** Environments that differ from a plain Node or a plain page, each a process of its own with the built package. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
@@ -40,6 +40,18 @@ ${globals}
 const { createClient } = await import(${JSON.stringify(`${ROOT}dist/client/browser.js`)});
 const urls = [ws.url];${ECHO}`;
 
+/** The folder that a package of npm is in, installed into .cache/ on first use. */
+function installed(name: string, version: string): string {
+  const at = join(ROOT, ".cache", `${name}-${version}`);
+  const path = join(at, "node_modules", name);
+  if (!existsSync(path)) {
+    execFileSync("npm", ["install", "--prefix", at, "--no-save", "--no-package-lock", "--no-audit", "--no-fund", `${name}@${version}`], {
+      stdio: "pipe",
+    });
+  }
+  return path;
+}
+
 function run(script: string, ...flags: string[]): string[] {
   const path = join(folder, "script.mjs");
   writeFileSync(path, script);
@@ -65,4 +77,23 @@ test.each([
   ["a stub of document without methods", "globalThis.document = {}; globalThis.window = globalThis;"],
 ])("a page with %s is answered", (_name, globals) => {
   expect(run(page(globals))).toEqual(["10", "20000"]);
+});
+
+test("a page inside jsdom is answered", () => {
+  const globals = `
+    import { createRequire } from "node:module";
+    const { JSDOM } = createRequire(import.meta.url)(${JSON.stringify(installed("jsdom", "26"))});
+    const { window } = new JSDOM("", { url: "http://localhost/" });
+    for (const name of ["window", "document", "WebSocket", "Event", "EventTarget", "AbortController", "AbortSignal", "Blob"]) {
+      globalThis[name] = window[name] ?? globalThis[name];
+    }`;
+  expect(run(page(globals))).toEqual(["10", "20000"]);
+});
+
+test("a server that esbuild bundles as the README says is answered", () => {
+  const esbuild = join(installed("esbuild", "0.25"), "bin/esbuild");
+  writeFileSync(join(folder, "entry.mjs"), NODE);
+  const options = ["--bundle", "--platform=node", "--format=esm", "--packages=external", "--outfile=bundled.mjs"];
+  execFileSync(esbuild, ["entry.mjs", ...options], { cwd: folder, stdio: "pipe" });
+  expect(run('import "./bundled.mjs";')).toEqual(["10", "20000", "10", "20000"]);
 });
