@@ -32,15 +32,22 @@ const sourceOf = (entry) => `${ROOT}src/${entry}.ts`;
 /**
  * The modules that some of src/ load at once.
  *
- * @param {string[]} names
+ * @param {string[]} sources
  */
-async function modulesOf(...names) {
+async function modulesOf(...sources) {
   const modules = new Set();
-  for (const name of names) {
-    const bundle = await rolldown({ ...settings, input: sourceOf(name) });
+  for (const source of sources) {
+    const bundle = await rolldown({ ...settings, input: sourceOf(source) });
     const { output } = await bundle.generate();
     await bundle.close();
-    for (const id of output[0].moduleIds) modules.add(id);
+    // What it imports dynamically is in chunks of its own, and what those share with it may be in a third.
+    const names = new Set([output[0].fileName]);
+    for (const name of names) {
+      const chunk = output.find(({ fileName }) => fileName === name);
+      if (chunk?.type !== "chunk") continue;
+      for (const id of chunk.moduleIds) modules.add(id);
+      for (const other of chunk.imports) names.add(other);
+    }
   }
   return modules;
 }
@@ -50,6 +57,7 @@ const codec = await modulesOf("codec/react-native", "index");
 for (const entry of entries) codec.delete(sourceOf(entry));
 const server = await modulesOf("server/index", "transport/tcp", "transport/websocket-node");
 const connection = new Set([...(await modulesOf("client/browser"))].filter((id) => server.has(id) && !codec.has(id)));
+const node = new Set([...(await modulesOf("client/index"))].filter((id) => server.has(id) && !codec.has(id) && !connection.has(id)));
 
 const bundle = await rolldown({ ...settings, input: Object.fromEntries([...entries].map((entry) => [entry, sourceOf(entry)])) });
 const { output } = await bundle.write({
@@ -65,6 +73,7 @@ const { output } = await bundle.write({
     groups: [
       { name: "codec", test: (id) => codec.has(id) },
       { name: "connection", test: (id) => connection.has(id) },
+      { name: "node", test: (id) => node.has(id) },
     ],
   },
 });
