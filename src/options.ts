@@ -1,5 +1,4 @@
 /** Every option, its default, and the one function that puts them together and checks them. */
-import type { Logger } from "./connection/logger.js";
 import { FramewireError } from "./errors.js";
 
 /** What the decoder does after a byte that cannot belong to a frame. */
@@ -14,6 +13,14 @@ export interface FrameOptions {
   readonly magic?: number;
   /** Largest payload of one frame, in bytes, 0 to 2^31-1; on servers and clients at least 1,024. Default 1 MiB. */
   readonly maxPayload?: number;
+}
+
+/** Takes the lines of a server's or client's log: an object with facts, then a text, as pino's loggers do. */
+export interface Logger {
+  debug(facts: object, message: string): void;
+  info(facts: object, message: string): void;
+  warn(facts: object, message: string): void;
+  error(facts: object, message: string): void;
 }
 
 /** Options of a frame decoder. */

@@ -20,9 +20,8 @@ export type { MessageCodec, MethodDefinition, ServiceClient, ServiceDefinition, 
 export type { Middleware } from "../connection/dispatcher.js";
 export type { DropEvent, FrameEvent, GapEvent, InvalidEvent } from "../connection/events.js";
 export type { FailureEvent } from "../connection/guard.js";
-export type { Logger } from "../connection/logger.js";
 export type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
-export type { ConnectionOptions, PeerDescription, ReconnectOptions } from "../options.js";
+export type { ConnectionOptions, Logger, PeerDescription, ReconnectOptions } from "../options.js";
 export type { ClientContext, ClientEvents } from "./client.js";
 export { Client } from "./client.js";
 export type { ClientOptions, Connector, ConnectorSettings } from "./client-options.js";

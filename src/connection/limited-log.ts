@@ -1,8 +1,9 @@
 /** The log on servers and on Node: lines that a peer can cause are limited, texts of peers are printable, and by default each line is one on stderr. */
 import { FramewireError } from "../errors.js";
+import type { Logger } from "../options.js";
 import { printable } from "../printable.js";
 import type { Clock, Timer } from "./clock.js";
-import { type LogFacts, type Logger, logTo, type WriteLog } from "./logger.js";
+import { type LogFacts, logTo, type WriteLog } from "./logger.js";
 
 /** Lines of one kind in any second, the one that counts the others included. */
 const LINES_PER_SECOND = 10;

@@ -1,15 +1,8 @@
 /** The `logger` option: its form, its default in browsers, and one way to write a line that harms nothing. */
 import { FramewireError } from "../errors.js";
+import type { Logger } from "../options.js";
 import type { InvalidEvent } from "./events.js";
 import { handled, pending } from "./guard.js";
-
-/** Takes the lines of a server's or client's log: an object with facts, then a text, as pino's loggers do. */
-export interface Logger {
-  debug(facts: object, message: string): void;
-  info(facts: object, message: string): void;
-  warn(facts: object, message: string): void;
-  error(facts: object, message: string): void;
-}
 
 export type LogLevel = keyof Logger;
 

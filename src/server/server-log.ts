@@ -4,10 +4,11 @@ import { cmdName } from "../connection/commands.js";
 import type { DropEvent, GapEvent, InvalidEvent } from "../connection/events.js";
 import { limitedLog } from "../connection/limited-log.js";
 import type { LinkEnd } from "../connection/link.js";
-import { failureFacts, failureText, invalidFacts, type LogFacts, type Logger, type WriteLog } from "../connection/logger.js";
+import { failureFacts, failureText, invalidFacts, type LogFacts, type WriteLog } from "../connection/logger.js";
 import type { TransportInfo } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import { ResumeVerdict, type Welcome } from "../gen/framewire/v1/session.js";
+import type { Logger } from "../options.js";
 import type { ServerConnection } from "./server-connection.js";
 import type { LimitEvent, ServerFailureEvent } from "./server-events.js";
 

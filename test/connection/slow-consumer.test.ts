@@ -79,7 +79,7 @@ describe("a reader that stops reading", () => {
     const server = bench.server({ highWaterMark: 1000, maxQueuedBytes: 20_000 });
     const readers = Array.from({ length: 500 }, () => connectReader(server));
     // A crowd is let in bit by bit.
-    await expect.poll(() => server.connections.length).toBe(500);
+    await expect.poll(() => server.connections.length, { timeout: 15_000 }).toBe(500);
     readers[7]!.transport.pause();
     for (let round = 0; round < 40; round++) {
       server.broadcast(note, { text: `${round} ${"y".repeat(1000)}` });

@@ -11,7 +11,7 @@ const LAYERS: Readonly<Record<string, { readonly layers: readonly string[]; read
   printable: { layers: [], packages: [] },
   gen: { layers: [], packages: [/^@bufbuild\/protobuf\/wire$/] },
   codec: { layers: ["gen", "errors", "options"], packages: [/^@bufbuild\/protobuf\/wire$/] },
-  connection: { layers: ["gen", "errors", "options", "codec"], packages: [/^@bufbuild\/protobuf\/wire$/] },
+  connection: { layers: ["gen", "errors", "options", "printable", "codec"], packages: [/^@bufbuild\/protobuf\/wire$/] },
   transport: { layers: ["gen", "errors", "options", "codec", "connection"], packages: [/^node:/, /^ws$/] },
   server: { layers: ["gen", "errors", "options", "codec", "connection", "transport"], packages: [/^node:/, /^ws$/] },
   client: { layers: ["gen", "errors", "options", "codec", "connection", "transport"], packages: [/^node:/] },
