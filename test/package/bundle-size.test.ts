@@ -11,7 +11,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const TARGET = 16 * 1024;
 
 /** What it may pay until then: a little above what it weighs now. */
-const CEILING = 30 * 1024;
+const CEILING = 36 * 1024;
 
 /** Bundles `code` as an application's entry for browsers, from the built package. */
 async function bundle(code: string): Promise<{ readonly code: string; readonly modules: readonly string[] }> {
