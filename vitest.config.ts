@@ -32,6 +32,8 @@ export default defineConfig({
   test: {
     // By itself it leaves a core free: on two cores that is half the time lost.
     maxWorkers: 2,
+    // What is polled for comes within milliseconds; on a machine that is busy with other things a second may pass.
+    expect: { poll: { timeout: 10_000 } },
     projects: [
       {
         extends: true,

@@ -51,9 +51,11 @@ function stepsAt<T>(make: (size: number) => T, act: (made: T, size: number) => u
   return blockCounts(made.map((each, i) => () => void act(each, SIZES[i]!)));
 }
 
+/** The same for 10 as for 10,000, but for a few blocks that V8 counts or not as it optimises them meanwhile. A walk would take thousands. */
 function expectSame(counts: readonly number[]): void {
-  expect(counts[0]).toBeGreaterThan(0);
-  expect(counts).toEqual(counts.map(() => counts[0]));
+  const least = Math.min(...counts);
+  expect(least).toBeGreaterThan(0);
+  expect(Math.max(...counts), `steps: ${counts}`).toBeLessThanOrEqual(2 * least + 20);
 }
 
 /** Places in a heap, and in a table of hashes, are found in a few steps more or less. */
