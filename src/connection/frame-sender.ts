@@ -26,6 +26,8 @@ const EMPTY = new Uint8Array(0);
 const PROBE_BYTES = 125;
 /** Length of the shortest acknowledgement, as a frame. */
 const ACK_FRAME_BYTES = 19;
+/** Bytes that follow a probe at most, whatever trailer the peer says that it takes. */
+const MAX_FILLING = 8 * 1024;
 
 /**
  * Bytes that go out again at first, on a new link and when the peer says that frames were lost to damage. Twice as many
@@ -373,7 +375,8 @@ export class FrameSender implements AckWatched {
     // The end of a message has settled all that was damaged in it.
     if (!settling || this.#link?.info.messages === true) return;
     // What a peer has to do the least for: acknowledgements that say nothing new.
-    for (let bytes = PROBE_BYTES; bytes < this.#maxTrailer; bytes += ACK_FRAME_BYTES) this.control(KIND_ACK);
+    const filling = Math.min(this.#maxTrailer, MAX_FILLING);
+    for (let bytes = PROBE_BYTES; bytes < filling; bytes += ACK_FRAME_BYTES) this.control(KIND_ACK);
   }
 
   sendAgain(): void {

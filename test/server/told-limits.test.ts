@@ -11,6 +11,7 @@ import { Goaway, type Limits } from "../../src/gen/framewire/v1/session.js";
 import { createServer, type Server } from "../../src/server/index.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
+import { HandClock } from "../helpers/hand-clock.js";
 import { heldBytes } from "../helpers/memory.js";
 import { helloFrame, type RawKind, RawPeer, seededFrame } from "../helpers/raw-peer.js";
 import { ScriptedPeer } from "../helpers/scripted-peer.js";
@@ -79,6 +80,20 @@ describe.each(KINDS)("over %s", (kind) => {
     await expect.poll(() => lengths(small)).toEqual([false]);
     expect(failures).toEqual([expect.objectContaining({ code: "frame-too-large" })]);
     expect(server.stats.sockets).toBe(2);
+  });
+
+  it.each([1024, 1 << 21])("probes of a client that takes trailers of %i bytes are followed by a few KiB at most", async (maxTrailer) => {
+    const clock = new HandClock();
+    const { server, url } = await open(kind, bench.server({ clock }));
+    const peer = await RawPeer.connect(url);
+    await peer.greet({ limits: limitsOf({ maxTrailer }) });
+    server.broadcast(TestServiceDefinition.methods.note, { text: "never acknowledged" });
+    const pings = () => peer.frames.filter(({ kind: each }) => each === FrameKind.FRAME_KIND_PING).length;
+    // The first asks only; the later ones, without an answer, also settle what may be undecided.
+    for (const ms of [100, 200, 400]) await clock.advance(ms);
+    await expect.poll(pings).toBe(3);
+    await expect.poll(() => server.connections[0]?.inFlight).toBe(0);
+    expect(peer.frames.length).toBeLessThan(2000);
   });
 
   it("a hello that is longer than the server's maxPayload is taken, up to 64 KiB; no later frame is", async () => {
