@@ -27,20 +27,44 @@ const INTEGRATION = ["test/{package,browser,react-native,interop,integration,ben
 /** Tests in three browser engines, with a table of what they do. */
 const COMPATIBILITY = ["test/compatibility/**/*.test.ts"];
 
+/**
+ * Tests of servers and clients: each worker loads the modules once for all of these files, as an application does. To load them for each file
+ * took longer than the tests. All of these import the server, which puts Node's fast ways in place, so none depends on the files before it.
+ * A test of what a page has, of memory or of cost, or one that replaces modules or globals, belongs to the others, which run alone.
+ */
+const TOGETHER = [
+  "test/options.test.ts",
+  "test/cli/conformance.test.ts",
+  "test/client/{offline,sockets-end}.test.ts",
+  "test/connection/{aliasing,busy-peer,call-model,calls,codecs,flipped-bits,interleavings,loss-timers,message-values,metadata}.test.ts",
+  "test/connection/{middleware,peer-limits,reentrance,refused,resume,resume-runs,session-vectors,silent-peer,sources,wire-edges}.test.ts",
+  "test/fuzz/fuzz.test.ts",
+  "test/outbox/lives.test.ts",
+  "test/server/{accept,account,authentication,authorize,callbacks,client-address,close-code,drain,invalid,late-handlers}.test.ts",
+  "test/server/{limits,listen,logging,origin,pending-sockets,security-page,sessions-server,tls,upgrades,version1-port}.test.ts",
+  "test/testing/example.test.ts",
+  "test/transport/sockets.test.ts",
+];
+
 export default defineConfig({
   resolve: { alias },
   test: {
     // By itself it leaves a core free: on two cores that is half the time lost.
     maxWorkers: 2,
+    setupFiles: ["test/setup.ts"],
     // What is polled for comes within milliseconds; on a machine that is busy with other things a second may pass.
     expect: { poll: { timeout: 10_000 } },
     projects: [
       {
         extends: true,
+        test: { name: "unit", include: TOGETHER, pool: "threads", isolate: false, testTimeout: 20_000 },
+      },
+      {
+        extends: true,
         test: {
-          name: "unit",
+          name: "unit-alone",
           include: ["test/**/*.test.ts"],
-          exclude: [...INTEGRATION, ...COMPATIBILITY],
+          exclude: [...TOGETHER, ...INTEGRATION, ...COMPATIBILITY],
           pool: "threads",
           testTimeout: 20_000,
         },

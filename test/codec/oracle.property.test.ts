@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { asOnPages, chunkEnds, chunksAt, chunksOf, type DecoderRun, outcomeOfRun, runDecoder } from "../helpers/decoder-run.js";
+import { expectEqual } from "../helpers/expect-equal.js";
 import { type OracleOptions, oracle } from "../helpers/oracle.js";
 import { outcomeOf } from "../helpers/outcome.js";
 import { Random, randomCuts } from "../helpers/random.js";
@@ -96,21 +97,17 @@ const options: fc.Arbitrary<OracleOptions> = fc.record(
 );
 const cuts = fc.array(fc.nat(400), { maxLength: 12 });
 
-function checkStats(run: DecoderRun, bytes: Uint8Array): void {
-  const { stats } = run.decoder;
-  const inFrames = run.frames.reduce((sum, { start, end }) => sum + end - start, 0);
-  const inDiscards = run.discards.reduce((sum, { start, end }) => sum + end - start, 0);
-  expect(stats.bytes).toBe(bytes.length);
-  expect(stats.frames).toBe(run.frames.length);
-  expect(stats.buffered).toBe(0);
-  if (run.error === undefined) {
-    expect(stats.discards).toBe(run.discards.length);
-    expect(stats.discardedBytes).toBe(inDiscards);
-    // What is in neither was swallowed: two bytes behind empty version 1 frames.
-    const swallowed = bytes.length - inFrames - inDiscards;
-    expect(swallowed % 2).toBe(0);
-    expect(swallowed / 2).toBeLessThanOrEqual(run.frames.filter(({ version, payload }) => version === 1 && payload === "").length);
-  }
+/** The counters of a run without an error. */
+function checkStats({ decoder, frames, discards }: DecoderRun, bytes: Uint8Array, what: () => string): void {
+  const { stats } = decoder;
+  const inFrames = frames.reduce((sum, { start, end }) => sum + end - start, 0);
+  const inDiscards = discards.reduce((sum, { start, end }) => sum + end - start, 0);
+  const counted = [stats.bytes, stats.frames, stats.buffered, stats.discards, stats.discardedBytes];
+  expectEqual(counted, [bytes.length, frames.length, 0, discards.length, inDiscards], () => `${what()}: counters`);
+  // What is in neither was swallowed: two bytes behind empty version 1 frames.
+  const swallowed = bytes.length - inFrames - inDiscards;
+  const most = frames.filter(({ version, payload }) => version === 1 && payload === "").length;
+  if (swallowed % 2 !== 0 || swallowed / 2 > most) expect.fail(`${what()}: ${swallowed} bytes swallowed after ${most} empty frames`);
 }
 
 /** Compares whole, byte by byte, at `cutAt` and in fixed sizes; at every single offset too when the stream is short. */
@@ -121,14 +118,18 @@ function compare(bytes: Uint8Array, given: OracleOptions, cutAt: readonly number
   const inside = [...cutAt].filter((cut) => cut <= bytes.length).sort((a, b) => a - b);
   const chunkings = [[bytes], chunksOf(bytes, 1), chunksOf(bytes, 3), chunksOf(bytes, 64), chunksAt(bytes, inside)];
   if (bytes.length <= 60) for (let cut = 1; cut < bytes.length; cut++) chunkings.push(chunksAt(bytes, [cut]));
-  expect(outcomeOfRun(asOnPages(() => runDecoder([bytes], given))), `${name}, whole, on a page`).toEqual(expected);
+  expectEqual(outcomeOfRun(asOnPages(() => runDecoder([bytes], given))), expected, () => `${name}, whole, on a page`);
   for (const chunks of chunkings) {
     const run = runDecoder(chunks, given);
-    const sizes = chunks.length < 20 ? chunks.map((chunk) => chunk.length).join("+") : `${chunks.length} chunks`;
-    expect(outcomeOfRun(run), `${name}, ${sizes}`).toEqual(expected);
-    expect(run.reportedAt, `${name}, ${sizes}`).toEqual(chunkEnds(chunks, settled));
-    expect(run.order, `${name}, ${sizes}`).toEqual([...run.order].sort((a, b) => a - b));
-    if (run.error === undefined) checkStats(run, bytes);
+    const what = () => `${name}, ${chunks.length < 20 ? chunks.map((chunk) => chunk.length).join("+") : `${chunks.length} chunks`}`;
+    expectEqual(outcomeOfRun(run), expected, what);
+    expectEqual(run.reportedAt, chunkEnds(chunks, settled), () => `${what()}: reported at`);
+    expectEqual(
+      run.order,
+      [...run.order].sort((a, b) => a - b),
+      () => `${what()}: order`,
+    );
+    if (run.error === undefined) checkStats(run, bytes, what);
   }
 }
 
@@ -167,8 +168,14 @@ describe("decoder and oracle agree", () => {
           } catch {
             expect(soFar.error).toBeDefined();
           }
-          expect(told).toEqual(soFar.frames.map(({ end }) => end));
-          if (soFar.error === undefined) expect(outcomeOfRun(runDecoder([prefix], given))).toEqual(outcomeOf(oracle(prefix, given)));
+          const ends = soFar.frames.map(({ end }) => end);
+          expectEqual(told, ends, () => `frames of the first ${length} bytes`);
+          if (soFar.error !== undefined) continue;
+          expectEqual(
+            outcomeOfRun(runDecoder([prefix], given)),
+            outcomeOf(oracle(prefix, given)),
+            () => `the first ${length} bytes, flushed`,
+          );
         }
       }),
       { numRuns: 120 },

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { asOnPages, chunksAt, chunksOf, outcomeOfRun, runDecoder } from "../helpers/decoder-run.js";
+import { expectEqual } from "../helpers/expect-equal.js";
 import { oracle } from "../helpers/oracle.js";
 import { outcomeOf } from "../helpers/outcome.js";
 import { cat } from "../helpers/wire-builder.js";
@@ -42,7 +43,7 @@ describe.each(files)("%s", (_, { cases }) => {
     const settled = vector.discards.map(({ settledAt }) => settledAt);
     expect(byByte.reportedAt, "damage is reported at the byte that shows it").toEqual(settled);
     for (let cut = 1; cut < bytes.length; cut++) {
-      expect(outcomeOfRun(runDecoder(chunksAt(bytes, [cut]), vector.options)), `cut at ${cut}`).toEqual(expected);
+      expectEqual(outcomeOfRun(runDecoder(chunksAt(bytes, [cut]), vector.options)), expected, () => `cut at ${cut}`);
     }
     for (const behind of BEHIND) {
       const longer = cat(bytes, behind);

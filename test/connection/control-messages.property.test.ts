@@ -5,6 +5,7 @@ import * as kinds from "../../src/connection/frame-kind.js";
 import { CommandOptions } from "../../src/gen/framewire/v1/command.js";
 import { FrameExt, FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { Credit, Goaway, Hello, Welcome } from "../../src/gen/framewire/v1/session.js";
+import { codePoint } from "../helpers/code-points.js";
 
 interface Ours {
   encode(message: never): Uint8Array;
@@ -20,7 +21,7 @@ const uint32 = fc.nat({ max: 0xffff_ffff });
 const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 const int32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
 // Text without lone surrogates: those have no bytes.
-const text = fc.string({ unit: "binary", maxLength: 200 });
+const text = fc.string({ unit: codePoint, maxLength: 200 });
 const bytes = fc.uint8Array({ maxLength: 200 });
 const maybe = <T>(message: fc.Arbitrary<T>) => fc.option(message, { nil: undefined });
 

@@ -218,7 +218,8 @@ describe("the lock", () => {
     await load(path);
   });
 
-  it.each(['{"pid":', "null", "[]", '{"pid":"1"}', "", '{"pid":1,"started":"1","id":"x"}'])(
+  // These wait for a heartbeat that does not come, all at once.
+  it.concurrent.each(['{"pid":', "null", "[]", '{"pid":"1"}', "", '{"pid":1,"started":"1","id":"x"}'])(
     "that holds %j and is touched no more is stale",
     async (text) => {
       const path = newPath();
@@ -227,7 +228,7 @@ describe("the lock", () => {
     },
   );
 
-  it.each([
+  it.concurrent.each([
     ["of a process in another container", JSON.stringify({ pid: process.pid, started: "1", id: "x", space: "another" })],
     ["that is empty, as the disk was full", ""],
   ])("%s keeps others out while it is touched, and not for longer", async (_what, text) => {

@@ -315,7 +315,7 @@ describe("the mark of a connection", () => {
   });
 
   it("closes it with slow-consumer when what it does not take is more", async () => {
-    const at = await scene({ maxConnectionBytes: 1_000_000, maxQueuedBytes: 50_000_000, replayBytes: 50_000_000 });
+    const at = await scene({ maxConnectionBytes: 1_000_000, maxQueuedBytes: 50_000_000, replayBytes: 50_000_000, closeTimeoutMs: 100 });
     const peer = await member(at.url());
     peer.pause();
     for (let i = 0; i < 200; i++) peer.send(request(2 * i + 1, LARGE));

@@ -11,6 +11,7 @@ import { Goaway, type Limits } from "../../src/gen/framewire/v1/session.js";
 import { createServer, type Server } from "../../src/server/index.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
+import { codePoint } from "../helpers/code-points.js";
 import { HandClock } from "../helpers/hand-clock.js";
 import { heldBytes } from "../helpers/memory.js";
 import { helloFrame, type RawKind, RawPeer, seededFrame } from "../helpers/raw-peer.js";
@@ -185,7 +186,7 @@ describe("what is kept of a hello", () => {
 
 it("a text is cut to as many bytes as fit, between two code points", () => {
   fc.assert(
-    fc.property(fc.string({ unit: "binary", maxLength: 30 }), fc.nat({ max: 80 }), (text, maxBytes) => {
+    fc.property(fc.string({ unit: codePoint, maxLength: 30 }), fc.nat({ max: 80 }), (text, maxBytes) => {
       const cut = cutText(text, maxBytes);
       expect(text.startsWith(cut)).toBe(true);
       expect(Buffer.byteLength(cut)).toBeLessThanOrEqual(maxBytes);
