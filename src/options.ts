@@ -150,7 +150,7 @@ export interface ReconnectOptions {
   readonly maxMs?: number;
   /** `"added"` (default) adds 0 to 1 s to each delay; `"full"` chooses evenly from 0 to the delay: for large fleets. */
   readonly jitter?: "added" | "full";
-  /** Retries in a row before the client gives up; Infinity = never. Default 5. */
+  /** Retries in a row before the client gives up; Infinity = never. Default 5 on Node, Infinity in browsers and React Native. */
   readonly retries?: number;
   /** Time connected after which the count of retries starts anew. Default 60 s. */
   readonly resetAfterMs?: number;
@@ -241,17 +241,20 @@ const RECONNECT_DEFAULTS = {
   baseMs: 1_000,
   maxMs: 60_000,
   jitter: "added",
-  retries: 5,
+  retries: Number.POSITIVE_INFINITY,
   resetAfterMs: 60_000,
   maxSpreadMs: 300_000,
 } as const;
 
-/** Every default value, written once. docs/options.md is held to this object by a test. */
+/** What a client on Node has for `retries`. */
+export const NODE_RETRIES = 5;
+
+/** Every default value, written once; where platforms differ, that of Node. docs/options.md is held to this object by a test. */
 export const DEFAULTS = /* @__PURE__ */ everyDefault();
 
 /** A function, so that bundlers see that nobody needs the servers' defaults on a page. */
 function everyDefault() {
-  return { ...CONNECTION_DEFAULTS, ...SERVER_DEFAULTS, ...RECONNECT_DEFAULTS };
+  return { ...CONNECTION_DEFAULTS, ...SERVER_DEFAULTS, ...RECONNECT_DEFAULTS, retries: NODE_RETRIES };
 }
 
 type Widen<T> = T extends number

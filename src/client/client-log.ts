@@ -25,8 +25,12 @@ export function clientLog(write: WriteLog): EventSink<ConnectionEvents> {
   };
 }
 
-/** The state is another one. Only a client that gives up is worth a warning: one that was closed was closed by its application. */
+/**
+ * The state is another one. A client that gives up is worth a warning, if it was not closed by its application, and so is the first attempt
+ * that no server has answered: a client that never gives up would not tell of a wrong address otherwise.
+ */
 export function logState(write: WriteLog, url: string, state: ClientState, { error, ...detail }: StateDetail): void {
   const gaveUp = state === "disconnected" && error?.code !== "connection-closed";
-  write(gaveUp ? "warn" : "debug", { url, state, ...detail, code: error?.code }, gaveUp ? "the client has given up" : "the client's state");
+  const warn = gaveUp || (detail.retries === 1 && detail.closeCode === undefined);
+  write(warn ? "warn" : "debug", { url, state, ...detail, code: error?.code }, gaveUp ? "the client has given up" : "the client's state");
 }

@@ -2,7 +2,7 @@
 import { InterceptedCaller, type Interceptor } from "../connection/caller.js";
 import type { CallOptions } from "../connection/calls.js";
 import { checks } from "../connection/checks.js";
-import { systemClock } from "../connection/clock.js";
+import { systemClock, type Timer } from "../connection/clock.js";
 import { bareCommand, cmdName } from "../connection/commands.js";
 import { Connection } from "../connection/connection.js";
 import type { CallContext } from "../connection/context.js";
@@ -22,7 +22,7 @@ import { Dialer } from "./dialer.js";
 import { endingOfLink } from "./ending.js";
 import { Lifecycle, type StateDetail } from "./lifecycle.js";
 import type { ClientOutbox } from "./outbox.js";
-import type { ClientState } from "./reconnect.js";
+import { type ClientState, clientState, type LifecycleState } from "./reconnect.js";
 import { watchPlatform } from "./wake.js";
 
 /** What a client tells. */
@@ -72,6 +72,8 @@ export class Client {
   readonly #outbox: ClientOutbox | undefined;
   readonly #logState: (state: ClientState, detail: StateDetail) => void;
   readonly #dropped: Record<string, number> = {};
+  /** Runs out when the session of the last link can be resumed no more. */
+  #session: Timer | undefined;
   #unwatch: (() => void) | undefined;
   #outboxClosed: Promise<void> | undefined;
 
@@ -104,7 +106,14 @@ export class Client {
     events.on("drop", ({ cmd }) => {
       this.#dropped[cmdName(cmd)] = (this.#dropped[cmdName(cmd)] ?? 0) + 1;
     });
-    events.on("detach", (end) => this.#lifecycle.ended(endingOfLink(end)));
+    events.on("detach", (end) => {
+      const { sessionMs } = dialer;
+      this.#session?.cancel();
+      this.#session = clock.setTimer(sessionMs, () =>
+        this.#connection.failSession(new FramewireError("unavailable", `the session could not be resumed within ${sessionMs} ms`)),
+      );
+      this.#lifecycle.ended(endingOfLink(end));
+    });
     events.on("close", (error) => {
       this.#lifecycle.close(error);
       if (outbox !== undefined) this.#outboxClosed = handled(outbox.close());
@@ -118,7 +127,7 @@ export class Client {
   }
 
   get state(): ClientState {
-    return this.#lifecycle.state;
+    return clientState(this.#lifecycle.state);
   }
 
   /** Wire version in use; the one asked for until a server has answered. */
@@ -139,8 +148,8 @@ export class Client {
   }
 
   /**
-   * Connects, or tries again at once. Resolves when connected; rejects when the client gives up, and once it is closed.
-   * A client that has given up connects anew.
+   * Connects, or tries again at once. Resolves when connected; rejects when the client gives up, and once it is closed. Until then
+   * the event `state` tells of each attempt that fails, with its error. A client that has given up connects anew.
    */
   connect(): Promise<void> {
     return this.#lifecycle.connect();
@@ -218,8 +227,11 @@ export class Client {
     this.#connection.events.on("close", () => signal.removeEventListener("abort", onAbort));
   }
 
-  #moved(state: ClientState, detail: StateDetail): void {
-    if (state === "disconnected") {
+  #moved(to: LifecycleState, detail: StateDetail): void {
+    const state = clientState(to);
+    this.#connection.giveUp(state === "disconnected" ? detail.error : undefined);
+    if (state === "connected" || state === "disconnected") this.#session?.cancel();
+    if (to === "disconnected") {
       this.#unwatch?.();
       this.#unwatch = undefined;
     } else {

@@ -3,6 +3,7 @@
 import { asBytes } from "../codec/bytes.js";
 import type { Clock } from "../connection/clock.js";
 import type { Connection } from "../connection/connection.js";
+import type { Welcome } from "../connection/control-messages.js";
 import { randomSeed } from "../connection/handshake.js";
 import { redactedUrl } from "../connection/redacted-url.js";
 import type { Transport } from "../connection/transport.js";
@@ -30,6 +31,8 @@ export class Dialer {
   readonly #options: ResolvedConnectionOptions & ClientOptions;
   readonly #clock: Clock;
   readonly #target: DialTarget;
+  /** How long the session of the last link can be resumed after the end of that, at most. */
+  sessionMs = 0;
   #seed = randomSeed();
   readonly #outbox: ClientOutbox | undefined;
   #token: Uint8Array;
@@ -109,6 +112,7 @@ export class Dialer {
         this.#token = welcome?.token ?? EMPTY;
         this.#earlier = undefined;
         this.#outbox?.welcomed(this.#token);
+        this.sessionMs = welcome === undefined ? 0 : sessionMs(welcome);
         this.#connection.attach(link, agreement);
         this.#target.opened(agreement.resumed !== undefined);
       },
@@ -132,6 +136,11 @@ export class Dialer {
       throw error;
     }
   }
+}
+
+/** A server keeps a session for its window, from when it notices the end of the link: by its heartbeat at the latest. */
+function sessionMs({ resumeWindowMs, heartbeatIntervalMs, heartbeatTimeoutMs }: Welcome): number {
+  return resumeWindowMs + heartbeatIntervalMs + heartbeatTimeoutMs;
 }
 
 function bytesOf(credentials: string | Uint8Array | undefined): Uint8Array {

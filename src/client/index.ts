@@ -8,6 +8,7 @@ import { limitedLog } from "../connection/limited-log.js";
 import { redactedUrl } from "../connection/redacted-url.js";
 import { useStrictChecks } from "../connection/strict.js";
 import { FramewireError } from "../errors.js";
+import { NODE_RETRIES, type ReconnectOptions } from "../options.js";
 import { Client } from "./client.js";
 import type { ClientOptions, Connector } from "./client-options.js";
 
@@ -55,11 +56,16 @@ const connectNode: Connector = async (url, settings, signal) => {
   }
 };
 
+/** A program that cannot reach its server should hear of it by an error; a page should not have to be loaded anew. */
+function onNode(reconnect: ClientOptions["reconnect"] = {}): ReconnectOptions | false {
+  return reconnect === false || reconnect.retries !== undefined ? reconnect : { ...reconnect, retries: NODE_RETRIES };
+}
+
 /** A client of the server at `url` (`ws://`, `wss://`, `tcp://`, `tls://`); `connect` opens it. @throws FramewireError `invalid-option` */
 export function createClient(url: string | URL, options: ClientOptions = {}): Client {
   useFastKeeping();
   useStrictChecks();
   if (options.connector !== undefined) handled(loadInPlace());
-  const { logger, clock = systemClock } = options;
-  return new Client(url, { connector: connectNode, ...options }, limitedLog(logger, clock));
+  const { logger, clock = systemClock, reconnect } = options;
+  return new Client(url, { connector: connectNode, ...options, reconnect: onNode(reconnect) }, limitedLog(logger, clock));
 }

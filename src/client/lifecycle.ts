@@ -2,7 +2,7 @@
 import type { Clock, Timer } from "../connection/clock.js";
 import { FramewireError } from "../errors.js";
 import type { ResolvedReconnectOptions } from "../options.js";
-import { Backoff, CLIENT_TRANSITIONS, type ClientState, type ClientTransition } from "./reconnect.js";
+import { Backoff, CLIENT_TRANSITIONS, type ClientTransition, type LifecycleState } from "./reconnect.js";
 
 /** What goes with a change of state. */
 export interface StateDetail {
@@ -36,7 +36,7 @@ export interface LifecycleHooks {
   /** Asks the peer of the connection for a sign of life. */
   probe(): void;
   /** The state is another one. */
-  moved(state: ClientState, detail: StateDetail): void;
+  moved(state: LifecycleState, detail: StateDetail): void;
 }
 
 /** What a lifecycle is set up with. */
@@ -65,7 +65,7 @@ export class Lifecycle {
   readonly #settings: LifecycleSettings;
   readonly #hooks: LifecycleHooks;
   readonly #backoff: Backoff;
-  #state: ClientState = "disconnected";
+  #state: LifecycleState = "disconnected";
   /** Steps taken: whoever calls out can see whether a listener has moved on meanwhile. */
   #steps = 0;
   #attempt: AbortController | undefined;
@@ -83,7 +83,7 @@ export class Lifecycle {
     this.#backoff = new Backoff(settings.reconnect, settings.random);
   }
 
-  get state(): ClientState {
+  get state(): LifecycleState {
     return this.#state;
   }
 
@@ -92,9 +92,7 @@ export class Lifecycle {
     if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy);
     if (this.#state === "connected") return Promise.resolve();
     const connected = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
-    if (this.#state === "disconnected") this.#backoff.reset();
-    else if (this.#state === "retry-pending") this.#backoff.cutShort();
-    this.#move("connect", { reason: "connect" });
+    this.#startAnew("connect", "connect");
     return connected;
   }
 
@@ -108,15 +106,16 @@ export class Lifecycle {
     const detail = { reason: ending.error.message, ...ending };
     const spreadMs = this.#spreadMs;
     this.#spreadMs = 0;
-    if (final) return this.#move("give-up", detail);
+    if (final) return this.#move("final", detail);
     // Events that mean nothing in this state must not use up a retry.
     if (CLIENT_TRANSITIONS[this.#state].retry === undefined) return;
     const wake = this.#state === "connected" && spreadMs === 0 && this.#settings.clock.now() < this.#wakeUntil;
     this.#wakeUntil = 0;
     const delayMs = spreadMs > 0 ? this.#backoff.afterGoaway(spreadMs) : this.#backoff.afterFailure();
     const { retries } = this.#backoff;
-    if (delayMs === undefined) this.#move("give-up", { ...detail, reason: `${detail.reason}; gave up after ${retries} retries` });
-    else this.#move("retry", { ...detail, delayMs, retries });
+    if (delayMs !== undefined) this.#move("retry", { ...detail, delayMs, retries });
+    // A client that never retries does not come back on a sign of the platform either.
+    else this.#move(retries > 0 ? "give-up" : "final", { ...detail, reason: `${detail.reason}; gave up after ${retries} retries` });
     if (wake) this.wake("the connection was dead");
   }
 
@@ -125,14 +124,23 @@ export class Lifecycle {
     this.#spreadMs = spreadMs;
   }
 
-  /** The platform says that the network may have changed: a connection is probed, and replaced at once if it is dead; a wait is over. */
+  /**
+   * The platform says that the network may have changed: a connection is probed, and replaced at once if it is dead; a wait is over; a client
+   * whose retries are used up tries again.
+   */
   wake(reason: string): void {
     if (this.#state === "connected") {
       this.#wakeUntil = this.#settings.clock.now() + WAKE_MS;
       return this.#hooks.probe();
     }
+    this.#startAnew("wake", reason);
+  }
+
+  /** An attempt that no delay has led to. */
+  #startAnew(transition: "connect" | "wake", reason: string): void {
     if (this.#state === "retry-pending") this.#backoff.cutShort();
-    this.#move("wake", { reason });
+    else if (CLIENT_TRANSITIONS[this.#state][transition] !== undefined) this.#backoff.reset();
+    this.#move(transition, { reason });
   }
 
   /** Ends it for good: `connect` rejects with `error` from here. */
@@ -157,7 +165,7 @@ export class Lifecycle {
     if (step === this.#steps) this.#enter(next, detail);
   }
 
-  #enter(state: ClientState, detail: StateDetail): void {
+  #enter(state: LifecycleState, detail: StateDetail): void {
     const { clock, attemptMs, reconnect } = this.#settings;
     switch (state) {
       case "connecting": {
@@ -177,6 +185,7 @@ export class Lifecycle {
         this.#timer = clock.setTimer(detail.delayMs as number, () => this.#move("due", { reason: "retry" }));
         return;
       case "disconnected":
+      case "given-up":
         return this.#release((waiter) => waiter.reject(detail.error as FramewireError));
     }
   }

@@ -4,20 +4,29 @@ import type { ResolvedReconnectOptions } from "../options.js";
 /** The states of a client. */
 export type ClientState = "disconnected" | "connecting" | "connected" | "retry-pending";
 
+/** The states of the table. Applications see `given-up` as `disconnected`. */
+export type LifecycleState = ClientState | "given-up";
+
 /** What moves a client from state to state. */
-export type ClientTransition = "connect" | "opened" | "retry" | "due" | "wake" | "give-up" | "close";
+export type ClientTransition = "connect" | "opened" | "retry" | "due" | "wake" | "give-up" | "final" | "close";
 
 /**
  * The lifecycle; a missing cell means that the event changes nothing in that state. `retry`: an attempt failed or a
- * connection ended, and another attempt is worth it; `give-up`: it is not; `due`: the delay is over; `wake`: the
- * platform says that the network may be back.
+ * connection ended, and another attempt is worth it; `give-up`: the retries are used up; `final`: another attempt would
+ * end the same way; `due`: the delay is over; `wake`: the platform says that the network may be back.
  */
-export const CLIENT_TRANSITIONS: Readonly<Record<ClientState, Readonly<Partial<Record<ClientTransition, ClientState>>>>> = {
+export const CLIENT_TRANSITIONS: Readonly<Record<LifecycleState, Readonly<Partial<Record<ClientTransition, LifecycleState>>>>> = {
   disconnected: { connect: "connecting" },
-  connecting: { opened: "connected", retry: "retry-pending", "give-up": "disconnected", close: "disconnected" },
-  connected: { retry: "retry-pending", "give-up": "disconnected", close: "disconnected" },
+  connecting: { opened: "connected", retry: "retry-pending", "give-up": "given-up", final: "disconnected", close: "disconnected" },
+  connected: { retry: "retry-pending", "give-up": "given-up", final: "disconnected", close: "disconnected" },
   "retry-pending": { due: "connecting", wake: "connecting", connect: "connecting", close: "disconnected" },
+  "given-up": { wake: "connecting", connect: "connecting", close: "disconnected" },
 };
+
+/** A state as applications see it. */
+export function clientState(state: LifecycleState): ClientState {
+  return state === "given-up" ? "disconnected" : state;
+}
 
 /** Added to each delay so that clients cut off together do not come back together. */
 const ADDED_JITTER_MS = 1_000;

@@ -311,6 +311,25 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     this.events.emit("close", error);
   }
 
+  /**
+   * The session cannot be resumed any more, as far as this side knows: its calls fail, in both directions. If the peer resumes it all the same,
+   * it hears of that. Calls that have not gone out wait for the next session; those that a journal keeps are made again in it.
+   */
+  failSession(error: FramewireError, match: (request: Outgoing) => boolean = ({ sent }) => sent): void {
+    this.#calls?.cancelWhere((request) => !request.kept && match(request), error);
+    this.#served?.failWhere(() => true, error);
+  }
+
+  /**
+   * No link is to be expected, because of `cause`: calls and what waits for a link fail, as does what is sent from now on, but for what a journal
+   * keeps. Without `cause` a link is on its way again.
+   */
+  giveUp(cause: FramewireError | undefined): void {
+    const error = cause && new FramewireError("unavailable", `the client is disconnected: ${cause.message}`, { cause });
+    if (error !== undefined) this.failSession(error, () => true);
+    this.#sender.refuse(error);
+  }
+
   /** Resolves when no call and no handler is in flight and every frame has gone out. */
   idle(): Promise<void> {
     if (this.#isIdle()) return Promise.resolve();
@@ -594,8 +613,9 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     const whose = gap.direction === "in" ? "of the peer" : "to the peer";
     const lost = `frames ${gap.from} to ${gap.to} ${whose} were lost (${gap.reason})`;
     // A peer like this one cancels its calls itself, as it hears of the same loss; another may wait for the answer.
-    this.#served?.failWhere((command) => gap.direction === "out" || command.requestStream, new FramewireError("data-loss", lost));
-    this.#calls?.cancelWhere((request) => request.sent, "data-loss", lost);
+    const error = new FramewireError("data-loss", lost);
+    this.#served?.failWhere((command) => gap.direction === "out" || command.requestStream, error);
+    this.#calls?.cancelWhere((request) => request.sent, error);
     this.events.emit("gap", gap);
   }
 }

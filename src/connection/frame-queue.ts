@@ -26,7 +26,7 @@ export class Waiting {
  * peer knows of already; taking one out of the middle would be a loss that nobody is told of. What a journal keeps was
  * promised to its sender.
  */
-function expires(frame: Outgoing): boolean {
+export function expires(frame: Outgoing): boolean {
   return frame.owner !== undefined && !frame.kept;
 }
 

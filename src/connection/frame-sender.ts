@@ -11,6 +11,7 @@ import { type ReceivedSequence, ReplayBuffer, type SequenceRange } from "./deliv
 import type { Emitter } from "./emitter.js";
 import type { ConnectionEvents, DropEvent } from "./events.js";
 import { KIND_ACK, KIND_PING, KIND_REQUEST } from "./frame-kind.js";
+import { expires } from "./frame-queue.js";
 import type { SizeLimits } from "./frame-sizes.js";
 import { OWN_TRAILER } from "./handshake.js";
 import type { Journal } from "./journal.js";
@@ -59,6 +60,8 @@ export class FrameSender implements AckWatched {
   #replay: ReplayBuffer | undefined;
   readonly #host: SendHost;
   #link: Link | undefined;
+  /** Set while no link is to be expected. */
+  #refusal: FramewireError | undefined;
   #version: 1 | 2 = 2;
   #maxPayload: number;
   #maxTrailer: number;
@@ -255,6 +258,7 @@ export class FrameSender implements AckWatched {
       if (frame.callId === undefined) return this.#dropped(frame);
       throw noConnection();
     }
+    if (this.#refusal !== undefined && expires(frame)) throw this.#refusal;
     frame.park();
     this.#checkSize(frame);
     if (busy && this.#waiting?.isLater(frame) !== true) this.#queue().pushBusy(frame);
@@ -489,11 +493,20 @@ export class FrameSender implements AckWatched {
     this.#host.memoryChanged();
   }
 
+  /**
+   * What waits for a link fails with `error`, and what would have to from now on, but for what a journal keeps and what belongs to something that the
+   * peer knows of. Without `error` frames wait again.
+   */
+  refuse(error: FramewireError | undefined): void {
+    this.#refusal = error;
+    if (error !== undefined) for (const frame of this.#waiting?.clear() ?? []) frame.owner?.frameSettled(error);
+  }
+
   /** Ends everything that waits with `error`. */
   close(error: FramewireError): void {
     this.#link = undefined;
     this.#watch?.stop();
-    for (const frame of this.#waiting?.close() ?? []) frame.owner?.frameSettled(error);
+    for (const frame of this.#waiting?.clear(() => true) ?? []) frame.owner?.frameSettled(error);
     this.#replay = undefined;
     this.#waiting = undefined;
     this.#releaseWritable();

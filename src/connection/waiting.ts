@@ -3,6 +3,7 @@ import { FramewireError } from "../errors.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import type { Clock, Timer } from "./clock.js";
 import { KIND_REQUEST } from "./frame-kind.js";
+import { expires } from "./frame-queue.js";
 import { type Outgoing, SendQueue } from "./outgoing.js";
 
 export class WaitingFrames {
@@ -54,7 +55,7 @@ export class WaitingFrames {
   /** Takes a frame in. @throws FramewireError `queue-full` */
   push(frame: Outgoing): void {
     (this.isLater(frame) ? (this.#later as SendQueue) : this.#ready).push(frame, this.#clock.now());
-    this.#watch(this.#options.maxQueuedMs);
+    if (expires(frame)) this.#watch(this.#options.maxQueuedMs);
   }
 
   /** Takes a frame in that waits for the end of a call, or belongs to one that does. @throws FramewireError `queue-full` */
@@ -138,10 +139,11 @@ export class WaitingFrames {
     this.#watch(this.#options.maxQueuedMs);
   }
 
-  /** Gives out everything that waits; no timer is left. */
-  close(): Outgoing[] {
+  /** Gives out what waits and `match` names; no timer is left. By default that is all that may be given up. */
+  clear(match: (frame: Outgoing) => boolean = expires): Outgoing[] {
     this.#timer?.cancel();
-    return this.remove(() => true);
+    this.#timer = undefined;
+    return this.remove(match);
   }
 
   /** Called when a frame begins to wait: with no timer set, it is the oldest that may expire. */

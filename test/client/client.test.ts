@@ -387,7 +387,7 @@ describe("in a browser", () => {
     expect([client.state, states.length, server.last.received.length]).toEqual(["connected", 2, 0]);
   });
 
-  it("nothing listens to the page before connect, after close or after giving up", async () => {
+  it("nothing listens to the page before connect, after close or after a final code", async () => {
     const page = openPage();
     const server = new FakeServer((link) => link.close(4416));
     const { client, clock } = join(server);

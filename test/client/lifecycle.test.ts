@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Ending, Lifecycle, type StateDetail } from "../../src/client/lifecycle.js";
-import { CLIENT_TRANSITIONS, type ClientState } from "../../src/client/reconnect.js";
+import { CLIENT_TRANSITIONS, type LifecycleState } from "../../src/client/reconnect.js";
 import { FramewireError } from "../../src/errors.js";
 import { resolveReconnectOptions } from "../../src/options.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
@@ -14,10 +14,10 @@ const REFUSED: Ending = { ...BROKEN, final: true };
 class Bed {
   readonly clock = new VirtualClock();
   readonly attempts: AbortSignal[] = [];
-  readonly moves: [ClientState, StateDetail][] = [];
+  readonly moves: [LifecycleState, StateDetail][] = [];
   readonly results: { outcome: string }[] = [];
   probes = 0;
-  onMove: ((state: ClientState) => void) | undefined;
+  onMove: ((state: LifecycleState) => void) | undefined;
   readonly lifecycle: Lifecycle;
 
   constructor(retries = 5) {
@@ -72,7 +72,7 @@ describe("connect", () => {
     bed.lifecycle.ended(BROKEN);
     await bed.clock.runUntilIdle();
     expect(result.outcome).toBe("connect-failed");
-    expect(bed.moves.at(-1)).toMatchObject(["disconnected", { reason: "it broke; gave up after 1 retries" }]);
+    expect(bed.moves.at(-1)).toMatchObject(["given-up", { reason: "it broke; gave up after 1 retries" }]);
     bed.connect();
     bed.lifecycle.ended(BROKEN);
     expect(bed.lifecycle.state).toBe("retry-pending");
@@ -96,7 +96,7 @@ describe("connect", () => {
     await bed.clock.advance(1500);
     bed.connect();
     bed.lifecycle.ended(BROKEN);
-    expect([bed.lifecycle.state, bed.attempts.length]).toEqual(["disconnected", 2]);
+    expect([bed.lifecycle.state, bed.attempts.length]).toEqual(["given-up", 2]);
   });
 });
 
@@ -117,6 +117,59 @@ describe("an attempt", () => {
     bed.lifecycle.ended(REFUSED);
     await bed.clock.advance(3_600_000);
     expect([bed.lifecycle.state, bed.attempts.length, bed.clock.pendingTimers]).toEqual(["disconnected", 1, 0]);
+  });
+});
+
+describe("a client whose retries are used up", () => {
+  async function givenUp(): Promise<Bed> {
+    const bed = new Bed(2);
+    bed.connect();
+    for (let i = 0; i < 3; i++) {
+      bed.lifecycle.ended(BROKEN);
+      await bed.clock.advance(5000);
+    }
+    expect([bed.lifecycle.state, bed.attempts.length, bed.clock.pendingTimers]).toEqual(["given-up", 3, 0]);
+    return bed;
+  }
+
+  it.each<readonly [string, (bed: Bed) => unknown]>([
+    ["a sign of the platform", ({ lifecycle }) => lifecycle.wake("online")],
+    ["connect", (bed) => bed.connect()],
+  ])("tries again upon %s, with all its retries", async (_name, act) => {
+    const bed = await givenUp();
+    act(bed);
+    expect([bed.lifecycle.state, bed.attempts.length]).toEqual(["connecting", 4]);
+    bed.lifecycle.ended(BROKEN);
+    expect(bed.moves.at(-1)).toMatchObject(["retry-pending", { delayMs: 1500, retries: 1 }]);
+  });
+
+  it("is woken by nothing once it is closed", async () => {
+    const bed = await givenUp();
+    bed.lifecycle.close(new FramewireError("connection-closed", "closed"));
+    bed.lifecycle.wake("online");
+    expect([bed.lifecycle.state, bed.attempts.length, bed.connect()]).toMatchObject(["disconnected", 3, {}]);
+    await bed.clock.runUntilIdle();
+    expect([bed.attempts.length, bed.results.at(-1)?.outcome]).toEqual([3, "connection-closed"]);
+  });
+});
+
+describe("nothing wakes", () => {
+  it.each<readonly [string, Bed, Ending]>([
+    ["a client after a final ending", new Bed(), REFUSED],
+    ["a client that never retries", new Bed(0), BROKEN],
+  ])("%s, but connect connects anew", (_name, bed, ending) => {
+    bed.connect();
+    bed.lifecycle.ended(ending);
+    bed.lifecycle.wake("online");
+    expect([bed.lifecycle.state, bed.attempts.length]).toEqual(["disconnected", 1]);
+    bed.connect();
+    expect([bed.lifecycle.state, bed.attempts.length]).toEqual(["connecting", 2]);
+  });
+
+  it("a client that was never told to connect", () => {
+    const bed = new Bed();
+    bed.lifecycle.wake("online");
+    expect([bed.lifecycle.state, bed.attempts.length]).toEqual(["disconnected", 0]);
   });
 });
 
@@ -229,7 +282,7 @@ describe("after a sign of the platform", () => {
 
 /** What the lifecycle should be doing, in the plainest words. */
 interface Model {
-  state: ClientState;
+  state: LifecycleState;
   retries: number;
   counted: boolean;
   forgiven: boolean;
@@ -254,13 +307,13 @@ function dial(model: Model): void {
   model.due = model.now + ATTEMPT_MS;
 }
 
-function stop(model: Model): void {
-  model.state = "disconnected";
+function stop(model: Model, state: LifecycleState = "disconnected"): void {
+  model.state = state;
   model.due = undefined;
 }
 
 function wait(model: Model, delay: number, counted: boolean): void {
-  if (counted && model.retries >= RETRIES) return stop(model);
+  if (counted && model.retries >= RETRIES) return stop(model, "given-up");
   if (counted) model.retries++;
   model.counted = counted;
   model.state = "retry-pending";
@@ -299,8 +352,14 @@ function wake(model: Model): void {
     model.probes++;
     model.wakeUntil = model.now + 30_000;
   }
-  if (model.state !== "retry-pending") return;
-  refund(model);
+  again(model, ["retry-pending", "given-up"]);
+}
+
+/** An attempt at once, in one of these states. */
+function again(model: Model, states: readonly LifecycleState[]): void {
+  if (!states.includes(model.state)) return;
+  if (model.state === "retry-pending") refund(model);
+  else reset(model);
   dial(model);
 }
 
@@ -334,8 +393,8 @@ function step(name: string, onModel: (model: Model) => void, onBed: (bed: Bed) =
       expect(bed.clock.pendingTimers).toBe(model.due === undefined ? 0 : 1);
       // Who has called connect is left waiting while there is still something to wait for, and no longer.
       const waiting = bed.results.filter(({ outcome }) => outcome === "pending").length;
-      if (model.state === "connected" || model.state === "disconnected") expect(waiting).toBe(0);
-      let from: ClientState = before === 0 ? "disconnected" : bed.moves[before - 1]![0];
+      if (["connected", "disconnected", "given-up"].includes(model.state)) expect(waiting).toBe(0);
+      let from: LifecycleState = before === 0 ? "disconnected" : bed.moves[before - 1]![0];
       for (const [to] of bed.moves.slice(before)) {
         expect(Object.values(CLIENT_TRANSITIONS[from])).toContain(to);
         from = to;
@@ -349,10 +408,7 @@ const COMMANDS: fc.Arbitrary<Command>[] = [
     step(
       "connect",
       (model) => {
-        if (model.closed) return;
-        if (model.state === "disconnected") reset(model);
-        if (model.state === "retry-pending") refund(model);
-        if (model.state === "disconnected" || model.state === "retry-pending") dial(model);
+        if (!model.closed) again(model, ["disconnected", "retry-pending", "given-up"]);
       },
       (bed) => bed.connect(),
     ),
