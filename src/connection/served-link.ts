@@ -30,6 +30,12 @@ export interface SharedByLinks {
 /** What a peer may have of every millisecond and not count as one that sends a lot, in microseconds. */
 const LITTLE_US = 100;
 
+/**
+ * Who was looked at no more often than this brought a few frames. If they took long and nothing else was owed, something else took the
+ * time, the garbage collector or another process: it says nothing about the peer.
+ */
+const BRIEF_LOOKS = 3;
+
 /** What is worked on below for each unit of weight that `onAlive` brings, in microseconds: 2 for a control frame of WebSocket, read and answered. */
 const US_PER_WEIGHT = 2 / USELESS_FRAME_WEIGHT;
 
@@ -43,6 +49,8 @@ export class ServedLink extends Link implements QueueEntry, TurnTaker {
   #spentUs = 0;
   /** Frames until that is looked at. */
   #untilLook = 1;
+  /** How often it was looked at since the work at hand began. */
+  #looks = 0;
   /** There while something that was received waits: for the next turn, or for the owner's decision. */
   #waiting: Waiting | undefined;
   /** What follows when nothing waits any more: the transport is closed, or broke a rule. */
@@ -157,6 +165,7 @@ export class ServedLink extends Link implements QueueEntry, TurnTaker {
     this.#beganAt(Math.floor(started));
     this.#turns.begin(started);
     this.#untilLook = 1;
+    this.#looks = 0;
   }
 
   /** Work for the peer begins. */
@@ -177,6 +186,7 @@ export class ServedLink extends Link implements QueueEntry, TurnTaker {
     const turns = this.#turns;
     if (!turns.roomy) return;
     const { us } = turns;
+    this.#looks++;
     this.#untilLook = turns.untilLook(us);
     if (turns.over(this.#spentUs + us, us)) this.decoder?.decoder.stop();
   }
@@ -207,11 +217,12 @@ export class ServedLink extends Link implements QueueEntry, TurnTaker {
   /** One socket can bring megabytes before Node looks at the next one: a peer that sends a lot waits for the others now and then. */
   #giveWay(us: number, stopped: boolean): void {
     const turns = this.#turns;
+    const brief = !stopped && this.#looks <= BRIEF_LOOKS && this.#spentUs < LITTLE_US;
     this.#spentUs += us;
     turns.end(us);
     if (this.#waiting !== undefined || this.holding || (!stopped && !turns.over(this.#spentUs, us))) return;
     this.pauseFor(PAUSED_FOR_OTHERS);
-    this.#waiting = turns.wait(this);
+    this.#waiting = turns.wait(this, brief);
   }
 
   /** @internal */

@@ -22,6 +22,9 @@ const LATE_US = 100;
 /** While all those who wait hold more bytes than this, what has been read is worked off at once. */
 const MOST_HELD = 32 * 1024 * 1024;
 
+/** So many are served in a round of those who took long once, with little: a turn in all, if they take as long as they may then. */
+const BRIEF_A_ROUND = TURN_US / SHORT_US;
+
 /** Whoever takes turns. */
 export interface TurnTaker {
   /** Works on bytes that it has received; gives how many it has taken when its turn was over. */
@@ -72,7 +75,7 @@ export class Waiting {
     this.#memory += frame.length + CHUNK_MEMORY;
   }
 
-  /** Puts it in line for its turn. */
+  /** Queues it for its turn. */
   queue(): void {
     if (!this.#gone) this.#turns.queue(this);
   }
@@ -100,9 +103,14 @@ export class Waiting {
     }
   }
 
+  /** Nothing is done in its turn: it has left, or nothing is taken from it now. */
+  get idle(): boolean {
+    return this.#gone || this.#taker.holding;
+  }
+
   /** The turn has come. */
   goOn(): void {
-    if (this.#gone || this.#taker.holding) return;
+    if (this.idle) return;
     this.#taker.turnBegins();
     this.#work();
     if (this.#taker.holding) return;
@@ -128,7 +136,12 @@ export class Waiting {
 
 export class Turns {
   readonly #clock: Clock;
+  /** Those who send a lot. */
   readonly #waiting = new Deque<Waiting>();
+  /** Those who took long once, with little: they do not wait for all of the others. */
+  readonly #brief = new Deque<Waiting>();
+  /** Whether the next round is on its way. */
+  #coming = false;
   /** What the heavy senders of this round have had. */
   #roundUs = 0;
   #counting = false;
@@ -177,7 +190,7 @@ export class Turns {
     this.#counting = true;
     this.#yield(() => {
       this.#counting = false;
-      if (this.#waiting.length === 0) this.#roundUs = 0;
+      if (this.#waiting.length === 0 && this.#brief.length === 0) this.#roundUs = 0;
     });
   }
 
@@ -186,24 +199,28 @@ export class Turns {
     return new Waiting(taker, this);
   }
 
-  /** Gives `taker` its next turn when that has come. */
-  wait(taker: TurnTaker): Waiting {
+  /** Gives `taker` its next turn when that has come. `brief`: it took long once, with little. */
+  wait(taker: TurnTaker, brief = false): Waiting {
     const waiting = this.outside(taker);
-    this.queue(waiting);
+    (brief ? this.#brief : this.#waiting).push(waiting);
+    this.#nextRound();
     return waiting;
   }
 
   queue(waiting: Waiting): void {
     this.#waiting.push(waiting);
-    if (this.#waiting.length === 1) this.#nextRound();
+    this.#nextRound();
   }
 
   #nextRound(): void {
+    if (this.#coming) return;
+    this.#coming = true;
     this.#yield(() => {
+      this.#coming = false;
       this.#roundUs = 0;
-      const next = this.#waiting.shift();
-      if (this.#waiting.length > 0) this.#nextRound();
-      next?.goOn();
+      for (let left = BRIEF_A_ROUND, next: Waiting | undefined; left > 0 && (next = nextOf(this.#brief)) !== undefined; left--) next.goOn();
+      nextOf(this.#waiting)?.goOn();
+      if (this.#waiting.length > 0 || this.#brief.length > 0) this.#nextRound();
     });
   }
 
@@ -211,4 +228,11 @@ export class Turns {
     if (this.#clock.yield === undefined) this.#clock.setTimer(0, run);
     else this.#clock.yield(run);
   }
+}
+
+/** The next for whom something is to be done: those who have left meanwhile cost no round. */
+function nextOf(queue: Deque<Waiting>): Waiting | undefined {
+  let next = queue.shift();
+  while (next?.idle === true) next = queue.shift();
+  return next;
 }

@@ -288,3 +288,56 @@ it("heavy senders take turns, one in each round of the event loop", () => {
   }
   expect(rounds).toEqual([["a"], ["b"], ["c"], ["a again"]]);
 });
+
+describe("among many heavy senders", () => {
+  /** So many of them wait for their turns. */
+  function heavySenders(count: number) {
+    const clock = new BusyClock();
+    const turns = new Turns(clock);
+    const benches = numbers(count).map(() => busyBench(0.1, clock, turns).bench);
+    for (const bench of benches) bench.receive(frames(200));
+    return { clock, turns, benches };
+  }
+
+  it("a peer whose one frame took long, as the garbage was collected or another process ran, waits for one round", () => {
+    const { clock, turns } = heavySenders(50);
+    const { bench } = busyBench(5, clock, turns);
+    bench.receive(frame);
+    expect(bench.transport.calls).toEqual(["pause"]);
+    clock.round();
+    expect(bench.transport.calls).toEqual(["pause", "resume"]);
+  });
+
+  it("of those peers four are served in a round, and a heavy sender too", () => {
+    const { clock, turns, benches } = heavySenders(2);
+    const others = numbers(10).map(() => busyBench(0.5, clock, turns).bench);
+    for (const other of others) other.receive(frame);
+    const resumed = () => others.filter(({ transport }) => transport.calls.includes("resume")).length;
+    const counts: number[] = [];
+    const before = benches[0]?.frames.length ?? 0;
+    for (let round = 0; round < 3; round++) {
+      clock.round();
+      counts.push(resumed());
+    }
+    expect(counts).toEqual([4, 8, 10]);
+    expect(benches[0]?.frames.length).toBeGreaterThan(before);
+  });
+
+  it("a peer whose many small chunks cost as much together waits for its turn with them, as does one with many frames in a chunk", () => {
+    const { clock, turns } = heavySenders(5);
+    const benches = [busyBench(0.2, clock, turns).bench, busyBench(0.06, clock, turns).bench] as const;
+    for (let i = 0; i < 7; i++) benches[0].receive(frame);
+    benches[1].receive(frames(20));
+    clock.round();
+    expect(benches.map(({ transport }) => transport.calls)).toEqual([["pause"], ["pause"]]);
+  });
+
+  it("those that have left cost no round: the next turn is that of who is there", () => {
+    const { clock, benches } = heavySenders(20);
+    for (const bench of benches.slice(0, 19)) bench.link.destroy("enough");
+    const last = benches[19] as LinkBench;
+    const before = last.frames.length;
+    clock.round();
+    expect(last.frames.length).toBeGreaterThan(before);
+  });
+});
