@@ -63,6 +63,7 @@ type LocalCode =
   | "invalid-option"
   | "duplicate-command"
   | "connect-failed"
+  | "protocol-mismatch"
   | "connection-closed"
   | "queue-full"
   | "queue-expired"

@@ -4,16 +4,13 @@ import { type CloseErrorCode, closeCodeOf, codeOfCloseCode, FramewireError, isRe
 import type { Ending } from "./lifecycle.js";
 
 /** The end of a link, welcomed or not. */
-export function endingOfLink({ closeCode, reason, error }: LinkEnd): Ending {
-  const why = reason === "" ? `the connection ended with code ${closeCode}` : reason;
-  return {
-    closeCode,
-    error:
-      error instanceof FramewireError
-        ? error
-        : new FramewireError(codeOfCloseCode(closeCode) ?? "connection-closed", why, { fault: "remote", cause: error }),
-    final: !isRetryable(closeCode),
-  };
+export function endingOfLink({ closeCode, reason, error: cause }: LinkEnd): Ending {
+  const why = reason || `the connection ended with code ${closeCode}`;
+  const error =
+    cause instanceof FramewireError
+      ? cause
+      : new FramewireError(codeOfCloseCode(closeCode) ?? "connection-closed", why, { fault: "remote", cause });
+  return { closeCode, error, final: !isRetryable(closeCode) || isFinal(error) };
 }
 
 /** What the `credentials` option or the connector threw. */
@@ -23,8 +20,11 @@ export function endingOfFailure(cause: unknown): Ending {
   return { error, final: isFinal(error) };
 }
 
-/** An address that cannot be, or an error whose close code says not to come back, such as `unauthenticated` from the application itself. */
+/**
+ * An address that cannot be, a port that speaks another protocol, or an error whose close code says not to come back, such as `unauthenticated`
+ * from the application itself.
+ */
 function isFinal({ code }: FramewireError): boolean {
-  const closeCode: number | undefined = closeCodeOf(code as CloseErrorCode);
-  return code === "invalid-option" || (closeCode !== undefined && !isRetryable(closeCode));
+  // Most codes have no close code.
+  return code === "invalid-option" || code === "protocol-mismatch" || !isRetryable(closeCodeOf(code as CloseErrorCode) ?? 0);
 }

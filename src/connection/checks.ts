@@ -1,9 +1,13 @@
+import type { Link } from "./link.js";
+
 /** Checks of what an application hands in, whose lists and texts a page does without: Node's entries put them in place. */
 export interface Checks {
   /** @throws FramewireError `invalid-option` for an event that no client has, or a listener that is no function */
   clientEvent(event: string, listener: unknown): void;
   /** @throws FramewireError `invalid-option` for an option that no call has, or a value that cannot be */
   callOptions(options: object, command: string): void;
+  /** What damage in a handshake may be besides: frames with another magic. */
+  damagedHandshake(link: Link): string | undefined;
 }
 
 /** Absent on pages: a bundler sees it and drops what nobody can come to. */

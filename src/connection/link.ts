@@ -73,8 +73,10 @@ export const PAUSED_FOR_OTHERS = 4;
 
 /** A link as a client has it. What a server's links do besides is in served-link.ts: there are hooks for it here that do nothing. */
 export class Link implements TransportReceiver {
-  protected readonly transport: Transport;
-  protected readonly options: ResolvedConnectionOptions;
+  /** @internal */
+  readonly transport: Transport;
+  /** @internal */
+  readonly options: ResolvedConnectionOptions;
   protected readonly clock: Clock;
   readonly #writer: LinkWriter;
   readonly #liveness: Liveness;
@@ -469,8 +471,9 @@ export class Link implements TransportReceiver {
   }
 
   /** @internal */
-  onViolation(message: string): void {
-    this.fail("protocol-violation", message);
+  onViolation(message: string, error?: FramewireError): void {
+    if (error) this.close(1006, message, error);
+    else this.fail("protocol-violation", message);
   }
 
   /** @internal */

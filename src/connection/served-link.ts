@@ -3,6 +3,7 @@
  * what arrives before it may be looked at, and is counted.
  */
 import type { FrameView } from "../codec/index.js";
+import type { FramewireError } from "../errors.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import { type AccountKeeper, DECODER_MEMORY } from "./account.js";
 import type { Clock } from "./clock.js";
@@ -289,8 +290,8 @@ export class ServedLink extends Link implements QueueEntry, TurnTaker {
   }
 
   /** @internal */
-  override onViolation(message: string): void {
-    this.#onceTaken(() => super.onViolation(message));
+  override onViolation(message: string, error?: FramewireError): void {
+    this.#onceTaken(() => super.onViolation(message, error));
   }
 
   /** @internal */

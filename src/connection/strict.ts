@@ -5,6 +5,7 @@ import type { CallOptions } from "./calls.js";
 import { provideChecks } from "./checks.js";
 import { checkListener } from "./emitter.js";
 import { CONNECTION_EVENTS } from "./events.js";
+import type { Link } from "./link.js";
 import { useNearestNames } from "./nearest.js";
 
 const CLIENT_EVENTS = { ...CONNECTION_EVENTS, state: 0 };
@@ -33,11 +34,21 @@ function wrong(command: string, name: string, value: unknown, wanted: string): n
   throw new FramewireError("invalid-option", `${command}: ${name} is ${shown}; it must be ${wanted}`);
 }
 
+/** One flipped bit looks the same as another magic: the next attempt may do better. */
+function otherMagic({ transport, options: { magic } }: Link): string | undefined {
+  const { firstMagic = -1 } = transport;
+  if (firstMagic === -1 || firstMagic === magic) return undefined;
+  return `the first frame has another magic: ${hex(firstMagic)} in place of ${hex(magic)} (option magic), or was damaged`;
+}
+
+const hex = (magic: number) => `0x${magic.toString(16).toUpperCase().padStart(8, "0")}`;
+
 /** From here on names and call options are checked in full. */
 export function useStrictChecks(): void {
   useNearestNames();
   provideChecks({
     clientEvent: (event, listener) => checkListener("a client", event, listener, CLIENT_EVENTS),
     callOptions: checkCall,
+    damagedHandshake: otherMagic,
   });
 }

@@ -1,4 +1,5 @@
 /** What a connection needs of a socket. Transports implement it; nothing else in src touches I/O. */
+import type { FramewireError } from "../errors.js";
 
 /** Who is on the other end of a TLS connection. */
 export interface PeerCertificate {
@@ -41,6 +42,11 @@ export interface Transport {
   readonly incomingMessage?: number;
   /** Memory of what has arrived and not been given to the receiver, in bytes: of that message, and while nothing is read. */
   readonly incomingMemory?: number;
+  /**
+   * The magic of the first frame that came, whichever it is; -1 where the first bytes do not look like a frame, or not all of its head came at once.
+   * For the text of an error, where the platform knows it.
+   */
+  readonly firstMagic?: number;
   /** Once `bufferedBytes` is 0 nobody needs the memory of the bytes written any more: the system has a copy of them. */
   readonly copies?: true;
   /** Starts delivery. Called once, before anything else. */
@@ -71,8 +77,11 @@ export interface TransportReceiver {
    * a part of a message as one frame.
    */
   onAlive(weight?: number): void;
-  /** The peer broke a rule of the transport, such as to send no text. The link closes because of it. */
-  onViolation?(message: string): void;
+  /**
+   * The peer broke a rule of the transport, such as to send no text. The link closes because of it: with `error` if there is one, and then the
+   * peer is sent nothing more.
+   */
+  onViolation?(message: string, error?: FramewireError): void;
   /** Written bytes went out. */
   onDrain(): void;
   /** The socket is gone: the close code as WebSocket numbers them, 1000 for a plain end, 1006 for a break. Called once, last. */

@@ -32,6 +32,10 @@ export class GuardedTransport implements Transport {
     return this.#inner.incomingMessage ?? 0;
   }
 
+  get firstMagic(): number {
+    return this.#inner.firstMagic ?? -1;
+  }
+
   open(receiver: TransportReceiver): void {
     this.#receiver = receiver;
     this.#inner.open(receiver);

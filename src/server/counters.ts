@@ -22,6 +22,7 @@ const REFUSALS = [
   "frame-malformed",
   "origin-refused",
   "permission-denied",
+  "protocol-mismatch",
   "protocol-violation",
   "unauthenticated",
   "unavailable",

@@ -16,6 +16,7 @@ import { NodeWebSocketTransport, socketSettings } from "../transport/websocket-n
 import type { Arrival, UpgradeRequest } from "./accept.js";
 import { clientAddressOf } from "./client-address.js";
 import { isLoopback, type PageOptions, PageRules } from "./origin.js";
+import { answerPlain, type MismatchTarget, watchHttp } from "./other-protocols.js";
 import { PendingSockets, type PendingSocketsHost } from "./pending-sockets.js";
 import { TlsListeners, type TlsReload } from "./tls.js";
 import { routeUpgrades } from "./upgrades.js";
@@ -92,7 +93,7 @@ export type ListenSettings = ResolvedConnectionOptions &
 const ignore = () => {};
 
 /** Where an open socket goes. */
-export interface ListenTarget extends PendingSocketsHost {
+export interface ListenTarget extends PendingSocketsHost, MismatchTarget {
   readonly entrance: Entrance;
   /** Something failed before there was a connection. */
   failed(failure: FailureEvent): void;
@@ -194,9 +195,11 @@ export class Listeners {
       if (address === null || typeof address === "string") return { host: "", port: 0, url: "" };
       return addressOf("ws", address);
     }
-    if (options.tls === undefined) this.#pending.watch(http);
-    else this.#pending.watchTls(http as unknown as TlsServer);
-    return this.#open(http, options.tls === undefined ? "ws" : "wss", options, () => (http as HttpServer).closeAllConnections());
+    const scheme = options.tls === undefined ? "ws" : "wss";
+    if (scheme === "ws") this.#pending.watch(http);
+    else this.#watchTls(http as unknown as TlsServer, scheme);
+    watchHttp(http, scheme, this.#target, closeTimeoutMs);
+    return this.#open(http, scheme, options, () => (http as HttpServer).closeAllConnections());
   }
 
   #ownHttpServer(tls: TlsOptions | undefined): HttpServer {
@@ -275,8 +278,12 @@ export class Listeners {
     const server = this.#tls.create("tcp", own ? { ...options.tls, ...alpn } : options.tls, (settings) =>
       createTlsServer(settings, accept),
     );
-    this.#pending.watchTls(server);
+    this.#watchTls(server, "tls");
     return this.#open(server, "tls", options);
+  }
+
+  #watchTls(server: TlsServer, scheme: "tls" | "wss"): void {
+    this.#pending.watchTls(server, (error, socket) => answerPlain(error, socket, scheme, this.#target));
   }
 
   #open(

@@ -29,8 +29,8 @@ interface Host {
 
 const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
 
-/** Bytes of an origin in the text of a refusal, which a close frame has 123 bytes for. */
-const MAX_ORIGIN = 64;
+/** Bytes of an origin or a host in the text of a refusal, which a close frame has 123 bytes for. */
+const MAX_SHOWN = 64;
 
 /** What a `Host` header has no port for. */
 const DEFAULT_PORTS = ["80", "443"];
@@ -54,11 +54,11 @@ export class PageRules {
   refusal(origin: string | undefined, host: string | undefined, loopback: boolean): FramewireError | undefined {
     if (origin === undefined) return undefined;
     if (!originAllowed(origin, host, this.#allowedOrigins)) {
-      return refused(`the origin ${cutText(origin, MAX_ORIGIN)} is not in the server's option allowedOrigins`);
+      return refused(`the origin ${cutText(origin, MAX_SHOWN)} is not in the server's option allowedOrigins`);
     }
     const hosts = loopback ? this.#loopbackHosts : this.#hosts;
     if (hosts === undefined || hostAllowed(host, hosts)) return undefined;
-    return refused("the host that the page connected to is not in the server's option allowedHosts");
+    return refused(`the host ${cutText(host ?? '""', MAX_SHOWN)} is not in the server's option allowedHosts`);
   }
 }
 

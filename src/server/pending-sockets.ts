@@ -83,8 +83,9 @@ export class PendingSockets {
   /**
    * The same for a server that speaks TLS. It hands out another object for a socket once that has spoken TLS, and Node
    * documents no link between the two. Both ends' addresses and ports are one: on one listener, no two open sockets share them.
+   * `failed` is called when TLS fails, with the socket below, which is destroyed right after.
    */
-  watchTls(server: TlsServer): void {
+  watchTls(server: TlsServer, failed?: (error: Error, socket: Socket) => void): void {
     const encrypting = new Map<string, PendingSocket>();
     server.on("connection", (socket: Socket) => {
       const key = addressesOf(socket);
@@ -95,6 +96,11 @@ export class PendingSockets {
         if (encrypting.get(key) === removed) encrypting.delete(key);
       });
       if (pending !== undefined) encrypting.set(key, pending);
+    });
+    // Before the listeners that destroy the socket.
+    server.prependListener("tlsClientError", (error: Error, socket: TLSSocket) => {
+      const pending = encrypting.get(addressesOf(socket));
+      if (pending !== undefined) failed?.(error, pending.socket);
     });
     // Before the listeners that take the socket.
     server.prependListener("secureConnection", (socket: TLSSocket) => {

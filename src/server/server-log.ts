@@ -24,6 +24,9 @@ const UNDECIDED: ReadonlySet<string | undefined> = new Set(["authenticate", "sam
 const UNDECIDED_TEXT =
   'a hook failed, and its client will try again; to refuse a client for good, throw a FramewireError "unauthenticated" or "permission-denied"';
 
+/** Why a client is refused that only somebody who changes an option or an address can help. */
+const MISCONFIGURED: ReadonlySet<string | undefined> = new Set(["origin-refused", "protocol-mismatch"]);
+
 export class ServerLog {
   readonly #write: WriteLog;
 
@@ -86,7 +89,7 @@ export class ServerLog {
 
   refused(end: LinkEnd, { remoteAddress }: TransportInfo): void {
     const facts = { address: remoteAddress, ...endFacts(end) };
-    this.#write(facts.code === "origin-refused" ? "warn" : "debug", facts, "a client was refused");
+    this.#write(MISCONFIGURED.has(facts.code) ? "warn" : "debug", facts, "a client was refused");
   }
 
   detached(connection: ServerConnection, end: LinkEnd): void {

@@ -138,6 +138,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
       accept: (transport, arrival) => this.accept(transport, arrival),
       failed: (failure) => this.#events.fail(failure),
       limited: (code, message, address) => this.#limited(code, message, address, undefined),
+      mismatched: (error, info) => this.#mismatched(error, info),
     };
     this.#listeners = new Listeners(target, resolved);
   }
@@ -332,6 +333,14 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
     this.#room.leave(acceptance);
     this.#log.refused(end, acceptance.link.info);
     this.#events.emit("refused", end, acceptance.link.info);
+  }
+
+  /** A socket was refused before there was a link. */
+  #mismatched(error: FramewireError, info: TransportInfo): void {
+    this.#limited(error.code, error.message, info.remoteAddress, undefined);
+    const end: LinkEnd = { closeCode: 1006, reason: error.message, error };
+    this.#log.refused(end, info);
+    this.#events.emit("refused", end, info);
   }
 
   // LinkObserver

@@ -45,7 +45,7 @@ export class FaultyTransport implements Transport {
     this.#inner.open({
       onData: (chunk) => down.send(chunk.slice()),
       onAlive: (weight) => !down.silent && receiver.onAlive(weight),
-      onViolation: (message) => receiver.onViolation?.(message),
+      onViolation: (message, error) => receiver.onViolation?.(message, error),
       onDrain: () => receiver.onDrain(),
       onClose: (...end) => {
         this.#innerEnd = end;

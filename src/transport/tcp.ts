@@ -8,7 +8,9 @@ import { redactedUrl } from "../connection/redacted-url.js";
 import type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import { describeCertificate } from "./certificate.js";
+import { isOpening, magicOf, protocolOf } from "./first-bytes.js";
 import { Linger } from "./linger.js";
+import { answerMismatch, answerTo, mismatchOf, portMismatch } from "./mismatch.js";
 import { InPlaceSocket } from "./read-in-place.js";
 
 /**
@@ -21,6 +23,9 @@ export class TcpTransport implements Transport {
   readonly info: TransportInfo;
   readonly copies = true;
   readonly #socket: Socket;
+  /** What the peer has sent, until that is enough to see whether it speaks another protocol. */
+  #first: Uint8Array | undefined = NOTHING;
+  firstMagic = -1;
   #error: Error | undefined;
   #closeCode = 1006;
   /** There since this side closed. */
@@ -58,7 +63,11 @@ export class TcpTransport implements Transport {
 
   open(receiver: TransportReceiver): void {
     const socket = this.#socket;
-    const take = (chunk: Uint8Array) => (this.#linger === undefined ? receiver.onData(chunk) : this.#linger.read(chunk.length));
+    const take = (chunk: Uint8Array) => {
+      if (this.#linger !== undefined) this.#linger.read(chunk.length);
+      else if (this.#first === undefined) receiver.onData(chunk);
+      else this.#begin(this.#first, chunk, receiver);
+    };
     if (socket instanceof InPlaceSocket) socket.open(take, () => receiver.onAlive(0));
     socket.on("data", (chunk) => take(noted(chunk))).resume();
     socket.on("drain", () => receiver.onDrain());
@@ -67,9 +76,28 @@ export class TcpTransport implements Transport {
     });
     socket.on("end", () => {
       this.#closeCode = 1000;
+      if (this.#first !== undefined && this.#first.length > 0) receiver.onData(this.#first);
     });
     socket.on("close", () => receiver.onClose(this.#error === undefined ? this.#closeCode : 1006, "", this.#error));
     if (socket.destroyed) queueMicrotask(() => receiver.onClose(1006, ""));
+  }
+
+  /** The first bytes: those that wait and a chunk. They are kept back while they may yet turn out to be of another protocol. */
+  #begin(waiting: Uint8Array, chunk: Uint8Array, receiver: TransportReceiver): void {
+    const bytes = waiting.length === 0 ? chunk : Buffer.concat([waiting, chunk]);
+    const met = protocolOf(bytes);
+    this.#first = met === "undecided" ? new Uint8Array(bytes) : undefined;
+    if (met === "undecided") return;
+    if (met === undefined) {
+      this.firstMagic = magicOf(bytes);
+      return receiver.onData(bytes);
+    }
+    const kind = this.info.secure ? "tls" : "tcp";
+    const opens = isOpening(bytes);
+    if (opens) this.write(answerTo(met, kind));
+    this.close();
+    const error = opens ? portMismatch(met, kind) : answerMismatch(met, kind);
+    receiver.onViolation?.(error.message, error);
   }
 
   write(bytes: Uint8Array): void {
@@ -96,7 +124,7 @@ export class TcpTransport implements Transport {
     this.#closeCode = 1000;
     this.#socket.end();
     this.resume();
-    this.#linger = new Linger(this);
+    this.#linger ??= new Linger(this);
   }
 
   /** The end of what the peer sends does not end what this side sends. */
@@ -109,13 +137,15 @@ export class TcpTransport implements Transport {
   }
 }
 
+const NOTHING = new Uint8Array(0);
+
 /** A chunk for which Node allocated memory. */
 function noted(chunk: Uint8Array): Uint8Array {
   noteOutside(chunk.length);
   return chunk;
 }
 
-/** Connects to `tcp://host:port` or `tls://host:port`. Rejects with `connect-failed`. */
+/** Connects to `tcp://host:port` or `tls://host:port`. Rejects with `connect-failed`, or with `protocol-mismatch` where the peer speaks no TLS, or nothing of ours over it. */
 export function connectTcp(
   url: URL,
   versions: readonly (1 | 2)[],
@@ -135,8 +165,16 @@ export function connectTcp(
       : new InPlaceSocket().connect(target);
     const fail = (cause: unknown) => {
       socket.destroy();
+      const mismatch = mismatchOf(cause, url);
+      const why = mismatch ?? FramewireError.from(cause).message;
       reject(
-        new FramewireError("connect-failed", `could not connect to ${redactedUrl(url)}: ${FramewireError.from(cause).message}`, { cause }),
+        new FramewireError(
+          mismatch === undefined ? "connect-failed" : "protocol-mismatch",
+          `could not connect to ${redactedUrl(url)}: ${why}`,
+          {
+            cause,
+          },
+        ),
       );
     };
     const onAbort = () => fail(signal.reason);

@@ -11,9 +11,12 @@ import { redactedUrl } from "../connection/redacted-url.js";
 import type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import { describeCertificate } from "./certificate.js";
+import { magicOf } from "./first-bytes.js";
 import { Linger } from "./linger.js";
 import { MessageBoundary } from "./message-boundary.js";
+import { mismatchOf, SCHEME_HEADER, schemeMismatch, schemeOf } from "./mismatch.js";
 import { InPlaceSocket } from "./read-in-place.js";
+import { refusalText } from "./refusal-text.js";
 import { KEEPALIVE_MS } from "./tcp.js";
 
 /** Whether a close frame may carry the code, RFC 6455 section 7.4. The library throws for all others. */
@@ -74,6 +77,7 @@ export class NodeWebSocketTransport implements Transport {
   readonly #sent = () => this.#written();
   /** What broke the socket, for `onClose`. */
   failure: Error | undefined;
+  firstMagic = -1;
 
   /** Takes over an open WebSocket. `address`: the peer's, where that of the socket is a proxy's. `client`: this end has connected. */
   constructor(socket: WebSocket, raw: Socket | TLSSocket | undefined, address?: string, client = false) {
@@ -115,7 +119,7 @@ export class NodeWebSocketTransport implements Transport {
     this.#receiver = receiver;
     const raw = this.#raw;
     (socket as unknown as Owned)[kTransport] = this;
-    socket.on("message", onMessage);
+    socket.on("message", onFirstMessage);
     socket.on("ping", onPing);
     socket.on("pong", onPong);
     socket.on("error", onError);
@@ -271,6 +275,14 @@ function onMessage(this: unknown, data: RawData, isBinary: boolean): void {
   else transport.receiver.onViolation?.("text messages are not part of the protocol");
 }
 
+/** As {@link onMessage}. From then on that listens. */
+function onFirstMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  this.off("message", onFirstMessage);
+  this.on("message", onMessage);
+  if (isBinary) (this as unknown as Owned)[kTransport].firstMagic = magicOf(data as Buffer);
+  onMessage.call(this, data, isBinary);
+}
+
 function onPing(this: unknown, payload: Buffer): void {
   (this as Owned)[kTransport].pinged(payload);
 }
@@ -310,7 +322,7 @@ function createConnection(options: object): Socket {
   return new InPlaceSocket().connect({ ...options, path: undefined } as unknown as TcpSocketConnectOpts);
 }
 
-/** Connects to `ws://…` or `wss://…`. Rejects with `connect-failed`, which says what the server answered. */
+/** Connects to `ws://…` or `wss://…`. Rejects with `connect-failed`, or `protocol-mismatch`, which say what the server answered. */
 export function connectNodeWebSocket(
   url: URL,
   versions: readonly (1 | 2)[],
@@ -330,18 +342,23 @@ export function connectNodeWebSocket(
       ...options.tls,
     });
     let response: IncomingMessage | undefined;
-    const fail = (cause: unknown) => {
+    const fail = (cause: unknown, mismatch = mismatchOf(cause, url)) => {
       signal.removeEventListener("abort", onAbort);
       socket.on("error", () => {});
       socket.terminate();
-      const why = FramewireError.from(cause).message;
-      reject(new FramewireError("connect-failed", `could not connect to ${redactedUrl(url)}: ${why}`, { cause }));
+      const code = mismatch === undefined ? "connect-failed" : "protocol-mismatch";
+      const why = mismatch ?? FramewireError.from(cause).message;
+      reject(new FramewireError(code, `could not connect to ${redactedUrl(url)}: ${why}`, { cause }));
     };
     const onAbort = () => fail(signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });
-    socket.once("unexpected-response", (_request, { statusCode }: IncomingMessage) =>
-      fail(`the server answered ${statusCode} in place of the upgrade: it, or a proxy in front of it, does not speak WebSocket there`),
-    );
+    socket.once("unexpected-response", async (_request, answer: IncomingMessage) => {
+      const scheme = schemeOf(answer.headers[SCHEME_HEADER]);
+      const told = await refusalText(answer);
+      const what = `the server answered ${answer.statusCode} in place of the upgrade`;
+      const why = `${what}: it, or a proxy in front of it, does not speak WebSocket there${told === "" ? "" : ` (“${told}”)`}`;
+      fail(why, scheme === undefined ? undefined : schemeMismatch(scheme));
+    });
     socket.once("upgrade", (incoming) => {
       response = incoming;
     });

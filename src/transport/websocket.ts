@@ -9,6 +9,9 @@ import { FramewireError } from "../errors.js";
 /** Browsers tell nobody when `bufferedAmount` falls: it is looked at this often while it is not 0. */
 const DRAIN_POLL_MS = 20;
 
+/** `WebSocket.OPEN`; as a constant it is a digit in a bundle. */
+const OPEN = 1;
+
 class BrowserWebSocketTransport implements Transport {
   readonly info: TransportInfo;
   readonly #socket: WebSocket;
@@ -37,7 +40,7 @@ class BrowserWebSocketTransport implements Transport {
   }
 
   write(bytes: Uint8Array): void {
-    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    if (this.#socket.readyState !== OPEN) return;
     this.#socket.send(bytes as Uint8Array<ArrayBuffer>);
     this.#poll();
   }
@@ -50,7 +53,7 @@ class BrowserWebSocketTransport implements Transport {
 
   close(closeCode: number, reason: string): void {
     // Browsers refuse to send any code below 3000 but 1000.
-    this.#socket.close(closeCode === 1000 || closeCode >= 3000 ? closeCode : 1000, reason);
+    this.#socket.close(closeCode < 3000 ? 1000 : closeCode, reason);
   }
 
   destroy(): void {
@@ -71,26 +74,27 @@ class BrowserWebSocketTransport implements Transport {
 /** Connects to `ws://…` or `wss://…` with the platform's WebSocket. Rejects with `connect-failed`. */
 export function connectWebSocket(url: string, versions: readonly (1 | 2)[], signal: AbortSignal): Promise<Transport> {
   return new Promise((resolve, reject) => {
+    const refuse = (why: string) => reject(new FramewireError("connect-failed", `could not connect to ${redactedUrl(url)}: ${why}`));
     let socket: WebSocket;
     try {
       socket = new WebSocket(url, protocolNames("ws", versions));
     } catch (error) {
       // Without the platform's own error, which holds the URL as it was given.
-      return reject(new FramewireError("connect-failed", `could not connect to ${redactedUrl(url)}: ${(error as Error).name}`));
+      return refuse((error as Error).name);
     }
     // Blobs are read asynchronously and would overtake each other.
     socket.binaryType = "arraybuffer";
-    const fail = (cause: unknown) => {
-      signal.removeEventListener("abort", onAbort);
+    // React Native gives the reason of a close. Browsers keep it from pages, and show it in their console.
+    const fail = ({ reason }: Partial<CloseEvent>) => {
+      signal.removeEventListener("abort", fail);
       socket.onopen = socket.onclose = null;
       socket.close();
-      reject(new FramewireError("connect-failed", `could not connect to ${redactedUrl(url)}`, { cause }));
+      refuse(reason || "the browser does not say why");
     };
-    const onAbort = () => fail(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    socket.onclose = ({ code, reason }) => fail(new Error(`closed with code ${code}${reason === "" ? "" : `: ${reason}`}`));
+    signal.addEventListener("abort", fail, { once: true });
+    socket.onclose = fail;
     socket.onopen = () => {
-      signal.removeEventListener("abort", onAbort);
+      signal.removeEventListener("abort", fail);
       socket.onclose = null;
       resolve(new BrowserWebSocketTransport(socket));
     };

@@ -125,7 +125,7 @@ function tapped(inner: Transport, ears: Ears): Transport {
           target.open({
             onData: (chunk) => ears.reads(() => receiver.onData(chunk), chunk.slice()),
             onAlive: (weight) => receiver.onAlive(weight),
-            onViolation: (message) => receiver.onViolation?.(message),
+            onViolation: (message, error) => receiver.onViolation?.(message, error),
             onDrain: () => receiver.onDrain(),
             onClose: (...end) => receiver.onClose(...end),
           });

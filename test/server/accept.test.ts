@@ -44,7 +44,7 @@ const frame = { version: 2, cmd: 0, kind: FrameKind.FRAME_KIND_HELLO };
 const CASES: readonly Case[] = [
   { name: "a hello that is damaged", code: "resync-budget", sent: damagedHello },
   { name: "a hello that is damaged, and one behind it", code: "resync-budget", sent: Buffer.concat([damagedHello, helloFrame()]) },
-  { name: "something else than frames", code: "resync-budget", sent: Buffer.from("GET / HTTP/1.1\r\nHost: x\r\n\r\n") },
+  { name: "something else than frames", code: "resync-budget", sent: Buffer.from("EHLO client.example\r\n") },
   { name: "a hello that cannot be read", code: "protocol-violation", sent: encodeFrame({ ...frame, payload: Uint8Array.of(0xff, 0xff) }) },
   { name: "a first frame that is no hello", code: "protocol-violation", sent: encodeFrame({ version: 2, cmd: 257 }) },
   { name: "a hello from the future", code: "version-unsupported", sent: helloFrame({ minVersion: 3, maxVersion: 9 }) },

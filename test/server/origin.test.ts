@@ -1,5 +1,6 @@
 import { createServer as createHttpServer } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
+import { createClient } from "../../src/client/index.js";
 import { createServer, type ServerOptions } from "../../src/server/index.js";
 import { isLoopback, originAllowed, PageRules } from "../../src/server/origin.js";
 import { RawPeer } from "../helpers/raw-peer.js";
@@ -71,7 +72,8 @@ describe("the hosts that pages may connect to", () => {
   const EVIL = "http://evil.example:8080";
   const refusal = (options: ServerOptions, host: string | undefined, { origin = EVIL as string | undefined, loopback = true } = {}) =>
     new PageRules(options).refusal(origin, host, loopback)?.message ?? "passes";
-  const HOST = "the host that the page connected to is not in the server's option allowedHosts";
+  const HOST = "the host is not in the list";
+  const hostRefusal = (host = '""') => `the host ${host} is not in the server's option allowedHosts`;
   const ORIGIN = `the origin ${EVIL} is not in the server's option allowedOrigins`;
 
   it.each<[string, ServerOptions, string | undefined, { origin?: string; loopback?: boolean }, string]>([
@@ -120,12 +122,13 @@ describe("the hosts that pages may connect to", () => {
     ["a page without a host", { allowedOrigins: [EVIL], allowedHosts: ["app.example"] }, undefined, {}, HOST],
     ["an empty list", { allowedHosts: [] }, "localhost", { origin: "http://localhost" }, HOST],
   ])("%s", (_name, options, host, page, expected) => {
-    expect(refusal(options, host, page)).toBe(expected);
+    expect(refusal(options, host, page)).toBe(expected === HOST ? hostRefusal(host) : expected);
   });
 
-  it("a refusal of a long origin fits into a close frame", () => {
-    const long = `https://${"a".repeat(500)}.example`;
-    expect(Buffer.byteLength(refusal({}, "localhost", { origin: long }))).toBeLessThanOrEqual(123);
+  it("a refusal of a long origin or host fits into a close frame", () => {
+    const long = `${"a".repeat(500)}.example`;
+    expect(Buffer.byteLength(refusal({}, "localhost", { origin: `https://${long}` }))).toBeLessThanOrEqual(123);
+    expect(Buffer.byteLength(refusal({}, long, { origin: `https://${long}` }))).toBeLessThanOrEqual(123);
   });
 
   it("are not asked of peers that are no browser", () => {
@@ -148,7 +151,7 @@ describe("the hosts that pages may connect to", () => {
       const server = bench.server();
       const { ws } = await server.listen({ ws: options });
       const page = await RawPeer.connect(ws!.url, { headers });
-      expect(await page.ended).toEqual({ code: 4404, reason: HOST });
+      expect(await page.ended).toEqual({ code: 4404, reason: hostRefusal("evil.example:8080") });
       expect(server.stats.refusals["origin-refused"]).toBe(1);
       await (await RawPeer.connect(ws!.url, { headers: { Host: "evil.example:8080" } })).greet();
       const { host } = new URL(ws!.url);
@@ -170,6 +173,17 @@ describe("the hosts that pages may connect to", () => {
     expect(isLoopback({ address, family: "", port: 0 })).toBe(loopback);
     expect([isLoopback(null), isLoopback("/run/framewire.sock")]).toEqual([false, false]);
   });
+});
+
+it.each([
+  ["origin", { Origin: "https://evil.example" }, "the origin https://evil.example is not in the server's option allowedOrigins"],
+  ["host", { Origin: "http://evil.example", Host: "evil.example" }, "the host evil.example is not in the server's option allowedHosts"],
+])("the client's error names the %s and the server's option, and is final", async (_name, headers, message) => {
+  const server = bench.server();
+  const { ws } = await server.listen({ ws: {} });
+  const client = createClient(ws!.url, { headers, logger: false, reconnect: { retries: 1000 } });
+  ends.push(() => client.close());
+  await expect(client.connect()).rejects.toMatchObject({ code: "origin-refused", message });
 });
 
 it("a page of another origin is told so by a close code, before the authenticate hook is asked (mosaic#1131, whatwg/websockets#21)", async () => {
