@@ -173,7 +173,7 @@ export function isTimeout(value: unknown): boolean {
 /** Names that something has: what is looked up in, and shown to whoever asks for another. */
 export type Names = Readonly<Record<string, unknown>>;
 
-/** What is said of the names that are right. Pages say nothing: see connection/nearest.ts. */
+/** What is said of the names that are right. Pages say nothing: see nearest.ts. */
 let advise: (wrong: string, right: readonly string[]) => string = () => "";
 
 export function provideAdvice(provided: typeof advise): void {

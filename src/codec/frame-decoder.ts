@@ -39,6 +39,15 @@ export interface DecoderStats {
   readonly buffered: number;
 }
 
+/** Refuse options that do not exist, of a new decoder and of `update`. Absent on pages, which save their size. */
+let checkOptions: ((options: object) => void) | undefined;
+let checkUpdate: ((options: object) => void) | undefined;
+
+export function provideDecoderChecks(ofNew: typeof checkOptions, ofUpdate: typeof checkUpdate): void {
+  checkOptions = ofNew;
+  checkUpdate = ofUpdate;
+}
+
 /** Up to this many bytes are copied one by one. */
 const FEW = 24;
 
@@ -54,6 +63,7 @@ export class FrameDecoder {
 
   /** @throws FramewireError `invalid-option` */
   constructor(options: FrameDecoderOptions = {}) {
+    checkOptions?.(options);
     const { onDamage, onDiscard, ...given } = options;
     this.#machine = new FrameMachine({
       checksumSeed: undefined,
@@ -167,6 +177,7 @@ export class FrameDecoder {
    * @throws FramewireError `invalid-option`
    */
   update(options: DecoderUpdate): void {
+    checkUpdate?.(options);
     this.#machine.update(resolveOptions<DecoderUpdate, DecoderUpdate>({}, options));
   }
 

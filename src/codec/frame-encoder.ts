@@ -50,6 +50,13 @@ export function provideMessageWriter(provided: MessageWriter): void {
   sharedWriter = provided;
 }
 
+/** Refuses options that no encoder has. Absent on pages, which save its size. */
+let checkOptions: ((options: object) => void) | undefined;
+
+export function provideEncoderCheck(provided: typeof checkOptions): void {
+  checkOptions = provided;
+}
+
 const EMPTY = new Uint8Array(0);
 
 const { magic, maxPayload, maxTrailer } = CONNECTION_DEFAULTS;
@@ -102,6 +109,7 @@ export class FrameEncoder {
 
   /** @throws FramewireError `invalid-option` */
   constructor(options: EncoderOptions = {}) {
+    checkOptions?.(options);
     const { magic, maxPayload, maxTrailer, checksumSeed } = resolveOptions<typeof ENCODER_DEFAULTS, EncoderOptions>(
       ENCODER_DEFAULTS,
       options,

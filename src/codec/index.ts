@@ -1,6 +1,7 @@
 /** `framewire/codec`: bytes to frames and back. No I/O, timer or `node:` module. Browsers get browser.ts, with the same names. */
 import { CONNECTION_DEFAULTS } from "../options.js";
 import { useFastWays } from "./fast.js";
+import { useStrictCodec } from "./strict.js";
 
 export type { DecoderOptions, FrameOptions, Recovery } from "../options.js";
 export { crc32 } from "./crc32.js";
@@ -16,3 +17,4 @@ export { FrameDecoderStream, FrameEncoderStream } from "./streams.js";
 export const DEFAULT_MAGIC: number = CONNECTION_DEFAULTS.magic;
 
 useFastWays();
+useStrictCodec();

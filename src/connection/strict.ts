@@ -1,12 +1,12 @@
 /** The checks of {@link Checks}, for Node's builds. */
 import { FramewireError } from "../errors.js";
+import { useNearestNames } from "../nearest.js";
 import { checkNames, isTimeout, MAX_TIMEOUT_MS } from "../options.js";
 import type { CallOptions } from "./calls.js";
 import { provideChecks } from "./checks.js";
 import { checkListener } from "./emitter.js";
 import { CONNECTION_EVENTS } from "./events.js";
 import type { Link } from "./link.js";
-import { useNearestNames } from "./nearest.js";
 
 const CLIENT_EVENTS = { ...CONNECTION_EVENTS, state: 0 };
 

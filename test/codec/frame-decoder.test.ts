@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { encodeFrame, FrameDecoder, type FrameDecoderOptions, type FrameView } from "../../src/codec/index.js";
+import { encodeFrame, FrameDecoder, type FrameDecoderOptions, FrameDecoderStream, type FrameView } from "../../src/codec/index.js";
 import { FramewireError } from "../../src/errors.js";
 import { chunksAt, chunksOf, outcomeOfRun, runDecoder } from "../helpers/decoder-run.js";
 import { heldBytes } from "../helpers/memory.js";
@@ -33,6 +33,22 @@ describe("FrameDecoder", () => {
     [{ recovery: "later" as "close" }],
   ] satisfies [FrameDecoderOptions][])("refuses %o", (options) => {
     expect(codeOf(() => new FrameDecoder(options))).toBe("invalid-option");
+  });
+
+  it("refuses an option that it does not have, with the nearest that it has", () => {
+    const refusal = (message: string) => expect.objectContaining({ code: "invalid-option", message });
+    expect(() => new FrameDecoder({ maxpayload: 5 } as never)).toThrow(
+      refusal("FrameDecoder has no option maxpayload; did you mean maxPayload?"),
+    );
+    expect(() => new FrameDecoder({ onDiscarded: none } as never)).toThrow(
+      refusal("FrameDecoder has no option onDiscarded; did you mean onDiscard?"),
+    );
+    // One of a connection, which no decoder has.
+    expect(() => new FrameDecoderStream({ maxCalls: 5 } as never)).toThrow(expect.objectContaining({ code: "invalid-option" }));
+    expect(() => new FrameDecoder().update({ minversion: 2 } as never)).toThrow(
+      refusal("FrameDecoder.update has no option minversion; did you mean minVersion?"),
+    );
+    expect(codeOf(() => new FrameDecoder({ maxpayload: undefined } as never))).toBe("no error");
   });
 
   it("delivers a frame at its own last byte, not later", () => {

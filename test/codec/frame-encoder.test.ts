@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type EncoderOptions, encodeFrame, FrameDecoder, FrameEncoder, type FrameInit } from "../../src/codec/index.js";
+import { type EncoderOptions, encodeFrame, FrameDecoder, FrameEncoder, FrameEncoderStream, type FrameInit } from "../../src/codec/index.js";
 import { FramewireError } from "../../src/errors.js";
 import { cat, fill, toHex, v1, v2 } from "../helpers/wire-builder.js";
 
@@ -89,6 +89,18 @@ describe("encodeFrame", () => {
 
   it.each([{ magic: 1 }, { maxPayload: -1 }, { maxTrailer: 0 }, { checksumSeed: -1 }])("refuses the options %o", (options) => {
     expect(codeOf(() => encodeFrame({ cmd: 1 }, options))).toBe("invalid-option");
+  });
+
+  it("refuses an option that it does not have, with the nearest that it has", () => {
+    const refusal = expect.objectContaining({
+      code: "invalid-option",
+      message: "FrameEncoder has no option maxPayloads; did you mean maxPayload?",
+    });
+    expect(() => encodeFrame({ cmd: 1 }, { maxPayloads: 5 } as never)).toThrow(refusal);
+    expect(() => new FrameEncoder({ maxPayloads: 5 } as never)).toThrow(refusal);
+    expect(() => new FrameEncoderStream({ maxPayloads: 5 } as never)).toThrow(refusal);
+    // A decoder's, which no encoder has.
+    expect(codeOf(() => new FrameEncoder({ minVersion: 2 } as never))).toBe("invalid-option");
   });
 
   it("writes a lone surrogate as the replacement character, and counts its bytes so", () => {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join as joinPath } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { type Client, createClient } from "../../src/client/index.js";
-import { nearestName } from "../../src/connection/nearest.js";
+import { nearestName } from "../../src/nearest.js";
 import { openOutbox } from "../../src/outbox/index.js";
 import { createServer, type Server } from "../../src/server/index.js";
 import { NoteRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";

@@ -8,10 +8,11 @@ import { describe, expect, test } from "vitest";
 const LAYERS: Readonly<Record<string, { readonly layers: readonly string[]; readonly packages: readonly RegExp[] }>> = {
   errors: { layers: [], packages: [] },
   options: { layers: ["errors"], packages: [] },
+  nearest: { layers: ["options"], packages: [] },
   printable: { layers: [], packages: [] },
   gen: { layers: [], packages: [/^@bufbuild\/protobuf\/wire$/] },
-  codec: { layers: ["gen", "errors", "options"], packages: [/^@bufbuild\/protobuf\/wire$/] },
-  connection: { layers: ["gen", "errors", "options", "printable", "codec"], packages: [/^@bufbuild\/protobuf\/wire$/] },
+  codec: { layers: ["gen", "errors", "options", "nearest"], packages: [/^@bufbuild\/protobuf\/wire$/] },
+  connection: { layers: ["gen", "errors", "options", "nearest", "printable", "codec"], packages: [/^@bufbuild\/protobuf\/wire$/] },
   transport: { layers: ["gen", "errors", "options", "codec", "connection"], packages: [/^node:/, /^ws$/] },
   server: { layers: ["gen", "errors", "options", "codec", "connection", "transport"], packages: [/^node:/, /^ws$/] },
   client: { layers: ["gen", "errors", "options", "codec", "connection", "transport"], packages: [/^node:/] },

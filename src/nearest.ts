@@ -1,5 +1,5 @@
 /** The right name that is nearest to a wrong one, for the errors of Node's builds: a page does without, and carries less. */
-import { provideAdvice } from "../options.js";
+import { provideAdvice } from "./options.js";
 
 /** More changes than this make another word. */
 const MAX_CHANGES = 3;
