@@ -104,6 +104,10 @@ const STEPS = [
 ];
 
 const chosen = process.argv.slice(2);
+if (chosen.includes("--help")) {
+  console.log("npm run verify -- [NAME ...]   these steps, by default all\nnpm run verify -- --list      their names");
+  process.exit(0);
+}
 if (chosen.includes("--list")) {
   for (const { name, what } of STEPS) console.log(`${name.padEnd(14)}${what}`);
   process.exit(0);

@@ -1,7 +1,8 @@
 /** `npm run fuzz`: starts a worker for each target, watches it, and says what came of it. README.md beside this file. */
 import { readFileSync } from "node:fs";
-import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
+import { InvalidArgumentError, Option } from "commander";
+import { commandLine, positive, whole } from "../helpers/command-line.js";
 import { loadCorpus, saveCorpus, saveFinding } from "./corpus.js";
 import { MAX_INPUT } from "./mutate.js";
 import type { SeedWorkerData, SeedWorkerMessage } from "./seed-worker.js";
@@ -17,32 +18,49 @@ const STEPS = 30;
 /** Long runs report this rarely, in milliseconds. */
 const REPORT_MS = 60_000;
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: "string", default: "60" },
-    target: { type: "string" },
-    seed: { type: "string" },
-    runs: { type: "string" },
-    save: { type: "boolean", default: false },
-    replay: { type: "string" },
-  },
-});
+const NAMES = [...TARGETS, ...SEED_TARGETS].map(({ name }) => name);
 
+interface Flags {
+  readonly seconds: number;
+  readonly target?: string;
+  readonly seed: number;
+  readonly runs: number;
+  readonly save?: true;
+  readonly replay?: Uint8Array;
+}
+
+const program = commandLine("npm run fuzz --", "Fuzzes the decoder, the messages of strangers, and whole peers. test/fuzz/README.md")
+  .option("--seconds <n>", "for all targets together", positive, 60)
+  .addOption(new Option("--target <name>", "only this one").choices(NAMES))
+  .addOption(new Option("--seed <n>", "the same random choices again").argParser(whole(0)).default(Date.now() % 2 ** 31, "from the time"))
+  .addOption(
+    new Option("--runs <n>", "of targets that run seeds: so many")
+      .argParser(whole(1))
+      .default(Number.POSITIVE_INFINITY, "until the time is over"),
+  )
+  .option("--save", "keep inputs that reached something new: rewrites corpus/")
+  .addOption(new Option("--replay <file>", "only runs the input in the file, on the target").argParser(inputIn))
+  .parse();
+
+function inputIn(path: string): Uint8Array {
+  try {
+    return Uint8Array.from(readFileSync(path));
+  } catch (error) {
+    throw new InvalidArgumentError(String(error));
+  }
+}
+
+const values = program.opts<Flags>();
+const { seed, runs } = values;
 const wanted = <T extends { readonly name: string }>(all: readonly T[]) =>
   all.filter(({ name }) => values.target === undefined || name === values.target);
 const targets = wanted(TARGETS);
 const seedTargets = wanted(SEED_TARGETS);
-const seconds = Number(values.seconds) / (targets.length + seedTargets.length);
-const seed = values.seed === undefined ? Date.now() % 2 ** 31 : Number(values.seed);
-const runs = values.runs === undefined ? Number.POSITIVE_INFINITY : Number(values.runs);
-if (!Number.isFinite(seconds) || !(seconds > 0) || !Number.isInteger(seed) || !(runs > 0)) {
-  const names = [...TARGETS, ...SEED_TARGETS].map(({ name }) => name).join("|");
-  console.error(`usage: npm run fuzz -- [--seconds N] [--target ${names}] [--seed N] [--runs N] [--save] [--replay FILE --target T]`);
-  process.exit(2);
-}
+const seconds = values.seconds / (targets.length + seedTargets.length);
+if (values.replay !== undefined && targets.length === 0) program.error(`error: a run of ${values.target} is repeated with --seed`);
 
 if (values.replay !== undefined) {
-  for (const target of targets) console.log(`${target.name}: ${[...target.run(Uint8Array.from(readFileSync(values.replay)))].join(", ")}`);
+  for (const target of targets) console.log(`${target.name}: ${[...target.run(values.replay)].join(", ")}`);
 } else {
   const each = [
     ...targets.map(
@@ -130,7 +148,7 @@ function fuzz(target: string): Promise<boolean> {
           `${target}: ${message.runs} runs, ${message.kept} inputs kept, coverage ${message.covered}, ${message.features} features`,
         );
       } else {
-        if (values.save) saveCorpus(target, message.corpus);
+        if (values.save === true) saveCorpus(target, message.corpus);
         console.log(`${target}: nothing found; ${message.corpus.length} inputs reach all that was reached`);
         end(true);
       }

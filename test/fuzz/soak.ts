@@ -1,9 +1,8 @@
 /**
  * `npm run soak -- decoder [--streams N] [--first SEED]`: the guarantee over many damaged streams, with figures; and the decoder against the
- * oracle over as many wild streams, discards included. Exits 1 at the first stream that differs, with its seed.
+ * oracle over as many wild streams, discards included. Ends at the first stream that differs, with its seed.
  */
 import { deepStrictEqual } from "node:assert/strict";
-import { parseArgs } from "node:util";
 import { FrameDecoder } from "../../src/codec/frame-decoder.js";
 import { chunksAt, chunksOf, outcomeOfRun, runDecoder } from "../helpers/decoder-run.js";
 import { oracle } from "../helpers/oracle.js";
@@ -11,13 +10,7 @@ import { outcomeOf } from "../helpers/outcome.js";
 import { Random, randomCuts } from "../helpers/random.js";
 import { damagedStream, type Span, wildStream } from "../helpers/stream-generator.js";
 import { cat, v2 } from "../helpers/wire-builder.js";
-
-const { values } = parseArgs({
-  allowPositionals: true,
-  options: { streams: { type: "string", default: "3000" }, first: { type: "string", default: "1" } },
-});
-const first = Number(values.first);
-const last = first + Number(values.streams) - 1;
+import type { Soak } from "../soak/index.js";
 
 function chunkings(bytes: Uint8Array, seed: number): Record<string, Uint8Array[]> {
   const random = new Random(seed);
@@ -64,55 +57,54 @@ function count(
   return wrong === 0 && lost === 0;
 }
 
-function fail(what: string, seed: number): never {
-  console.error(`${what}: seed ${seed}`);
-  process.exit(1);
-}
-
-const damaged: Totals = { runs: 0, bytes: 0, undamaged: 0, wrong: 0, lost: 0 };
-let sent = 0;
-for (let seed = first; seed <= last; seed++) {
-  const { bytes, options, undamaged, sent: frames } = damagedStream(seed);
-  sent += frames.length;
-  for (const [name, chunks] of Object.entries(chunkings(bytes, seed))) {
-    if (!count(damaged, bytes, options, undamaged, chunks)) fail(`damaged stream, ${name}`, seed);
-  }
-}
-console.log(`damaged streams ${last - first + 1}, runs ${damaged.runs}, bytes ${damaged.bytes}, frames sent ${sent}`);
-console.log(`undamaged frames in all runs ${damaged.undamaged}: ${damaged.wrong} wrong, ${damaged.lost} lost`);
-
-const flips: Totals = { runs: 0, bytes: 0, undamaged: 0, wrong: 0, lost: 0 };
-const before = v2(1, "010203");
-const behind = v2(2, "0405");
-for (let seed = first; seed < first + 20; seed++) {
-  const random = new Random(seed);
-  const sample = v2(random.uint32() | 0, random.bytes(random.from(0, 120)), { trailer: random.pick(["", "3801", "38814048076A0130"]) });
-  const start = before.length + sample.length;
-  const undamaged = [
-    { start: 0, end: before.length },
-    { start, end: start + behind.length },
-  ];
-  for (let bit = 0; bit < sample.length * 8; bit++) {
-    const flipped = sample.slice();
-    flipped[bit >> 3]! ^= 1 << (bit & 7);
-    const bytes = cat(before, flipped, behind);
-    for (const chunks of [[bytes], chunksOf(bytes, 1), chunksOf(bytes, 7)]) {
-      if (!count(flips, bytes, { minVersion: 2 }, undamaged, chunks)) fail(`flipped bit ${bit}`, seed);
+export const soakDecoder: Soak = async (number) => {
+  const first = number("first");
+  const last = first + number("streams") - 1;
+  const damaged: Totals = { runs: 0, bytes: 0, undamaged: 0, wrong: 0, lost: 0 };
+  let sent = 0;
+  for (let seed = first; seed <= last; seed++) {
+    const { bytes, options, undamaged, sent: frames } = damagedStream(seed);
+    sent += frames.length;
+    for (const [name, chunks] of Object.entries(chunkings(bytes, seed))) {
+      if (!count(damaged, bytes, options, undamaged, chunks)) return [`damaged stream, ${name}: seed ${seed}`];
     }
   }
-}
-console.log(`flipped bits ${flips.runs / 3}, runs ${flips.runs}: ${flips.wrong} wrong, ${flips.lost} lost`);
+  console.log(`damaged streams ${last - first + 1}, runs ${damaged.runs}, bytes ${damaged.bytes}, frames sent ${sent}`);
+  console.log(`undamaged frames in all runs ${damaged.undamaged}: ${damaged.wrong} wrong, ${damaged.lost} lost`);
 
-for (let seed = first; seed <= last; seed++) {
-  const { bytes, options } = wildStream(seed);
-  const expected = outcomeOf(oracle(bytes, options));
-  for (const [name, chunks] of Object.entries(chunkings(bytes, seed))) {
-    try {
-      deepStrictEqual(outcomeOfRun(runDecoder(chunks, options)), expected);
-    } catch (error) {
-      console.error(error);
-      fail(`wild stream, ${name}`, seed);
+  const flips: Totals = { runs: 0, bytes: 0, undamaged: 0, wrong: 0, lost: 0 };
+  const before = v2(1, "010203");
+  const behind = v2(2, "0405");
+  for (let seed = first; seed < first + 20; seed++) {
+    const random = new Random(seed);
+    const sample = v2(random.uint32() | 0, random.bytes(random.from(0, 120)), { trailer: random.pick(["", "3801", "38814048076A0130"]) });
+    const start = before.length + sample.length;
+    const undamaged = [
+      { start: 0, end: before.length },
+      { start, end: start + behind.length },
+    ];
+    for (let bit = 0; bit < sample.length * 8; bit++) {
+      const flipped = sample.slice();
+      flipped[bit >> 3]! ^= 1 << (bit & 7);
+      const bytes = cat(before, flipped, behind);
+      for (const chunks of [[bytes], chunksOf(bytes, 1), chunksOf(bytes, 7)]) {
+        if (!count(flips, bytes, { minVersion: 2 }, undamaged, chunks)) return [`flipped bit ${bit}: seed ${seed}`];
+      }
     }
   }
-}
-console.log(`wild streams ${last - first + 1}: the decoder is the oracle, frames and discards`);
+  console.log(`flipped bits ${flips.runs / 3}, runs ${flips.runs}: ${flips.wrong} wrong, ${flips.lost} lost`);
+
+  for (let seed = first; seed <= last; seed++) {
+    const { bytes, options } = wildStream(seed);
+    const expected = outcomeOf(oracle(bytes, options));
+    for (const [name, chunks] of Object.entries(chunkings(bytes, seed))) {
+      try {
+        deepStrictEqual(outcomeOfRun(runDecoder(chunks, options)), expected);
+      } catch (error) {
+        return [`wild stream, ${name}: seed ${seed}\n${String(error)}`];
+      }
+    }
+  }
+  console.log(`wild streams ${last - first + 1}: the decoder is the oracle, frames and discards`);
+  return [];
+};

@@ -15,7 +15,7 @@ const FAULTS = {
 const SEEDS = [1, 2];
 
 export const soakBytes: Soak = async (number) => {
-  const step = number("step", 1);
+  const step = number("step");
   const wrong: string[] = [];
   for (const seed of SEEDS) {
     const { stats } = await runSession(seed, LOAD, 0, "clean");

@@ -6,8 +6,8 @@ import type { Soak } from "./index.js";
 const MODEL = 200_000;
 
 export const soakFleet: Soak = async (number) => {
-  const clients = number("clients", 5_000);
-  const seed = number("first", 1);
+  const clients = number("clients");
+  const seed = number("first");
   const wrong: string[] = [];
   const even = (ms: number) => Array.from({ length: MODEL }, (_, i) => (i / MODEL) * ms);
   const crash = (seconds: number, baseMs: number) => ({

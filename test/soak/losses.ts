@@ -3,8 +3,8 @@ import { LOSSES, runLoss } from "../helpers/loss-run.js";
 import type { Soak } from "./index.js";
 
 export const soakLosses: Soak = async (number) => {
-  const first = number("first", 1);
-  const runs = number("runs", 1000);
+  const first = number("first");
+  const runs = number("runs");
   const wrong: string[] = [];
   const figures = LOSSES.map((loss) => ({
     loss,

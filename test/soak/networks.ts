@@ -5,9 +5,9 @@ import type { Soak } from "./index.js";
 
 export const soakNetworks: Soak = async (number) => {
   const wrong: string[] = [];
-  const first = number("first", 1);
+  const first = number("first");
   for (const options of NETWORKS) {
-    for (let seed = first; seed < first + number("runs", 10); seed++) {
+    for (let seed = first; seed < first + number("runs"); seed++) {
       const report = await runNetwork({ ...options, seed });
       if (seed === first) console.log(networkRow(report));
       if (report.lost > 0 || report.doubled > 0)

@@ -5,8 +5,8 @@ import { runOverSockets, wrongIn } from "../helpers/socket-run.js";
 import type { Soak } from "./index.js";
 
 export const soakNoise: Soak = async (number) => {
-  const frames = number("frames", 20_000);
-  const seed = number("first", 1);
+  const frames = number("frames");
+  const seed = number("first");
   const wrong: string[] = [];
   const runs = [
     { name: "1 in 10,000, default budget", rate: 1 / 10_000, options: {} },

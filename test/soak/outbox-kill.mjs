@@ -11,12 +11,23 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { Command } from "commander";
 import { createServer } from "framewire/server";
 import { CALL, NOTE, TEXT } from "./outbox-client.mjs";
 
-const { values } = parseArgs({ options: { kills: { type: "string", default: "100" } } });
-const kills = Number(values.kills);
+const { kills: given } = new Command("npm run soak:outbox --")
+  .description("Kills a client with SIGKILL again and again; nothing that it had accepted may be lost or handled twice.")
+  .allowExcessArguments(false)
+  .showHelpAfterError()
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+  .option("--kills <n>", "how often", "100")
+  .parse()
+  .opts();
+const kills = Number(given);
+if (!Number.isInteger(kills) || kills < 1) {
+  console.error(`--kills is ${given}; it must be a whole number from 1`);
+  process.exit(2);
+}
 const CLIENT = fileURLToPath(new URL("outbox-client.mjs", import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), "framewire-kill-"));
 const path = join(directory, "outbox");

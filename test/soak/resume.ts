@@ -6,15 +6,15 @@ import type { Soak } from "./index.js";
 const BYTES_A_NOTE = 107;
 
 export const soakResume: Soak = async (number) => {
-  const frames = number("frames", 50_000);
-  const cuts = number("cuts", 200);
+  const frames = number("frames");
+  const cuts = number("cuts");
   const heartbeat = { heartbeatIntervalMs: 300, heartbeatTimeoutMs: 300 };
   const wrong: string[] = [];
   for (const kind of ["tcp", "ws"] as const) {
     const report = await runOverSockets({
       kind,
       frames,
-      seed: number("first", 1),
+      seed: number("first"),
       faults: breaksEvery(Math.round((frames * BYTES_A_NOTE) / (1.3 * cuts))),
       server: heartbeat,
       client: heartbeat,

@@ -3,8 +3,8 @@ import { runSession } from "../helpers/session-run.js";
 import type { Soak } from "./index.js";
 
 export const soakSessions: Soak = async (number) => {
-  const first = number("first", 1);
-  const runs = number("runs", 1000);
+  const first = number("first");
+  const runs = number("runs");
   const wrong: string[] = [];
   const total = { links: 0, beforeWelcome: 0, inReplay: 0, notes: 0, calls: 0, virtualMs: 0 };
   for (let seed = first; seed < first + runs; seed++) {

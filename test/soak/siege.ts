@@ -22,8 +22,8 @@ const IDLE_BYTES = 1024 * 1024;
 const RESUME_MS = 30_000;
 
 export const soakSiege: Soak = async (number, names) => {
-  const seconds = number("seconds", 3600);
-  const share = number("share", 0.2);
+  const seconds = number("seconds");
+  const share = number("share");
   const chosen = ATTACKS.filter(({ name }) => names.length === 0 || names.includes(name));
   const server = await ServerProcess.start("besieged", { resumeWindowMs: RESUME_MS });
   const good = new GoodClients(server.addresses, GOOD_CLIENTS, PAUSE_MS);
