@@ -38,7 +38,7 @@ async function via(page: Page, author: string, text: string): Promise<string | n
 beforeAll(async () => {
   chat = new ChatExample("--port", "0", "--tcp-port", "0");
   browser = await launchChromium();
-  url = (await chat.printed(/http:\/\/127\.0\.0\.1:\d+\//))[0];
+  url = (await chat.printed(/http:\/\/127\.0\.0\.1:\d+\//, 100_000))[0];
 });
 
 afterAll(async () => {

@@ -12,12 +12,20 @@ export class ChatExample {
   output = "";
 
   constructor(...args: string[]) {
-    this.#process = spawn(process.execPath, ["scripts/start.mjs", ...args], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+    this.#process = spawn(process.execPath, args[0]?.endsWith(".js") === true ? args : ["scripts/start.mjs", ...args], {
+      cwd: ROOT,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {
         this.output += text;
       });
     }
+  }
+
+  /** Another one, once the first has built it. */
+  static built(...args: string[]): ChatExample {
+    return new ChatExample("examples/chat/dist/main.js", ...args);
   }
 
   /** Waits for a line that `pattern` matches. Rejects after `timeoutMs` or when the process ends without it. */

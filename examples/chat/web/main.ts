@@ -2,97 +2,119 @@
 import { FramewireError } from "framewire";
 import { createClient } from "framewire/client";
 import { ChatEventsServiceDefinition, ChatServiceDefinition, type Line } from "../gen/chat/v1/chat.js";
+import { showConnection } from "./connection.js";
+import { announce, element } from "./dom.js";
+import { beginRoom, Draft, draftsUnderWay, show, showHistory } from "./lines.js";
+import { hideNotice, showNotice } from "./notice.js";
+import { isPeer, presenceUnknown, showPresence } from "./peers.js";
 
-const lines = element("lines", HTMLOListElement);
-const state = element("state", HTMLSpanElement);
-const presence = element("presence", HTMLParagraphElement);
 const composer = element("composer", HTMLFormElement);
 const author = element("author", HTMLInputElement);
 const text = element("text", HTMLInputElement);
-const send = element("send", HTMLButtonElement);
-const problem = element("problem", HTMLParagraphElement);
 
-author.value = localStorage.getItem("author") ?? `Guest ${Math.floor(Math.random() * 900 + 100)}`;
+author.value = storedName() ?? `Guest ${Math.floor(Math.random() * 900 + 100)}`;
 
 const client = createClient(`${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/`);
 const chat = client.service(ChatServiceDefinition);
 
+/** Lines that came before the page knew which room it is in. */
+let early: Line[] | undefined = [];
+
 client.implement(ChatEventsServiceDefinition, {
   posted({ line }) {
-    if (line !== undefined) show(line);
+    if (line === undefined) return {};
+    if (early === undefined) show(line);
+    else early.push(line);
     return {};
   },
-  presence({ websocket, tcp }) {
-    presence.textContent = `here: ${websocket} WebSocket, ${tcp} TCP`;
+  presence(here) {
+    showPresence(here);
     return {};
   },
 });
 
-client.on("state", (now) => {
-  state.dataset.state = now;
-  state.textContent = now;
-  send.disabled = now !== "connected";
-  // Whatever was posted while the connection was away.
-  if (now === "connected") attempt(async () => (await chat.history({ limit: 0 })).lines.forEach(show)).catch(console.error);
+showConnection(client, text);
+client.on("state", (state, { resumed }) => {
+  draftsUnderWay(underWay());
+  if (state !== "connected") return presenceUnknown();
+  if (resumed === true) early ??= [];
+  else early = [];
+  join();
+});
+
+author.addEventListener("change", () => {
+  storeName(author.value);
+  // Calls made without a connection wait for one, and there the page says its name anyway.
+  if (client.state === "connected") join();
 });
 
 composer.addEventListener("submit", (event) => {
   event.preventDefault();
   const words = text.value.trim();
   if (words === "") return;
-  localStorage.setItem("author", author.value);
+  storeName(author.value);
   text.value = "";
   text.focus();
-  attempt(() => chat.send({ author: author.value, text: words }, { timeoutMs: 10_000 })).catch(console.error);
+  post(new Draft(words));
 });
 
-await attempt(() => client.connect());
+client.connect().catch((error: unknown) => console.info(`not connected: ${FramewireError.from(error).message}`));
 
-/** Adds a line unless it is there already, in the order of the ids. */
-function show(line: Line): void {
-  const id = `line-${line.id}`;
-  if (document.getElementById(id) !== null) return;
-  const item = document.createElement("li");
-  item.id = id;
-  item.dataset.id = String(line.id);
-  item.className = line.author === author.value ? "line own" : "line";
-  const meta = document.createElement("p");
-  meta.className = "meta";
-  const via = span(line.via, "via");
-  via.dataset.via = line.via;
-  const name = document.createElement("b");
-  name.textContent = line.author;
-  const time = new Date(Number(line.sentAtMs)).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  meta.append(name, via, span(time));
-  const bubble = document.createElement("p");
-  bubble.className = "bubble";
-  bubble.textContent = line.text;
-  item.append(meta, bubble);
-  const next = [...lines.children].find((other) => other instanceof HTMLElement && BigInt(other.dataset.id ?? 0) > line.id);
-  lines.insertBefore(item, next ?? null);
-  lines.scrollTo({ top: lines.scrollHeight });
+/** Says who this page is, and gets its id and whatever was posted while it was away. */
+function join(): void {
+  chat.history({ limit: 0, author: author.value }).then(
+    ({ lines, peer, room }) => {
+      if (isPeer(peer, room)) beginRoom("The server was started anew: its room begins here.");
+      showHistory([...lines, ...(early ?? [])]);
+      early = undefined;
+    },
+    (error: unknown) => {
+      // Without a connection there is a notice already, and the next connection asks again.
+      if (client.state !== "connected") return;
+      const { message } = FramewireError.from(error);
+      const title = "The messages could not be loaded.";
+      const run = () => {
+        hideNotice(text);
+        join();
+      };
+      showNotice({ title, text: "", reason: message, button: "Load them", run });
+      announce(title);
+    },
+  );
 }
 
-function span(words: string, className = ""): HTMLSpanElement {
-  const made = document.createElement("span");
-  made.className = className;
-  made.textContent = words;
-  return made;
+/** Sends a draft. Without a connection the call waits for one; the line that comes back from the room takes the draft's place. */
+function post(draft: Draft): void {
+  draft.underWay(underWay());
+  const limits = { timeoutMs: Number.POSITIVE_INFINITY };
+  chat.send({ author: author.value, text: draft.text, key: draft.key }, limits).then(
+    () => draft.remove(),
+    (error: unknown) => {
+      const { message } = FramewireError.from(error);
+      draft.failed(message, () => post(draft));
+      announce(`Not sent: ${message}`);
+    },
+  );
 }
 
-/** Runs `work` and tells the reader if it fails. */
-async function attempt(work: () => Promise<unknown>): Promise<void> {
+/** What becomes of a draft now. */
+function underWay(): string {
+  return client.state === "connected" ? "sending …" : "waits for the connection";
+}
+
+function storedName(): string | null {
   try {
-    await work();
-    problem.hidden = true;
-  } catch (error) {
-    problem.textContent = FramewireError.from(error).message;
-    problem.hidden = false;
+    return localStorage.getItem("author");
+  } catch {
+    // A browser may forbid storage.
+    return null;
   }
 }
 
-function element<E extends HTMLElement>(id: string, type: new () => E): E {
-  const found = document.getElementById(id);
-  if (!(found instanceof type)) throw new Error(`the page has no ${type.name} called ${id}`);
-  return found;
+function storeName(name: string): void {
+  try {
+    localStorage.setItem("author", name);
+  } catch {
+    // As above.
+  }
 }

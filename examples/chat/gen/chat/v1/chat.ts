@@ -25,6 +25,20 @@ export interface Line {
   sentAtMs: bigint;
   /** How it came, for example "WebSocket v2". */
   via: string;
+  /** The id of the peer that wrote it. Peers may have the same name; two of one room never have the same id. */
+  peer: string;
+  /** The key of the request that posted it. */
+  key: string;
+}
+
+/** A peer that is there. */
+export interface Peer {
+  /** Given by the server: a peer has it until its session ends. */
+  id: string;
+  /** The name it goes by; empty until it has said one. */
+  name: string;
+  /** How it is connected, for example "WebSocket v2". */
+  via: string;
 }
 
 /** A line to post. */
@@ -33,6 +47,8 @@ export interface SendRequest {
   author: string;
   /** What. */
   text: string;
+  /** Chosen by the writer, a new one for each line: a line that is sent again with its key is posted once. Empty = none. */
+  key: string;
 }
 
 /** Where the line went. */
@@ -45,12 +61,18 @@ export interface SendResponse {
 export interface HistoryRequest {
   /** At most this many; 0 = as many as the server keeps. */
   limit: number;
+  /** The name that the peer goes by, for the others to see. Empty = it stays as it is. */
+  author: string;
 }
 
 /** The latest lines. */
 export interface HistoryResponse {
   /** Oldest first. */
   lines: Line[];
+  /** The id of the peer that asks. */
+  peer: string;
+  /** The room: another one after a restart of the server, whose lines and peers are counted anew. */
+  room: string;
 }
 
 /** Tells a new line. */
@@ -63,12 +85,14 @@ export interface PostedRequest {
 export interface PostedResponse {
 }
 
-/** Tells how many are there. */
+/** Tells who is there. */
 export interface PresenceRequest {
   /** Peers connected by WebSocket. */
   websocket: number;
   /** Peers connected by TCP. */
   tcp: number;
+  /** All of them. */
+  peers: Peer[];
 }
 
 /** Never sent. */
@@ -76,7 +100,7 @@ export interface PresenceResponse {
 }
 
 function createBaseLine(): Line {
-  return { id: 0n, author: "", text: "", sentAtMs: 0n, via: "" };
+  return { id: 0n, author: "", text: "", sentAtMs: 0n, via: "", peer: "", key: "" };
 }
 
 export const Line: MessageFns<Line> = {
@@ -101,6 +125,12 @@ export const Line: MessageFns<Line> = {
     }
     if (message.via !== "") {
       writer.uint32(42).string(message.via);
+    }
+    if (message.peer !== "") {
+      writer.uint32(50).string(message.peer);
+    }
+    if (message.key !== "") {
+      writer.uint32(58).string(message.key);
     }
     return writer;
   },
@@ -158,6 +188,22 @@ export const Line: MessageFns<Line> = {
             message.via = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.peer = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -180,12 +226,93 @@ export const Line: MessageFns<Line> = {
     message.text = object.text ?? "";
     message.sentAtMs = (object.sentAtMs !== undefined && object.sentAtMs !== null) ? BigInt(object.sentAtMs) : 0n;
     message.via = object.via ?? "";
+    message.peer = object.peer ?? "";
+    message.key = object.key ?? "";
+    return message;
+  },
+};
+
+function createBasePeer(): Peer {
+  return { id: "", name: "", via: "" };
+}
+
+export const Peer: MessageFns<Peer> = {
+  encode(message: Peer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.via !== "") {
+      writer.uint32(26).string(message.via);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Peer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePeer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.via = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Peer>, I>>(base?: I): Peer {
+    return Peer.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Peer>, I>>(object: I): Peer {
+    const message = createBasePeer();
+    message.id = object.id ?? "";
+    message.name = object.name ?? "";
+    message.via = object.via ?? "";
     return message;
   },
 };
 
 function createBaseSendRequest(): SendRequest {
-  return { author: "", text: "" };
+  return { author: "", text: "", key: "" };
 }
 
 export const SendRequest: MessageFns<SendRequest> = {
@@ -195,6 +322,9 @@ export const SendRequest: MessageFns<SendRequest> = {
     }
     if (message.text !== "") {
       writer.uint32(18).string(message.text);
+    }
+    if (message.key !== "") {
+      writer.uint32(26).string(message.key);
     }
     return writer;
   },
@@ -228,6 +358,14 @@ export const SendRequest: MessageFns<SendRequest> = {
             message.text = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -247,6 +385,7 @@ export const SendRequest: MessageFns<SendRequest> = {
     const message = createBaseSendRequest();
     message.author = object.author ?? "";
     message.text = object.text ?? "";
+    message.key = object.key ?? "";
     return message;
   },
 };
@@ -310,13 +449,16 @@ export const SendResponse: MessageFns<SendResponse> = {
 };
 
 function createBaseHistoryRequest(): HistoryRequest {
-  return { limit: 0 };
+  return { limit: 0, author: "" };
 }
 
 export const HistoryRequest: MessageFns<HistoryRequest> = {
   encode(message: HistoryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.limit !== 0) {
       writer.uint32(8).uint32(message.limit);
+    }
+    if (message.author !== "") {
+      writer.uint32(18).string(message.author);
     }
     return writer;
   },
@@ -342,6 +484,14 @@ export const HistoryRequest: MessageFns<HistoryRequest> = {
             message.limit = reader.uint32();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.author = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -360,18 +510,25 @@ export const HistoryRequest: MessageFns<HistoryRequest> = {
   fromPartial<I extends Exact<DeepPartial<HistoryRequest>, I>>(object: I): HistoryRequest {
     const message = createBaseHistoryRequest();
     message.limit = object.limit ?? 0;
+    message.author = object.author ?? "";
     return message;
   },
 };
 
 function createBaseHistoryResponse(): HistoryResponse {
-  return { lines: [] };
+  return { lines: [], peer: "", room: "" };
 }
 
 export const HistoryResponse: MessageFns<HistoryResponse> = {
   encode(message: HistoryResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.lines) {
       Line.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.peer !== "") {
+      writer.uint32(18).string(message.peer);
+    }
+    if (message.room !== "") {
+      writer.uint32(26).string(message.room);
     }
     return writer;
   },
@@ -397,6 +554,22 @@ export const HistoryResponse: MessageFns<HistoryResponse> = {
             message.lines.push(Line.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.peer = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.room = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -415,6 +588,8 @@ export const HistoryResponse: MessageFns<HistoryResponse> = {
   fromPartial<I extends Exact<DeepPartial<HistoryResponse>, I>>(object: I): HistoryResponse {
     const message = createBaseHistoryResponse();
     message.lines = object.lines?.map((e) => Line.fromPartial(e)) || [];
+    message.peer = object.peer ?? "";
+    message.room = object.room ?? "";
     return message;
   },
 };
@@ -518,7 +693,7 @@ export const PostedResponse: MessageFns<PostedResponse> = {
 };
 
 function createBasePresenceRequest(): PresenceRequest {
-  return { websocket: 0, tcp: 0 };
+  return { websocket: 0, tcp: 0, peers: [] };
 }
 
 export const PresenceRequest: MessageFns<PresenceRequest> = {
@@ -528,6 +703,9 @@ export const PresenceRequest: MessageFns<PresenceRequest> = {
     }
     if (message.tcp !== 0) {
       writer.uint32(16).uint32(message.tcp);
+    }
+    for (const v of message.peers) {
+      Peer.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -561,6 +739,14 @@ export const PresenceRequest: MessageFns<PresenceRequest> = {
             message.tcp = reader.uint32();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.peers.push(Peer.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -580,6 +766,7 @@ export const PresenceRequest: MessageFns<PresenceRequest> = {
     const message = createBasePresenceRequest();
     message.websocket = object.websocket ?? 0;
     message.tcp = object.tcp ?? 0;
+    message.peers = object.peers?.map((e) => Peer.fromPartial(e)) || [];
     return message;
   },
 };
