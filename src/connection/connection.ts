@@ -27,6 +27,7 @@ import type { Link, LinkEnd, LinkOwner } from "./link.js";
 import { encodeExt, Outgoing } from "./outgoing.js";
 import { USELESS_FRAME_WEIGHT } from "./rate-limit.js";
 import { ServedCalls } from "./served-calls.js";
+import { serving } from "./serving.js";
 import { type RouterHost, SessionRouter } from "./session-router.js";
 import { type AwaitsReply, V1Exchange } from "./v1-exchange.js";
 
@@ -260,14 +261,14 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     link.handTo(this);
     this.#router.detach();
     this.#sender.attach(link, agreement);
-    old?.fail("session-replaced", "a newer link took over this session");
+    if (serving) old?.fail("session-replaced", "a newer link took over this session");
     if (resumed === undefined) {
       this.#startAfresh("the peer has no session of this connection");
     } else {
       const lostOut = this.#news(resumed.lostOut);
       if (resumed.lostIn !== undefined) {
         this.#received.skip(resumed.lostIn);
-        this.#untold = { from: this.#untold?.from ?? resumed.lostIn.from, to: resumed.lostIn.to };
+        if (serving) this.#untold = { from: this.#untold?.from ?? resumed.lostIn.from, to: resumed.lostIn.to };
       }
       if (resumed.restarted !== undefined) this.#restarted(resumed.restarted);
       // What is kept goes out before anything new, such as what a loss makes this side say.
@@ -303,11 +304,13 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     this.#calls?.close();
     this.#served?.close();
     // What is left are requests whose handlers still run.
-    this.#late = true;
-    this.#account?.lateChanged(this.#receivedMemory);
-    this.#receivedMemory = 0;
-    this.memoryChanged();
-    this.#idled();
+    if (serving) {
+      this.#late = true;
+      this.#account?.lateChanged(this.#receivedMemory);
+      this.#receivedMemory = 0;
+      this.memoryChanged();
+    }
+    if (serving) this.#idled();
     this.events.emit("close", error);
   }
 
@@ -390,19 +393,21 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   }
 
   held(bytes: number): void {
-    if (this.#late) return this.#account?.lateChanged(bytes);
-    this.#receivedMemory += bytes;
+    if (serving) {
+      if (this.#late) return this.#account?.lateChanged(bytes);
+      this.#receivedMemory += bytes;
+    }
     if (bytes < 0) this.#unpause();
     this.memoryChanged();
   }
 
   memoryChanged(): void {
-    this.#account?.connectionChanged(this);
+    if (serving) this.#account?.connectionChanged(this);
   }
 
   callSettled(): void {
     this.#unpause();
-    if (this.#isIdle()) this.#idled();
+    if (serving && this.#isIdle()) this.#idled();
   }
 
   invalid(event: InvalidEvent): void {
@@ -427,7 +432,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   onFrame(link: Link, frame: FrameView): void {
     if (link !== this.link) return;
     // A client that gives up waiting for the welcome may still say goodbye.
-    if (this.#untold !== undefined && frame.kindNumber !== KIND_GOAWAY) this.#untold = undefined;
+    if (serving && this.#untold !== undefined && frame.kindNumber !== KIND_GOAWAY) this.#untold = undefined;
     if (this.events.has("frame")) {
       const { version, cmd, kindNumber, callIdNumber: callId, payload, start, end } = frame;
       this.events.emit("frame", { direction: "in", version, cmd, kind: kindNumber as FrameKind, callId, payload, bytes: end - start });
@@ -513,10 +518,10 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
    */
   #overloaded(share: number): boolean {
     const { maxCalls, maxQueuedBytes } = this.options;
-    if (this.#account !== undefined && this.#receivedMemory >= this.#account.pauseBytes * share) return true;
+    if (serving && this.#account !== undefined && this.#receivedMemory >= this.#account.pauseBytes * share) return true;
     const v1 = this.#v1 === undefined ? 0 : this.#v1.size + this.#v1.late;
     if ((this.#served?.messages ?? 0) + v1 >= maxCalls * share) return true;
-    return this.#side === "server" && this.#sender.blocked && this.#sender.waitingBytes >= (maxQueuedBytes / 2) * share;
+    return serving && this.#side === "server" && this.#sender.blocked && this.#sender.waitingBytes >= (maxQueuedBytes / 2) * share;
   }
 
   #unpause(): void {
@@ -539,7 +544,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   flush(): void {
     this.#sender.flush();
     this.#unpause();
-    if (this.#isIdle()) this.#idled();
+    if (serving && this.#isIdle()) this.#idled();
   }
 
   /** A frame that waited cannot be sent after all. */

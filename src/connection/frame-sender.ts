@@ -19,6 +19,7 @@ import type { Link } from "./link.js";
 import { inPlace } from "./messages.js";
 import type { Outgoing } from "./outgoing.js";
 import { RoundTrip } from "./round-trip.js";
+import { serving } from "./serving.js";
 import { WaitingFrames } from "./waiting.js";
 
 const EMPTY = new Uint8Array(0);
@@ -514,7 +515,7 @@ export class FrameSender implements AckWatched {
 
   #transmit(link: Link, frame: Outgoing): void {
     // The encoder checks the others. What goes to many was framed without a look at this peer's limit.
-    if (frame.broadcast !== undefined) this.#checkSize(frame);
+    if (serving && frame.broadcast !== undefined) this.#checkSize(frame);
     const observed = this.#events.has("frame");
     if (observed) frame.settleForGood();
     const before = link.writtenBytes;
@@ -544,8 +545,8 @@ export class FrameSender implements AckWatched {
 
   #writeV1(link: Link, frame: Outgoing): void {
     frame.settlePayload();
-    if (frame.broadcast === undefined) link.write({ cmd: frame.cmd, payload: frame.payload ?? EMPTY });
-    else link.writeEncoded(frame.broadcast.frame(1).bytes);
+    if (serving && frame.broadcast !== undefined) link.writeEncoded(frame.broadcast.frame(1).bytes);
+    else link.write({ cmd: frame.cmd, payload: frame.payload ?? EMPTY });
   }
 
   #writeSealed(link: Link, frame: Outgoing): void {
@@ -558,7 +559,7 @@ export class FrameSender implements AckWatched {
     frame.sequence = frame.reliable ? this.replay.next : undefined;
     frame.ack = received.owesAck ? received.received : undefined;
     if (frame.kept) this.#journal?.numbered(frame, this.replay.next);
-    if (broadcast !== undefined) {
+    if (serving && broadcast !== undefined) {
       link.writeShared(broadcast.frame(2), frame, keep);
     } else if (codec !== undefined && inPlace?.suits(codec)) {
       inPlace.write(link, frame, codec, keep);

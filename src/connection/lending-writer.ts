@@ -99,12 +99,16 @@ export class LendingWriter extends LinkWriter {
     this.written(encoder, before, keep);
   }
 
-  override writeShared(shared: SharedFrame, trailer: FrameInit, keep: Keeper | undefined): void {
+  /** Writes a frame that goes to many, with a trailer of its own. */
+  writeShared(shared: SharedFrame, trailer: FrameInit, keep: Keeper | undefined): void {
     if (this.#encoding) return this.postpone(() => this.writeShared(shared, trailer, keep));
     if (apart !== undefined && this.#isLarge(apart, shared.bytes.length)) {
       return this.#writeApart(apart, shared.bytes.length, keep, (encoder) => encoder.appendShared(shared, trailer));
     }
-    super.writeShared(shared, trailer, keep);
+    const encoder = this.encoder ?? this.takeEncoder();
+    const before = encoder.length;
+    encoder.appendShared(shared, trailer);
+    this.written(encoder, before, keep);
   }
 
   override writeEncoded(bytes: Uint8Array): void {

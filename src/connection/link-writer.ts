@@ -1,7 +1,6 @@
 /** The sending half of a link: frames into one buffer, the buffer to the transport, and how far the network has taken it. */
 import { type ByteSink, FrameEncoder } from "../codec/frame-encoder.js";
 import type { FrameInit } from "../codec/index.js";
-import type { SharedFrame } from "../codec/shared-frame.js";
 import { CONNECTION_DEFAULTS, type ResolvedConnectionOptions } from "../options.js";
 import type { LargeFrame } from "./large-frame.js";
 import type { Transport } from "./transport.js";
@@ -110,14 +109,6 @@ export class LinkWriter {
     const encoder = this.encoder ?? this.takeEncoder();
     const before = encoder.length;
     encoder.append(frame);
-    this.written(encoder, before, keep);
-  }
-
-  /** Writes a frame that goes to many, with a trailer of its own. */
-  writeShared(shared: SharedFrame, trailer: FrameInit, keep: Keeper | undefined): void {
-    const encoder = this.encoder ?? this.takeEncoder();
-    const before = encoder.length;
-    encoder.appendShared(shared, trailer);
     this.written(encoder, before, keep);
   }
 

@@ -228,9 +228,9 @@ export class Link implements TransportReceiver {
     this.#flushSoon();
   }
 
-  /** Writes a frame that goes to many, with a trailer of its own. */
+  /** Writes a frame that goes to many, with a trailer of its own. Only with `inPlace`. */
   writeShared(shared: SharedFrame, trailer: FrameInit, keep?: Keeper): void {
-    this.#writer.writeShared(shared, trailer, keep);
+    (this.#writer as LendingWriter).writeShared(shared, trailer, keep);
     this.#flushSoon();
   }
 

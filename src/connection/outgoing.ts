@@ -10,6 +10,7 @@ import { cutText } from "./cut-text.js";
 import type { MessageCodec } from "./definition.js";
 import { FrameQueue, type Waiting } from "./frame-queue.js";
 import { completeMessage, encodeMessage, encodeOwned, inPlace } from "./messages.js";
+import { serving } from "./serving.js";
 
 /** Told once: the frame went out, or with an error that it never will. */
 export interface FrameOwner {
@@ -199,7 +200,7 @@ export class SendQueue {
   #entered(frame: Outgoing, cost: number): void {
     this.#bytes += cost;
     const { broadcast } = frame;
-    if (broadcast === undefined) return;
+    if (!serving || broadcast === undefined) return;
     this.#sharedBytes += broadcast.payload.length;
     broadcast.retain();
   }
@@ -207,7 +208,7 @@ export class SendQueue {
   #left(frame: Outgoing): void {
     this.#bytes -= costOf(frame);
     const { broadcast } = frame;
-    if (broadcast === undefined) return;
+    if (!serving || broadcast === undefined) return;
     this.#sharedBytes -= broadcast.payload.length;
     broadcast.release();
   }

@@ -21,6 +21,7 @@ import { decodeMessage, encodeOwned } from "./messages.js";
 import { newOpenCalls } from "./open-calls.js";
 import { checkMetadata, decodeExt, encodeExt, encodeFailure, Outgoing } from "./outgoing.js";
 import { closeSource, isSource, type Pump, pump } from "./pump.js";
+import { serving } from "./serving.js";
 
 interface ServedCall extends HeapEntry {
   readonly id: number;
@@ -144,7 +145,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
   /** Why no call can be served now. */
   #refusal(): FramewireError | undefined {
     const { draining, options } = this.#host;
-    if (draining) return new FramewireError("unavailable", "the server is closing; nothing of the call was done");
+    if (serving && draining) return new FramewireError("unavailable", "the server is closing; nothing of the call was done");
     if (this.#calls.size + this.#late < options.maxCalls) return undefined;
     const message =
       this.#late === 0

@@ -18,6 +18,7 @@ import type { Link, LinkEnd, LinkObserver } from "../connection/link.js";
 import { rateLimits } from "../connection/rate-limit.js";
 import { type BareHandler, handleCommand, implementService } from "../connection/registration.js";
 import type { ServedLink } from "../connection/served-link.js";
+import { useServing } from "../connection/serving.js";
 import { useStrictChecks } from "../connection/strict.js";
 import { TimerQueue } from "../connection/timer-queue.js";
 import type { Transport, TransportInfo } from "../connection/transport.js";
@@ -44,6 +45,7 @@ import { WaitingRoom } from "./waiting-room.js";
 
 useInPlace();
 useFastKeeping();
+useServing();
 useStrictChecks();
 
 /** Sends to many. */
