@@ -28,22 +28,25 @@ const INTEGRATION = ["test/{package,browser,react-native,interop,integration,ben
 const COMPATIBILITY = ["test/compatibility/**/*.test.ts"];
 
 /**
- * Tests of servers and clients: each worker loads the modules once for all of these files, as an application does. To load them for each file
- * took longer than the tests. All of these import the server, which puts Node's fast ways in place, so none depends on the files before it.
+ * Each worker loads the modules once for all of these files, as an application does: to load them for each file took longer than the tests. They
+ * import the server, which puts Node's fast ways in place, or nothing that such ways replace; so none depends on the files before it.
  * A test of what a page has, of memory or of cost, or one that replaces modules or globals, belongs to the others, which run alone.
  */
 const TOGETHER = [
-  "test/options.test.ts",
-  "test/cli/conformance.test.ts",
-  "test/client/{offline,sockets-end}.test.ts",
+  "test/{errors,options}.test.ts",
+  "test/cli/*.test.ts",
+  "test/client/{lifecycle,offline,reconnect,reconnect-page,sockets-end}.test.ts",
+  "test/codec/{prefix-crc,varint}.test.ts",
+  "test/connection/{call-map,control-messages.property,entrance,pump,send-queue.property,timer-queue}.test.ts",
   "test/connection/{aliasing,busy-peer,call-model,calls,codecs,flipped-bits,interleavings,loss-timers,message-values,metadata}.test.ts",
   "test/connection/{middleware,peer-limits,reentrance,refused,resume,resume-runs,session-vectors,silent-peer,sources,wire-edges}.test.ts",
   "test/fuzz/fuzz.test.ts",
-  "test/outbox/lives.test.ts",
+  "test/outbox/{file-log,file-storage,guarded-transport,lives,outbox}.test.ts",
   "test/server/{accept,account,authentication,authorize,callbacks,client-address,close-code,drain,invalid,late-handlers}.test.ts",
-  "test/server/{limits,listen,logging,origin,pending-sockets,security-page,sessions-server,tls,upgrades,version1-port}.test.ts",
-  "test/testing/example.test.ts",
-  "test/transport/sockets.test.ts",
+  "test/server/{admission,limits,listen,logging,origin,pending-sockets,resume,security-page,sessions-server}.test.ts",
+  "test/server/{tls,upgrades,version1-port}.test.ts",
+  "test/testing/*.test.ts",
+  "test/transport/{message-boundary,sockets}.test.ts",
 ];
 
 export default defineConfig({
@@ -53,7 +56,7 @@ export default defineConfig({
     maxWorkers: 2,
     setupFiles: ["test/setup.ts"],
     // What is polled for comes within milliseconds; on a machine that is busy with other things a second may pass.
-    expect: { poll: { timeout: 10_000 } },
+    expect: { poll: { timeout: 10_000, interval: 5 } },
     projects: [
       {
         extends: true,

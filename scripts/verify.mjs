@@ -8,7 +8,7 @@
  * A failed step does not stop the ones behind it, except the build, which they need. The last line adds up the
  * tests of the test runs and the other steps.
  */
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { nodeBinary } from "./lib/node-versions.mjs";
 import { ROOT, run, secondsSince } from "./lib/run.mjs";
 
@@ -37,10 +37,10 @@ function command(name, what, command, { essential = false, show = false } = {}) 
  * @param {string} name
  * @param {string} what
  * @param {string} project
- * @param {number} [major]
+ * @param {{ major?: number, files?: () => string[], env?: Record<string, string> }} [options] `files`: only these of its files.
  * @returns {Step}
  */
-function tests(name, what, project, major) {
+function tests(name, what, project, { major, files = () => [], env = {} } = {}) {
   return {
     name,
     what,
@@ -48,12 +48,21 @@ function tests(name, what, project, major) {
       const node = major === undefined ? process.execPath : await nodeBinary(major);
       const report = `${ROOT}.cache/verify/${name}.json`;
       rmSync(report, { force: true });
-      const vitest = ["node_modules/vitest/vitest.mjs", "run", "--allowOnly=false", "--project", project];
-      const result = await run(node, [...vitest, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`], { show: true });
+      const vitest = ["node_modules/vitest/vitest.mjs", "run", "--allowOnly=false", "--project", project, ...files()];
+      const result = await run(node, [...vitest, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`], {
+        show: true,
+        env,
+      });
       const counts = countsOf(report, result.ok);
       return { ok: counts.failed === 0, output: result.output, ...counts };
     },
   };
+}
+
+/** Test files that run less often in the unit suite than they can: test/helpers/runs.ts. */
+function repeating() {
+  const files = readdirSync(`${ROOT}test`, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".test.ts"));
+  return files.map((name) => `test/${name}`).filter((name) => readFileSync(ROOT + name, "utf8").includes("/helpers/runs.js"));
 }
 
 /**
@@ -89,6 +98,10 @@ const STEPS = [
   command("generated", "regenerating leaves no diff", "node scripts/generated.mjs"),
   command("build", "tsc and rolldown: dist/", "node scripts/build.mjs", { essential: true }),
   tests("unit", "unit tests", "unit*"),
+  tests("properties", "unit tests that repeat themselves, with all their runs", "unit*", {
+    files: repeating,
+    env: { FRAMEWIRE_RUNS: "all" },
+  }),
   command("fuzz", "ten seconds of fuzzing: decoder, session messages, hostile peers", "npm run --silent fuzz -- --seconds 10", {
     show: true,
   }),
@@ -99,8 +112,8 @@ const STEPS = [
   tests("browsers", "three browser engines do what docs/compatibility.md says", "compatibility"),
   command("bun", "transports and the chat exchange on Bun", "node scripts/runtime.mjs bun", { show: true }),
   command("deno", "transports and the chat exchange on Deno", "node scripts/runtime.mjs deno", { show: true }),
-  tests("unit-22", "unit tests on Node 22", "unit*", 22),
-  tests("unit-24", "unit tests on Node 24", "unit*", 24),
+  tests("unit-22", "unit tests on Node 22", "unit*", { major: 22 }),
+  tests("unit-24", "unit tests on Node 24", "unit*", { major: 24 }),
 ];
 
 const chosen = process.argv.slice(2);

@@ -4,10 +4,11 @@ import { FrameDecoder } from "../../src/codec/frame-decoder.js";
 import { chunksAt, chunksOf } from "../helpers/decoder-run.js";
 import { expectEqual } from "../helpers/expect-equal.js";
 import { Random, randomCuts } from "../helpers/random.js";
+import { runs } from "../helpers/runs.js";
 import { type DamagedStream, damagedStream, type Span, spansByValue } from "../helpers/stream-generator.js";
 import { cat, fill, v2 } from "../helpers/wire-builder.js";
 
-const STREAMS = 3000;
+const STREAMS = runs(3000);
 const FIRST_SEED = 1;
 
 /** Where the decoder delivered frames; a frame whose bytes are not those of the stream throws. */

@@ -6,6 +6,7 @@ import { expectEqual } from "../helpers/expect-equal.js";
 import { type OracleOptions, oracle } from "../helpers/oracle.js";
 import { outcomeOf } from "../helpers/outcome.js";
 import { Random, randomCuts } from "../helpers/random.js";
+import { runs } from "../helpers/runs.js";
 import { damagedStream, wildStream } from "../helpers/stream-generator.js";
 import { cat, MAGIC, open, type Parts, seal, varint } from "../helpers/wire-builder.js";
 
@@ -137,19 +138,19 @@ describe("decoder and oracle agree", () => {
   it("on streams of frames, near-frames and grammar bytes", { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(stream, options, cuts, (bytes, given, cutAt) => compare(bytes, given, cutAt, "stream")),
-      { numRuns: 1500 },
+      { numRuns: runs(1500) },
     );
   });
 
   it("on wild streams of every version and option", { timeout: 60_000 }, () => {
-    for (let seed = 1; seed <= 300; seed++) {
+    for (let seed = 1; seed <= runs(300); seed++) {
       const wild = wildStream(seed);
       compare(wild.bytes, wild.options, randomCuts(new Random(seed), wild.bytes.length, 50), `seed ${seed}`);
     }
   });
 
   it("on damaged version 2 streams, discards included", { timeout: 60_000 }, () => {
-    for (let seed = 100_001; seed <= 100_150; seed++) {
+    for (let seed = 100_001; seed <= 100_000 + runs(150); seed++) {
       const damaged = damagedStream(seed);
       compare(damaged.bytes, damaged.options, randomCuts(new Random(seed), damaged.bytes.length, 200), `seed ${seed}`);
     }
@@ -178,7 +179,7 @@ describe("decoder and oracle agree", () => {
           );
         }
       }),
-      { numRuns: 120 },
+      { numRuns: runs(120) },
     );
   });
 
@@ -203,7 +204,7 @@ describe("decoder and oracle agree", () => {
           expect(discards).toEqual(outcomeOf(expected).discards);
         }
       }),
-      { numRuns: 400 },
+      { numRuns: runs(400) },
     );
   });
 
@@ -226,7 +227,7 @@ describe("decoder and oracle agree", () => {
           compare(bytes, { magic }, [9, 30], `magic ${magic}`);
         },
       ),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
   });
 });

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { type CallKind, CallModel, type CallView, type ModelCall, type Side, streamsDown, streamsUp } from "../helpers/call-model.js";
 import { CallWorld } from "../helpers/call-world.js";
+import { runs } from "../helpers/runs.js";
 
 type Command = fc.AsyncCommand<CallModel, CallWorld>;
 
@@ -208,7 +209,7 @@ const commands = fc.commands(
 );
 
 it("calls do what the model says, settle once, and leave no connection, listener, source or timer behind", async () => {
-  const numRuns = Number(process.env.FRAMEWIRE_MODEL_RUNS ?? 150);
+  const numRuns = Number(process.env.FRAMEWIRE_MODEL_RUNS ?? runs(150));
   await fc.assert(
     fc.asyncProperty(commands, async (all) => {
       const world = new CallWorld();

@@ -6,6 +6,7 @@ import { FramewireError } from "../../src/errors.js";
 import { createServer } from "../../src/server/index.js";
 import { memoryPair, VirtualClock } from "../../src/testing/index.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
+import { runs } from "../helpers/runs.js";
 
 type Kind = "echo" | "count" | "sum" | "chat" | "sample";
 
@@ -158,7 +159,7 @@ async function run({ steps, closeAt, closer }: Plan): Promise<void> {
 
 describe("calls in every order of abort, timeout and close", () => {
   it("settle exactly once and leave no entry, timer or listener", async () => {
-    const numRuns = Number(process.env.FRAMEWIRE_INTERLEAVINGS ?? 150);
+    const numRuns = Number(process.env.FRAMEWIRE_INTERLEAVINGS ?? runs(150));
     await fc.assert(fc.asyncProperty(plan, run), { numRuns });
   }, 600_000);
 });

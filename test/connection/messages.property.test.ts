@@ -9,6 +9,7 @@ import { readerOver } from "../../src/connection/message-reader.js";
 import { decodeMessage, encodeMessage } from "../../src/connection/messages.js";
 import { AllTypes } from "../gen/test/v1/all_types.js";
 import { EchoRequest } from "../gen/test/v1/test_service.js";
+import { runs } from "../helpers/runs.js";
 
 const int32 = fc.oneof(fc.integer(), fc.integer({ min: -3, max: 300 }));
 const uint32 = fc.oneof(fc.integer({ min: 0, max: 0xffff_ffff }), fc.integer({ min: 0, max: 300 }));
@@ -75,7 +76,7 @@ describe("the in-place writer", () => {
         expect(writer.buffer.slice(position, writer.position)).toEqual(stock(message));
         expect(writer.buffer.subarray(0, position).every((byte) => byte === 0xee)).toBe(true);
       }),
-      { numRuns: 400 },
+      { numRuns: runs(400) },
     );
   });
 
@@ -100,7 +101,7 @@ describe("the in-place writer", () => {
           expect(writer.finish()).toEqual(stock(AllTypes.fromPartial(lacking as never)));
         },
       ),
-      { numRuns: 800 },
+      { numRuns: runs(800) },
     );
   });
 
@@ -182,7 +183,7 @@ describe("the in-place reader", () => {
         buffer.set(encoded, position);
         expect(AllTypes.decode(readerOver(buffer, position, position + encoded.length))).toEqual(AllTypes.decode(encoded));
       }),
-      { numRuns: 400 },
+      { numRuns: runs(400) },
     );
   });
 
@@ -204,7 +205,7 @@ describe("the in-place reader", () => {
           outcome(() => AllTypes.decode(new BinaryReader(broken))),
         );
       }),
-      { numRuns: Number(process.env.FRAMEWIRE_READER_RUNS ?? 1500) },
+      { numRuns: Number(process.env.FRAMEWIRE_READER_RUNS ?? runs(1500)) },
     );
   }, 600_000);
 

@@ -34,12 +34,11 @@ export function chunksAt(bytes: Uint8Array, cuts: readonly number[]): Uint8Array
   return bounds.slice(1).map((end, i) => bytes.subarray(bounds[i], end));
 }
 
-/** Chunks of `size` bytes, the last one shorter. */
+/** An empty chunk, then chunks of `size` bytes, the last one shorter. */
 export function chunksOf(bytes: Uint8Array, size: number): Uint8Array[] {
-  return chunksAt(
-    bytes,
-    Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => i * size),
-  );
+  const chunks = [bytes.subarray(0, 0)];
+  for (let at = 0; at < bytes.length; at += size) chunks.push(bytes.subarray(at, at + size));
+  return chunks;
 }
 
 /**

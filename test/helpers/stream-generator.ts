@@ -103,11 +103,11 @@ function newWriter(random: Random): Writer {
 }
 
 function append(received: Received, bytes: Uint8Array, frame: number): void {
-  bytes.forEach((byte, offset) => {
-    received.bytes.push(byte);
+  for (let offset = 0; offset < bytes.length; offset++) {
+    received.bytes.push(bytes[offset]!);
     received.frames.push(frame);
     received.offsets.push(offset);
-  });
+  }
 }
 
 /** A frame as a good writer sends it, version 2 and above. */

@@ -22,10 +22,21 @@ export function toHex(bytes: Uint8Array): string {
 
 export type Bytes = Uint8Array | string;
 
+/** Bytes of texts in hex that were joined before: most are the same few. */
+const known = new Map<string, Uint8Array>();
+
+function knownHex(text: string): Uint8Array {
+  let bytes = known.get(text);
+  if (bytes === undefined) known.set(text, (bytes = hex(text)));
+  return bytes;
+}
+
 /** All parts in a row; strings are hex. */
 export function cat(...parts: readonly Bytes[]): Uint8Array {
-  const arrays = parts.map((part) => (typeof part === "string" ? hex(part) : part));
-  const joined = new Uint8Array(arrays.reduce((sum, part) => sum + part.length, 0));
+  const arrays = parts.map((part) => (typeof part === "string" ? knownHex(part) : part));
+  let length = 0;
+  for (const part of arrays) length += part.length;
+  const joined = new Uint8Array(length);
   let at = 0;
   for (const part of arrays) {
     joined.set(part, at);

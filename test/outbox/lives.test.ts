@@ -5,9 +5,10 @@ import { createServer, type Server } from "../../src/server/index.js";
 import { MemoryNetwork, SeededRandom, VirtualClock } from "../../src/testing/index.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { MemoryDisk } from "../helpers/memory-storage.js";
+import { runs } from "../helpers/runs.js";
 import { sleep } from "../helpers/session-run.js";
 
-const RUNS = 60;
+const RUNS = runs(60);
 const LATENCY = { latencyMs: 5, jitterMs: 5 };
 
 async function* endless() {
