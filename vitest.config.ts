@@ -29,17 +29,18 @@ const COMPATIBILITY = ["test/compatibility/**/*.test.ts"];
 
 /**
  * Each worker loads the modules once for all of these files, as an application does: to load them for each file took longer than the tests. They
- * import the server, which puts Node's fast ways in place, or nothing that such ways replace; so none depends on the files before it.
+ * import the server or the codec, which put Node's fast ways in place, or nothing that such ways replace; so none depends on the files before it.
  * A test of what a page has, of memory or of cost, or one that replaces modules or globals, belongs to the others, which run alone.
  */
 const TOGETHER = [
   "test/{errors,options}.test.ts",
   "test/cli/*.test.ts",
   "test/client/{lifecycle,offline,reconnect,reconnect-page,sockets-end}.test.ts",
-  "test/codec/{prefix-crc,varint}.test.ts",
+  "test/codec/{frame-decoder,frame-encoder,frame-view,guarantee.property,oracle.property,prefix-crc,protobufjs}.test.ts",
+  "test/codec/{shared-decoder,shared-frame,streams,varint,vectors,wire-page-vectors}.test.ts",
   "test/connection/{call-map,control-messages.property,entrance,pump,send-queue.property,timer-queue}.test.ts",
   "test/connection/{aliasing,busy-peer,call-model,calls,codecs,flipped-bits,interleavings,loss-timers,message-values,metadata}.test.ts",
-  "test/connection/{middleware,peer-limits,reentrance,refused,resume,resume-runs,session-vectors,silent-peer,sources,wire-edges}.test.ts",
+  "test/connection/{middleware,peer-limits,reentrance,refused,resume,resume-runs,session-vectors,silent-peer,slow-consumer,sources,wire-edges}.test.ts",
   "test/fuzz/fuzz.test.ts",
   "test/outbox/{file-log,file-storage,guarded-transport,lives,outbox}.test.ts",
   "test/server/{accept,account,authentication,authorize,callbacks,client-address,close-code,drain,invalid,late-handlers}.test.ts",

@@ -84,7 +84,7 @@ export function connectWebSocket(url: string, versions: readonly (1 | 2)[], sign
     }
     // Blobs are read asynchronously and would overtake each other.
     socket.binaryType = "arraybuffer";
-    // React Native gives the reason of a close. Browsers keep it from pages, and show it in their console.
+    // React Native gives the reason of a close. Browsers show it in their developer tools and keep it from pages.
     const fail = ({ reason }: Partial<CloseEvent>) => {
       signal.removeEventListener("abort", fail);
       socket.onopen = socket.onclose = null;

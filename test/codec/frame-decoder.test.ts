@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { encodeFrame, FrameDecoder, type FrameDecoderOptions, FrameDecoderStream, type FrameView } from "../../src/codec/index.js";
 import { FramewireError } from "../../src/errors.js";
 import { chunksAt, chunksOf, outcomeOfRun, runDecoder } from "../helpers/decoder-run.js";
+import { expectEqual } from "../helpers/expect-equal.js";
 import { heldBytes } from "../helpers/memory.js";
 import { Random, randomCuts } from "../helpers/random.js";
 import { damagedStream } from "../helpers/stream-generator.js";
@@ -409,9 +410,8 @@ describe("a handler that stops its decoder", () => {
       const whole = runDecoder([bytes], options);
       for (const chunks of [[bytes], chunksAt(bytes, randomCuts(random, bytes.length, 200))]) {
         const run = runDecoder(chunks, options, true, stops);
-        expect(outcomeOfRun(run), `seed ${seed}`).toEqual(outcomeOfRun(whole));
-        expect(run.order, `seed ${seed}`).toEqual(whole.order);
-        expect(run.decoder.stats, `seed ${seed}`).toEqual(whole.decoder.stats);
+        const outcome = [outcomeOfRun(run), run.order, run.decoder.stats];
+        expectEqual(outcome, [outcomeOfRun(whole), whole.order, whole.decoder.stats], () => `seed ${seed}`);
       }
     }
     expect(stopped).toBeGreaterThan(1000);
