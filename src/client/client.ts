@@ -27,6 +27,7 @@ import { watchPlatform } from "./wake.js";
 
 /** What a client tells. */
 export interface ClientEvents {
+  /** Each change of state. `retry-pending` tells of each attempt that failed, with its error and the delay before the next. */
   state: [ClientState, StateDetail];
   /** Reliable frames were lost for good, and which. */
   gap: [GapEvent];

@@ -432,7 +432,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
     this.#host.callSettled();
   }
 
-  /** Lets the timer go; for a connection that has closed. */
+  /** Lets a timer go that runs for no call, when most have ended together. */
   close(): void {
     this.#deadlines.clear();
   }

@@ -331,6 +331,8 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     const error = cause && new FramewireError("unavailable", `the client is disconnected: ${cause.message}`, { cause });
     if (error !== undefined) this.failSession(error, () => true);
     this.#sender.refuse(error);
+    this.#calls?.close();
+    this.#served?.close();
   }
 
   /** Resolves when no call and no handler is in flight and every frame has gone out. */

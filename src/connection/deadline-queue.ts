@@ -31,7 +31,7 @@ export class DeadlineQueue<E extends HeapEntry> implements Deadlines<E>, Sleeper
 
   /** @internal */
   wake(): void {
-    this.clear();
+    this.#timer = undefined;
     const now = this.#clock.now();
     for (let next = this.#entries.first; next !== undefined && next.at <= now; next = this.#entries.first) {
       this.#entries.remove(next);
@@ -40,10 +40,11 @@ export class DeadlineQueue<E extends HeapEntry> implements Deadlines<E>, Sleeper
     this.#watch();
   }
 
-  /** Lets the timer go. */
+  /** Lets the timer go if it runs for no entry any more. */
   clear(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#watch();
   }
 
   #watch(): void {

@@ -207,7 +207,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     return this.#calls.get(call.id) === call;
   }
 
-  /** Lets the timer go; for a connection that has closed. */
+  /** Lets a timer go that runs for no call, when most have ended together. */
   close(): void {
     this.#deadlines?.clear();
   }
