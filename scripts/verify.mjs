@@ -107,7 +107,7 @@ const STEPS = [
   }),
   command("publint", "publint: package.json", "publint --strict"),
   command("attw", "are the types wrong: the packed package", "attw --pack . --profile esm-only"),
-  command("peers", "codecs and messages on the oldest peer dependencies", "node scripts/oldest-peers.mjs"),
+  command("peers", "codecs, messages and calls on the oldest peer dependencies", "node scripts/oldest-peers.mjs"),
   tests("integration", "integration, package and browser tests", "integration"),
   tests("browsers", "three browser engines do what docs/compatibility.md says", "compatibility"),
   command("bun", "transports and the chat exchange on Bun", "node scripts/runtime.mjs bun", { show: true }),

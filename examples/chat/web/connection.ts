@@ -1,5 +1,5 @@
 /** What the page says of its connection: how it stands, why it was lost, when the client tries again, and a button to try at once. */
-import { FramewireError } from "framewire";
+import { FramewireError, isRetryable } from "framewire";
 import type { Client, ClientState, StateDetail } from "framewire/client";
 import { announce, element } from "./dom.js";
 import { hideNotice, showNotice, updateNotice } from "./notice.js";
@@ -67,9 +67,9 @@ export function showConnection(client: Client, focusNext: HTMLElement): void {
   });
 }
 
-/** Close codes from 4400 to 4499 are final: the same client would be refused again. */
+/** Whether the server does not want this client again. */
 function isRefusal(closeCode: number | undefined): boolean {
-  return closeCode !== undefined && closeCode >= 4400 && closeCode < 4500;
+  return closeCode !== undefined && !isRetryable(closeCode);
 }
 
 function offline(): string {
