@@ -100,13 +100,19 @@ export interface ListenTarget extends PendingSocketsHost, MismatchTarget {
   accept(transport: Transport, arrival: Arrival): void;
 }
 
+/** Closes one address. */
+type Closer = () => Promise<void>;
+
 export class Listeners {
   readonly #target: ListenTarget;
   readonly #options: ListenSettings;
   readonly #pages: PageRules;
   readonly #pending: PendingSockets;
   readonly #tls = new TlsListeners();
-  #closers: (() => Promise<void>)[] = [];
+  readonly #open = new Set<Closer>();
+  /** Calls of `listen` that have not settled. */
+  readonly #opening = new Set<Promise<unknown>>();
+  #closed = false;
 
   constructor(target: ListenTarget, options: ListenSettings) {
     this.#target = target;
@@ -115,24 +121,46 @@ export class Listeners {
     this.#pending = new PendingSockets(target);
   }
 
-  /** Opens all addresses or none. */
+  /** Opens all addresses or none. Rejects with `connection-closed` after `close`. */
   async listen(options: ListenOptions): Promise<ListenAddresses> {
+    this.#checkOpen();
     const { ws, tcp } = options;
     checkNames("listen", options, LISTENERS);
     if (ws !== undefined) checkNames("listen.ws", ws, LISTENERS.ws);
     if (tcp !== undefined) checkNames("listen.tcp", tcp, LISTENERS.tcp);
     this.#checkProtocol("ws", ws?.protocol);
     this.#checkProtocol("tcp", tcp?.protocol);
-    const before = this.#closers.length;
+    const opening = this.#listen(options);
+    this.#opening.add(opening);
+    try {
+      return await opening;
+    } finally {
+      this.#opening.delete(opening);
+    }
+  }
+
+  async #listen({ ws, tcp }: ListenOptions): Promise<ListenAddresses> {
+    const opened: Closer[] = [];
+    const keep = (close: Closer) => {
+      opened.push(close);
+      this.#open.add(close);
+    };
     try {
       const addresses: { ws?: ListenAddress; tcp?: ListenAddress } = {};
-      if (ws !== undefined) addresses.ws = await this.#listenWs(ws);
-      if (tcp !== undefined) addresses.tcp = await this.#listenTcp(tcp);
+      if (ws !== undefined) addresses.ws = await this.#listenWs(ws, keep);
+      this.#checkOpen();
+      if (tcp !== undefined) addresses.tcp = await this.#listenTcp(tcp, keep);
+      this.#checkOpen();
       return addresses;
     } catch (error) {
-      await Promise.all(this.#closers.splice(before).map((close) => close()));
+      for (const close of opened) this.#open.delete(close);
+      await Promise.all(opened.map((close) => close()));
       throw error;
     }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new FramewireError("connection-closed", "the server is closed and listens no more: make another");
   }
 
   /** Takes other certificates from now on. Connections go on with theirs. @throws FramewireError `invalid-option` */
@@ -142,9 +170,13 @@ export class Listeners {
 
   /** Stops listening and drops the sockets that are not ready for frames. Connections go on. */
   async close(): Promise<void> {
-    const closed = this.#closers.splice(0).map((close) => close());
+    this.#closed = true;
+    const closed = [...this.#open].map((close) => close());
+    this.#open.clear();
     this.#pending.close();
     await Promise.all(closed);
+    // What was still opening closes itself.
+    await Promise.allSettled(this.#opening);
   }
 
   /** @throws FramewireError `invalid-option` */
@@ -161,7 +193,7 @@ export class Listeners {
     return this.#options.minVersion === 2 ? [2] : [2, 1];
   }
 
-  async #listenWs(options: NonNullable<ListenOptions["ws"]>): Promise<ListenAddress> {
+  async #listenWs(options: NonNullable<ListenOptions["ws"]>, keep: (close: Closer) => void): Promise<ListenAddress> {
     const versions = this.#versions(options.protocol);
     const settings: ServerOptions & { readonly closeTimeout: number } = {
       ...socketSettings(maxMessage(this.#options)),
@@ -190,7 +222,7 @@ export class Listeners {
     };
     const leave = routeUpgrades(http, { path: options.path, clock, handshakeTimeoutMs, closeTimeoutMs, take });
     if (options.server !== undefined) {
-      this.#closers.push(async () => leave());
+      keep(async () => leave());
       const address = http.address();
       if (address === null || typeof address === "string") return { host: "", port: 0, url: "" };
       return addressOf("ws", address);
@@ -199,7 +231,7 @@ export class Listeners {
     if (scheme === "ws") this.#pending.watch(http);
     else this.#watchTls(http as unknown as TlsServer, scheme);
     watchHttp(http, scheme, this.#target, closeTimeoutMs);
-    return this.#open(http, scheme, options, () => (http as HttpServer).closeAllConnections());
+    return this.#openServer(http, scheme, options, keep, () => (http as HttpServer).closeAllConnections());
   }
 
   #ownHttpServer(tls: TlsOptions | undefined): HttpServer {
@@ -258,12 +290,12 @@ export class Listeners {
     }
   }
 
-  #listenTcp(options: NonNullable<ListenOptions["tcp"]>): Promise<ListenAddress> {
+  #listenTcp(options: NonNullable<ListenOptions["tcp"]>, keep: (close: Closer) => void): Promise<ListenAddress> {
     const versions = this.#versions(options.protocol);
     const version = fixedVersion(versions);
     if (options.tls === undefined) {
       const accept = (socket: Socket) => this.#taking(socket, () => this.#target.accept(new TcpTransport(socket), { version }));
-      return this.#open(createTcpServer({ pauseOnConnect: true }, accept), "tcp", options);
+      return this.#openServer(createTcpServer({ pauseOnConnect: true }, accept), "tcp", options, keep);
     }
     // Where the application chooses the ALPN names itself, the first frame decides.
     const own = !("ALPNProtocols" in options.tls || "ALPNCallback" in options.tls);
@@ -279,17 +311,18 @@ export class Listeners {
       createTlsServer(settings, accept),
     );
     this.#watchTls(server, "tls");
-    return this.#open(server, "tls", options);
+    return this.#openServer(server, "tls", options, keep);
   }
 
   #watchTls(server: TlsServer, scheme: "tls" | "wss"): void {
     this.#pending.watchTls(server, (error, socket) => answerPlain(error, socket, scheme, this.#target));
   }
 
-  #open(
+  #openServer(
     server: NetServer,
     scheme: string,
     { port = 0, host = "127.0.0.1" }: { readonly port?: number; readonly host?: string },
+    keep: (close: Closer) => void,
     closing: () => void = () => {},
   ): Promise<ListenAddress> {
     return new Promise((resolve, reject) => {
@@ -300,7 +333,7 @@ export class Listeners {
         reject(new FramewireError("connect-failed", `cannot listen on ${scheme}://${host}:${port}: ${why}`, { cause }));
       });
       server.listen(port, host, () => {
-        this.#closers.push(
+        keep(
           () =>
             new Promise((done) => {
               server.close(() => done());

@@ -93,6 +93,43 @@ describe("listening", () => {
     expect((await server.listen({ tcp: { port } })).tcp!.port).toBe(port);
   });
 
+  it("is refused at once when the server is closed, whatever it is asked for", async () => {
+    const server = bench.server();
+    const { tcp } = await server.listen({ tcp: {} });
+    const draining = server.close({ drainMs: 1000 });
+    for (const options of [{ tcp: { port: tcp!.port } }, { ws: {} }, { ws: { tls: TLS } }, { ws: { server: createHttpServer() } }]) {
+      const refused = await Promise.race([server.listen(options).catch((error) => error), new Promise((resolve) => setImmediate(resolve))]);
+      expect(refused).toMatchObject({ code: "connection-closed", message: expect.stringContaining("the server is closed") });
+    }
+    await draining;
+    await expect(server.listen({})).rejects.toMatchObject({ code: "connection-closed" });
+  });
+
+  it("leaves nothing open when the server is closed meanwhile, and close waits for that", async () => {
+    const open = () => process.getActiveResourcesInfo().filter((name) => name === "TCPServerWrap").length;
+    await expect.poll(open).toBe(0);
+    const server = bench.server();
+    const http = createHttpServer();
+    const outcomes = Promise.allSettled([server.listen({ ws: { server: http }, tcp: {} }), server.listen({ ws: {}, tcp: { tls: TLS } })]);
+    await server.close();
+    // Node gives the handle of a closed server up a moment later.
+    await expect.poll(open).toBe(0);
+    expect(http.listenerCount("upgrade")).toBe(0);
+    for (const outcome of await outcomes) expect(outcome).toMatchObject({ status: "rejected", reason: { code: "connection-closed" } });
+  });
+
+  it("that fails takes no address from another call under way", async () => {
+    const taken = createTcpServer();
+    await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
+    const { port } = taken.address() as AddressInfo;
+    const server = bench.server();
+    const [failed, other] = await Promise.allSettled([server.listen({ ws: {}, tcp: { port } }), server.listen({ ws: {}, tcp: {} })]);
+    expect(failed.status).toBe("rejected");
+    const { ws, tcp } = (other as PromiseFulfilledResult<Awaited<ReturnType<Server["listen"]>>>).value;
+    for (const { url } of [ws!, tcp!]) await bench.client((options) => createClient(url, options));
+    await new Promise((resolve) => taken.close(resolve));
+  });
+
   it("with certificates that Node refuses says so", async () => {
     const server = bench.server();
     for (const options of [{ ws: { tls: { key: "no key", cert: "none" } } }, { tcp: { tls: { key: "no key", cert: "none" } } }]) {
