@@ -6,14 +6,23 @@ import { systemClock, type Timer } from "../connection/clock.js";
 import { bareCommand, cmdName } from "../connection/commands.js";
 import { Connection } from "../connection/connection.js";
 import type { CallContext } from "../connection/context.js";
-import type { InputOf, MessageCodec, OutputOf, ServiceClient, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
+import type {
+  InputOf,
+  MessageCodec,
+  MessageOf,
+  MethodDefinition,
+  OutputOf,
+  ServiceClient,
+  ServiceDefinition,
+  ServiceImplementation,
+} from "../connection/definition.js";
 import { Dispatcher, type Middleware } from "../connection/dispatcher.js";
 import { Emitter } from "../connection/emitter.js";
-import type { DropEvent, FrameEvent, GapEvent, InvalidEvent } from "../connection/events.js";
+import type { DropEvent, FrameEvent, GapEvent, InvalidEvent, Sent } from "../connection/events.js";
 import { type FailureEvent, handled } from "../connection/guard.js";
 import { logTo, type WriteLog } from "../connection/logger.js";
 import { redactedUrl } from "../connection/redacted-url.js";
-import { type BareHandler, handleCommand, implementService, serviceClient } from "../connection/registration.js";
+import { type BareHandler, handleCommand, implementService, sendMessage, serviceClient } from "../connection/registration.js";
 import { FramewireError } from "../errors.js";
 import { CONNECTION_DEFAULTS, checkNames, PEER_NAMES, resolveConnectionOptions, resolveReconnectOptions } from "../options.js";
 import { clientLog, logState } from "./client-log.js";
@@ -186,13 +195,14 @@ export class Client {
     return serviceClient(this.#caller, definition);
   }
 
-  /** Sends a bare one-way message. Resolves when it went out; rejects if it never will. May be left un-awaited. */
-  send<C extends MessageCodec>(cmd: number, codec: C, message: InputOf<C>): Promise<void> {
-    return handled(this.#send(cmd, codec, message));
-  }
-
-  async #send(cmd: number, codec: MessageCodec, message: unknown): Promise<void> {
-    await this.#caller.send(bareCommand(cmd, codec, codec, true), message);
+  /**
+   * Sends a one-way message: a method of a service, or a bare command. Resolves when it is handed over, to an outbox if there is one, or dropped, which
+   * `Sent` says; rejects if it never goes out for another reason. The promise may be left un-awaited: its rejection is marked as handled.
+   */
+  send<M extends MethodDefinition>(method: M, message: MessageOf<M>, options?: CallOptions): Promise<Sent>;
+  send<C extends MessageCodec>(cmd: number, codec: C, message: InputOf<C>, options?: CallOptions): Promise<Sent>;
+  send(target: MethodDefinition | number, first: unknown, second?: unknown, options?: CallOptions): Promise<Sent> {
+    return handled(sendMessage(this.#caller, target, first, second, options));
   }
 
   /** Calls a bare command; the reply is decoded with `options.reply`, by default with the codec of the request. */

@@ -19,7 +19,7 @@ export type { ContextKey } from "../connection/context.js";
 export { CallContext, contextKey } from "../connection/context.js";
 export type { MessageCodec, MethodDefinition, ServiceClient, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
 export type { Middleware } from "../connection/dispatcher.js";
-export type { DropEvent, FrameEvent, GapEvent, InvalidEvent } from "../connection/events.js";
+export type { DropEvent, FrameEvent, GapEvent, InvalidEvent, Sent } from "../connection/events.js";
 export type { FailureEvent } from "../connection/guard.js";
 export type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 export type { ConnectionOptions, Logger, PeerDescription, ReconnectOptions } from "../options.js";

@@ -1,13 +1,14 @@
 /** What typed clients call through, and the interceptors that may stand in between. */
 import type { CallOptions } from "./calls.js";
 import type { Command } from "./commands.js";
+import type { Sent } from "./events.js";
 import { handled } from "./guard.js";
 import { closeSource } from "./pump.js";
 
 /** The calls of every kind: a connection, or one with interceptors around it. */
 export interface Caller {
-  /** Resolves when the message went out; `undefined`: it is out already. */
-  send(command: Command, message: unknown, options?: CallOptions): Promise<void> | undefined;
+  /** Sends a one-way message. No promise: it was handed over at once. */
+  send(command: Command, message: unknown, options?: CallOptions): Sent | Promise<Sent>;
   /** A method with one reply. `request` is the message or, if the method streams its requests, their source. */
   call(command: Command, request: unknown, options?: CallOptions): Promise<unknown>;
   /** The same for a method that streams its responses. */
@@ -24,7 +25,7 @@ export interface InterceptedCall {
 
 /**
  * Code around every call that is made: an onion, the first added outermost. `next` makes the call and gives its
- * outcome: the reply, an AsyncIterable for methods that stream responses, `undefined` for one-way commands.
+ * outcome: the reply, an AsyncIterable for methods that stream responses, a `Sent` for one-way commands.
  * Calling `next` again makes the call again.
  */
 export type Interceptor = (call: InterceptedCall, next: () => Promise<unknown>) => PromiseLike<unknown>;
@@ -42,9 +43,9 @@ export class InterceptedCaller implements Caller {
     this.#interceptors.push(interceptor);
   }
 
-  send(command: Command, request: unknown, options: CallOptions = {}): Promise<void> | undefined {
+  send(command: Command, request: unknown, options: CallOptions = {}): Sent | Promise<Sent> {
     if (this.#interceptors.length === 0) return this.#caller.send(command, request, options);
-    return this.#run({ command, request, options }, (call) => this.#caller.send(command, call.request, call.options)) as Promise<void>;
+    return this.#run({ command, request, options }, (call) => this.#caller.send(command, call.request, call.options)) as Promise<Sent>;
   }
 
   call(command: Command, request: unknown, options: CallOptions = {}): Promise<unknown> {

@@ -1,3 +1,4 @@
+import type { MethodDefinition } from "./definition.js";
 import type { Link } from "./link.js";
 
 /** Checks of what an application hands in, whose lists and texts a page does without: Node's entries put them in place. */
@@ -6,6 +7,8 @@ export interface Checks {
   clientEvent(event: string, listener: unknown): void;
   /** @throws FramewireError `invalid-option` for an option that no call has, or a value that cannot be */
   callOptions(options: object, command: string): void;
+  /** @throws FramewireError `invalid-option` for a method that cannot be sent as a message */
+  message(method: MethodDefinition): void;
   /** What damage in a handshake may be besides: frames with another magic. */
   damagedHandshake(link: Link): string | undefined;
 }

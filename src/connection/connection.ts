@@ -15,7 +15,7 @@ import { type Command, cmdName } from "./commands.js";
 import { ReceivedSequence, type ReplayBuffer, type SequenceRange } from "./delivery.js";
 import type { Dispatcher } from "./dispatcher.js";
 import { Emitter } from "./emitter.js";
-import type { ConnectionEvents, GapEvent, InvalidEvent } from "./events.js";
+import type { ConnectionEvents, GapEvent, InvalidEvent, Sent } from "./events.js";
 import { KIND_GOAWAY, KIND_HELLO, KIND_PING, KIND_REQUEST, KIND_RESPONSE } from "./frame-kind.js";
 import { FrameSender } from "./frame-sender.js";
 import type { SizeLimits } from "./frame-sizes.js";
@@ -63,6 +63,9 @@ export interface ConnectionStart {
   /** Counts what it holds. */
   readonly account?: AccountKeeper | undefined;
 }
+
+/** The message was handed over. */
+const SENT: Sent = Object.freeze({ dropped: undefined });
 
 type State =
   | { readonly tag: "detached" }
@@ -213,10 +216,10 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   // Calls and messages
 
   /**
-   * Sends a one-way message. Resolves when it went out, or with a journal when that has it; rejects if it never will.
-   * `undefined`: it is out already.
+   * Sends a one-way message. Resolves when it was handed over, with a journal when that has it, or dropped; rejects if
+   * it never goes out for another reason. No promise: it was handed over at once.
    */
-  send(command: Command, message: unknown, options: CallOptions = {}): Promise<void> | undefined {
+  send(command: Command, message: unknown, options: CallOptions = {}): Sent | Promise<Sent> {
     checkCallOptions(options, command);
     const frame = new Outgoing(command.cmd, undefined, undefined, command.reliable);
     frame.codec = command.request;
@@ -227,14 +230,14 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     frame.durable = command.reliable && command.slowConsumer === "close";
     if (frame.durable && this.#journal !== undefined) {
       this.post(frame);
-      return this.#journal.written();
+      return this.#journal.written().then(() => SENT);
     }
     if (this.#sender.passable) {
       this.post(frame);
-      return undefined;
+      return SENT;
     }
     return new Promise((resolve, reject) => {
-      frame.owner = { frameSettled: (error) => (error === undefined ? resolve() : reject(error)) };
+      frame.owner = { frameSettled: (error, dropped) => (error === undefined ? resolve({ dropped }) : reject(error)) };
       this.post(frame);
     });
   }

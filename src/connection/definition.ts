@@ -48,6 +48,13 @@ export type OutputOf<C> = C extends { decode(bytes: Uint8Array): infer Out } ? O
 /** The message that a codec writes: partial where it has `fromPartial`. */
 export type InputOf<C> = C extends { fromPartial(object: never): infer T } ? DeepPartial<T> : C extends MessageCodec<infer In> ? In : never;
 
+/** The message that a method is sent with; never, if it has streams and can only be called. */
+export type MessageOf<M extends MethodDefinition> = M["requestStream"] extends true
+  ? never
+  : M["responseStream"] extends true
+    ? never
+    : InputOf<M["requestType"]>;
+
 /** What a handler may return: the value or a promise of it. */
 export type Awaitable<T> = T | PromiseLike<T>;
 

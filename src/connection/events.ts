@@ -38,7 +38,13 @@ export interface DropEvent {
    */
   readonly reason: "slow-consumer" | "not-connected";
   /** How the command has its messages dropped; absent for `not-connected`. */
-  readonly policy?: Exclude<SlowConsumerPolicy, "close">;
+  readonly policy?: Exclude<SlowConsumerPolicy, "close"> | undefined;
+}
+
+/** What became of a message that was sent. It may gain fields. */
+export interface Sent {
+  /** Set if the message was dropped and never goes out: what the `drop` event tells. Absent: it was handed over. */
+  readonly dropped?: DropEvent | undefined;
 }
 
 /** A request, message or stream item of the peer that could not be served. Its schema may be another one. */

@@ -118,8 +118,8 @@ export class FrameSender implements AckWatched {
   }
 
   #queue(): WaitingFrames {
-    this.#waiting ??= new WaitingFrames(this.#options, this.#clock, ({ cmd, slowConsumer }) =>
-      this.#events.emit("drop", { cmd, reason: "slow-consumer", policy: slowConsumer as NonNullable<DropEvent["policy"]> }),
+    this.#waiting ??= new WaitingFrames(this.#options, this.#clock, (frame) =>
+      this.#drop(frame, "slow-consumer", frame.slowConsumer as DropEvent["policy"]),
     );
     return this.#waiting;
   }
@@ -222,15 +222,15 @@ export class FrameSender implements AckWatched {
     this.#watch?.stop();
     this.#waiting?.release();
     for (const frame of this.#waiting?.remove(({ reliable }) => !reliable) ?? []) {
-      if (frame.callId === undefined) this.#dropped(frame);
+      if (frame.callId === undefined) this.#drop(frame, "not-connected");
       else frame.owner?.frameSettled(noConnection());
     }
   }
 
-  /** A message that is not kept for the next link. */
-  #dropped(frame: Outgoing): void {
-    frame.owner?.frameSettled();
-    this.#events.emit("drop", { cmd: frame.cmd, reason: "not-connected" });
+  #drop({ cmd, owner }: Outgoing, reason: DropEvent["reason"], policy?: DropEvent["policy"]): void {
+    const drop = { cmd, reason, policy };
+    owner?.frameSettled(undefined, drop);
+    this.#events.emit("drop", drop);
   }
 
   /**
@@ -256,7 +256,7 @@ export class FrameSender implements AckWatched {
       }
     }
     if (!frame.reliable && this.#link === undefined) {
-      if (frame.callId === undefined) return this.#dropped(frame);
+      if (frame.callId === undefined) return this.#drop(frame, "not-connected");
       throw noConnection();
     }
     if (this.#refusal !== undefined && expires(frame)) throw this.#refusal;

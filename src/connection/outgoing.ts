@@ -8,13 +8,14 @@ import type { SlowConsumerPolicy } from "./commands.js";
 import { FrameExt } from "./control-messages.js";
 import { cutText } from "./cut-text.js";
 import type { MessageCodec } from "./definition.js";
+import type { DropEvent } from "./events.js";
 import { FrameQueue, type Waiting } from "./frame-queue.js";
 import { completeMessage, encodeMessage, encodeOwned, inPlace } from "./messages.js";
 import { serving } from "./serving.js";
 
-/** Told once: the frame went out, or with an error that it never will. */
+/** Told once: the frame went out; or, with an error or as dropped, that it never will. */
 export interface FrameOwner {
-  frameSettled(error?: FramewireError): void;
+  frameSettled(error?: FramewireError, dropped?: DropEvent): void;
 }
 
 /**
@@ -123,7 +124,7 @@ export class SendQueue {
   #bytes = 0;
   #sharedBytes = 0;
 
-  /** `onDrop` hears of frames that are dropped as their slow-consumer policy says. */
+  /** `onDrop` hears of frames that are dropped as their slow-consumer policy says, and tells their owners. */
   constructor(options: ResolvedConnectionOptions, onDrop: (frame: Outgoing) => void) {
     this.#options = options;
     this.#onDrop = onDrop;
@@ -155,10 +156,10 @@ export class SendQueue {
   push(frame: Outgoing, now: number): void {
     const policy = frame.slowConsumer;
     const cost = costOf(frame);
-    if (policy === "keep-latest") for (const queued of this.#removeCommand(frame.cmd)) this.#drop(queued);
+    if (policy === "keep-latest") for (const queued of this.#removeCommand(frame.cmd)) this.#onDrop(queued);
     if (policy === "drop-oldest") while (!this.#fits(cost) && this.#dropOldest(frame.cmd));
     if (!this.#fits(cost)) {
-      if (policy !== "close") return this.#drop(frame);
+      if (policy !== "close") return this.#onDrop(frame);
       const { maxQueuedFrames, maxQueuedBytes } = this.#options;
       throw new FramewireError(
         "queue-full",
@@ -251,11 +252,6 @@ export class SendQueue {
     return removed;
   }
 
-  #drop(frame: Outgoing): void {
-    frame.owner?.frameSettled();
-    this.#onDrop(frame);
-  }
-
   #take(waiting: Waiting): Outgoing {
     const { frame } = waiting;
     this.#waiting.take(waiting);
@@ -263,11 +259,11 @@ export class SendQueue {
     return frame;
   }
 
-  /** Drops the first frame of a command that belongs to no call; for its sender it counts as sent. */
+  /** Drops the first frame of a command that belongs to no call. */
   #dropOldest(cmd: number): boolean {
     const oldest = this.#waiting.ofCommand(cmd);
     if (oldest === undefined) return false;
-    this.#drop(this.#take(oldest));
+    this.#onDrop(this.#take(oldest));
     return true;
   }
 

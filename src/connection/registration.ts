@@ -3,10 +3,21 @@ import { FramewireError } from "../errors.js";
 import { checkNames } from "../options.js";
 import type { Caller } from "./caller.js";
 import type { CallOptions } from "./calls.js";
+import { checks } from "./checks.js";
 import { bareCommand, type Command, cmdName, type Handler, methodCommand } from "./commands.js";
 import type { CallContext } from "./context.js";
-import type { Awaitable, InputOf, MessageCodec, OutputOf, ServiceClient, ServiceDefinition, ServiceImplementation } from "./definition.js";
+import type {
+  Awaitable,
+  InputOf,
+  MessageCodec,
+  MethodDefinition,
+  OutputOf,
+  ServiceClient,
+  ServiceDefinition,
+  ServiceImplementation,
+} from "./definition.js";
 import type { Dispatcher } from "./dispatcher.js";
+import type { Sent } from "./events.js";
 import { handled } from "./guard.js";
 
 /** What a bare handler returns is the reply; `undefined` is none, for a peer that sent a one-way message or speaks version 1. */
@@ -74,12 +85,36 @@ export function handleCommand(
   dispatcher.registry.add(bareCommand(cmd, codec, reply, false), handler as Handler["run"]);
 }
 
-/** The typed client of `definition` over `caller`. @throws FramewireError if a method has no command option */
-export function serviceClient<D extends ServiceDefinition>(caller: Caller, definition: D): ServiceClient<D, CallOptions> {
+/**
+ * Sends a one-way message: of a method, then `first` is the message and `second` the options, or of a bare command, with its codec as `first` and
+ * the message as `second`.
+ */
+export async function sendMessage(
+  caller: Caller,
+  target: MethodDefinition | number,
+  first: unknown,
+  second: unknown,
+  options: CallOptions | undefined,
+): Promise<Sent> {
+  if (typeof target === "number")
+    return caller.send(bareCommand(target, first as MessageCodec, first as MessageCodec, true), second, options);
+  checks?.message(target);
+  return caller.send(methodCommand("", target), first, second as CallOptions | undefined);
+}
+
+/** The typed client of `definition` over `caller`. A method without a command fails when it is called, with `invalid-option`. */
+export function serviceClient<D extends ServiceDefinition>(caller: Caller, { fullName, methods }: D): ServiceClient<D, CallOptions> {
   // No prototype, so that no method can be mistaken for one of Object's.
   const client: Record<string, unknown> = Object.create(null);
-  for (const [name, method] of Object.entries(definition.methods))
-    client[name] = clientMethod(caller, methodCommand(definition.fullName, method));
+  for (const [name, method] of Object.entries(methods)) {
+    try {
+      client[name] = clientMethod(caller, methodCommand(fullName, method));
+    } catch {
+      // Throws again, with the stack of the caller.
+      const refuse = () => methodCommand(fullName, method);
+      client[name] = method.responseStream ? () => ({ [Symbol.asyncIterator]: refuse }) : async () => refuse();
+    }
+  }
   return client as ServiceClient<D, CallOptions>;
 }
 

@@ -4,6 +4,7 @@ import { useNearestNames } from "../nearest.js";
 import { checkNames, isTimeout, MAX_TIMEOUT_MS } from "../options.js";
 import type { CallOptions } from "./calls.js";
 import { provideChecks } from "./checks.js";
+import { messageCommand } from "./commands.js";
 import { checkListener } from "./emitter.js";
 import { CONNECTION_EVENTS } from "./events.js";
 import type { Link } from "./link.js";
@@ -49,6 +50,7 @@ export function useStrictChecks(): void {
   provideChecks({
     clientEvent: (event, listener) => checkListener("a client", event, listener, CLIENT_EVENTS),
     callOptions: checkCall,
+    message: messageCommand,
     damagedHandshake: otherMagic,
   });
 }

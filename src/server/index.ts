@@ -6,7 +6,7 @@ export type { ContextKey } from "../connection/context.js";
 export { CallContext, contextKey } from "../connection/context.js";
 export type { MessageCodec, MethodDefinition, ServiceClient, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
 export type { Middleware } from "../connection/dispatcher.js";
-export type { ConnectionEvents, DropEvent, FrameEvent, GapEvent, InvalidEvent } from "../connection/events.js";
+export type { ConnectionEvents, DropEvent, FrameEvent, GapEvent, InvalidEvent, Sent } from "../connection/events.js";
 export type { FailureEvent } from "../connection/guard.js";
 export type { LinkEnd } from "../connection/link.js";
 export type { PeerCertificate, Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";

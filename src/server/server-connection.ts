@@ -1,12 +1,20 @@
 /** One client, as a server's handlers see it. */
 import type { CallOptions } from "../connection/calls.js";
-import { bareCommand, messageCommand } from "../connection/commands.js";
+import { bareCommand } from "../connection/commands.js";
 import type { Connection } from "../connection/connection.js";
-import type { InputOf, MessageCodec, MethodDefinition, OutputOf, ServiceClient, ServiceDefinition } from "../connection/definition.js";
+import type {
+  InputOf,
+  MessageCodec,
+  MessageOf,
+  MethodDefinition,
+  OutputOf,
+  ServiceClient,
+  ServiceDefinition,
+} from "../connection/definition.js";
 import { checkListener } from "../connection/emitter.js";
-import { CONNECTION_EVENTS, type ConnectionEvents } from "../connection/events.js";
+import { CONNECTION_EVENTS, type ConnectionEvents, type Sent } from "../connection/events.js";
 import { handled } from "../connection/guard.js";
-import { serviceClient } from "../connection/registration.js";
+import { sendMessage, serviceClient } from "../connection/registration.js";
 import type { TransportInfo } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import type { PeerDescription } from "../options.js";
@@ -102,20 +110,14 @@ export class ServerConnection {
     return this.#rooms.of(this);
   }
 
-  /** Sends a one-way message: a method of a service, or a bare command. Resolves when it went out; may be left un-awaited. */
-  send<M extends MethodDefinition>(method: M, message: InputOf<M["requestType"]>): Promise<void>;
-  send<C extends MessageCodec>(cmd: number, codec: C, message: InputOf<C>): Promise<void>;
-  send(target: MethodDefinition | number, codecOrMessage: unknown, message?: unknown): Promise<void> {
-    return handled(this.#send(target, codecOrMessage, message));
-  }
-
-  async #send(target: MethodDefinition | number, codecOrMessage: unknown, message: unknown): Promise<void> {
-    if (typeof target === "number") {
-      const codec = codecOrMessage as MessageCodec;
-      await this.#bound().send(bareCommand(target, codec, codec, true), message);
-    } else {
-      await this.#bound().send(messageCommand(target), codecOrMessage);
-    }
+  /**
+   * Sends a one-way message: a method of a service, or a bare command. Resolves when it is handed over or dropped, which `Sent` says; rejects if it
+   * never goes out for another reason. The promise may be left un-awaited: its rejection is marked as handled.
+   */
+  send<M extends MethodDefinition>(method: M, message: MessageOf<M>, options?: CallOptions): Promise<Sent>;
+  send<C extends MessageCodec>(cmd: number, codec: C, message: InputOf<C>, options?: CallOptions): Promise<Sent>;
+  send(target: MethodDefinition | number, first: unknown, second?: unknown, options?: CallOptions): Promise<Sent> {
+    return handled(sendMessage(this.#bound(), target, first, second, options));
   }
 
   /** Calls a bare command that the client handles. */
