@@ -257,9 +257,9 @@ export class CallTable implements DeadlineOwner<OpenCall> {
   }
 
   /** The same for a session that goes on: the peer is told, so that it does not go on with calls that nobody waits for. */
-  cancelWhere(match: (request: Outgoing) => boolean, { code, message, cause }: FramewireError): void {
+  cancelWhere(match: (request: Outgoing, command: Command) => boolean, { code, message, cause }: FramewireError): void {
     for (const call of [...this.#calls.values()]) {
-      if (match(call.request)) this.cancel(call, new FramewireError(code, `${call.command.name}: ${message}`, { cause }));
+      if (match(call.request, call.command)) this.cancel(call, new FramewireError(code, `${call.command.name}: ${message}`, { cause }));
     }
   }
 

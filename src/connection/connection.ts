@@ -7,7 +7,7 @@ import type { Discard, FrameView } from "../codec/index.js";
 import { type CallErrorCode, closeCodeOf, FramewireError, statusOf } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
-import { type AccountKeeper, SESSION_MEMORY } from "./account.js";
+import type { AccountKeeper } from "./account.js";
 import type { Caller } from "./caller.js";
 import { type CallOptions, CallTable, checkCallOptions } from "./calls.js";
 import type { Clock } from "./clock.js";
@@ -18,9 +18,8 @@ import { Emitter } from "./emitter.js";
 import type { ConnectionEvents, GapEvent, InvalidEvent, Sent } from "./events.js";
 import { KIND_GOAWAY, KIND_HELLO, KIND_PING, KIND_REQUEST, KIND_RESPONSE } from "./frame-kind.js";
 import { FrameSender } from "./frame-sender.js";
-import type { SizeLimits } from "./frame-sizes.js";
 import type { FailureEvent } from "./guard.js";
-import { goawayPayload, OWN_TRAILER, sayClosing, versionOneAgreement } from "./handshake.js";
+import { OWN_TRAILER, sayClosing, versionOneAgreement } from "./handshake.js";
 import type { CallHost } from "./host.js";
 import type { Journal } from "./journal.js";
 import type { Link, LinkEnd, LinkOwner } from "./link.js";
@@ -76,6 +75,10 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   readonly options: ResolvedConnectionOptions;
   readonly clock: Clock;
   readonly events = new Emitter<ConnectionEvents>();
+  /** Set when this side is about to close, which the peer was told: new calls of the peer are refused. */
+  draining = false;
+  /** Called when nothing of the connection is in flight, also when it has closed. Servers only. */
+  onIdle: (() => void) | undefined;
   readonly #side: "client" | "server";
   readonly #received = new ReceivedSequence();
   readonly #dispatcher: Dispatcher;
@@ -96,9 +99,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   #state: State = { tag: "detached" };
   #agreement: Agreement;
   #paused = false;
-  #draining = false;
   #untold: SequenceRange | undefined;
-  #onIdle: (() => void)[] | undefined;
 
   /** `facade` is what handlers see as `context.connection`. */
   constructor(
@@ -161,13 +162,9 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     return this.#agreement.maxTrailer - OWN_TRAILER;
   }
 
-  get draining(): boolean {
-    return this.#draining;
-  }
-
-  /** The peer's limits for the next link: what is kept and exceeds them will not be sent again. */
-  evictOversize(limits: SizeLimits): void {
-    this.#sender.evictOversize(limits);
+  /** Its sending half. */
+  get sender(): FrameSender {
+    return this.#sender;
   }
 
   /** Calls and handlers of both directions that have not settled. */
@@ -193,24 +190,9 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     return this.#sender.young;
   }
 
-  /** Bytes kept for this connection: waiting to be sent, or for an acknowledgement. */
-  get heldBytes(): number {
-    return this.#sender.heldBytes;
-  }
-
   /** Memory of what the peer has sent and the application has not taken: items that nobody has read, requests whose handlers run. */
   get receivedMemory(): number {
     return this.#receivedMemory;
-  }
-
-  /** Memory of what waits to be sent, or for an acknowledgement. */
-  get unsentMemory(): number {
-    return this.#sender.memory + (this.#state.tag === "detached" ? SESSION_MEMORY : 0);
-  }
-
-  /** Bytes of it that other connections hold too. */
-  get sharedBytes(): number {
-    return this.#sender.sharedBytes;
   }
 
   // Calls and messages
@@ -313,7 +295,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
       this.#receivedMemory = 0;
       this.memoryChanged();
     }
-    if (serving) this.#idled();
+    this.callSettled();
     this.events.emit("close", error);
   }
 
@@ -338,25 +320,14 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     this.#served?.close();
   }
 
-  /** Resolves when no call and no handler is in flight and every frame has gone out. */
-  idle(): Promise<void> {
-    if (this.#isIdle()) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#onIdle ??= [];
-      this.#onIdle.push(resolve);
-    });
+  /** Whether no call and no handler is in flight and every frame has gone out. */
+  get idle(): boolean {
+    return this.inFlight === 0 && this.#sender.waiting === 0;
   }
 
   /** The peer will close soon: calls that this side opens from now on wait for the next link. */
   holdCalls(): void {
     this.#sender.holdCalls();
-  }
-
-  /** Tells the peer that this side will close soon. New calls of the peer are refused from now on, save those of version 1, which could not be told. */
-  goaway(reason: string, reconnectSpreadMs: number): void {
-    if (this.version === 1) return;
-    this.#draining = true;
-    this.#sender.control(KIND_GOAWAY, goawayPayload(reason, reconnectSpreadMs, 0));
   }
 
   // CallHost
@@ -412,7 +383,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
 
   callSettled(): void {
     this.#unpause();
-    if (serving && this.#isIdle()) this.#idled();
+    if (serving && this.onIdle !== undefined && this.idle) this.onIdle();
   }
 
   invalid(event: InvalidEvent): void {
@@ -535,21 +506,10 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     this.link?.resume();
   }
 
-  #idled(): void {
-    const waiting = this.#onIdle;
-    this.#onIdle = undefined;
-    if (waiting !== undefined) for (const resolve of waiting) resolve();
-  }
-
-  #isIdle(): boolean {
-    return this.inFlight === 0 && this.#sender.waiting === 0;
-  }
-
   /** Sends what waits. */
   flush(): void {
     this.#sender.flush();
-    this.#unpause();
-    if (serving && this.#isIdle()) this.#idled();
+    this.callSettled();
   }
 
   /** A frame that waited cannot be sent after all. */

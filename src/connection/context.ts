@@ -75,6 +75,9 @@ export class CallContext<C = unknown> {
     return this.#values?.get(key) as T | undefined;
   }
 
+  /** @internal The call is over, or the handler of a message has returned. */
+  end?(): void;
+
   /** @internal The call is over before its handler is. */
   abort(code: CallErrorCode, message: string): void {
     if (this.#aborted !== undefined) return;

@@ -1,7 +1,8 @@
 /** From a command number to its handler's result, through the middleware. */
 import { FramewireError } from "../errors.js";
-import { CommandRegistry, type Handler } from "./commands.js";
-import type { CallContext } from "./context.js";
+import type { Clock } from "./clock.js";
+import { type Command, CommandRegistry, type Handler } from "./commands.js";
+import { CallContext, type CallFacts } from "./context.js";
 import { handled, pending, thrownBy } from "./guard.js";
 
 /**
@@ -21,6 +22,11 @@ export class Dispatcher {
 
   use(middleware: Middleware<never>): void {
     this.#middleware.push(middleware);
+  }
+
+  /** What a handler gets as its context. */
+  context(connection: unknown, command: Command, facts: CallFacts, clock: Clock): CallContext {
+    return new CallContext(connection, command, facts, clock);
   }
 
   /** Runs a handler. The result may be a promise; what the handler throws is thrown or rejected. */

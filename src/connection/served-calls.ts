@@ -5,7 +5,7 @@ import { codeOfStatus, FramewireError, isCallErrorCode, peersError, statusOf } f
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import { CALL_MEMORY, messageMemory } from "./account.js";
 import { type Command, cmdName, type Handler } from "./commands.js";
-import { CallContext, type CallFacts } from "./context.js";
+import type { CallContext, CallFacts } from "./context.js";
 import { Credit } from "./control-messages.js";
 import { ITEM_OVERHEAD, ReceiveCredit, SendCredit } from "./credit.js";
 import { type DeadlineOwner, type Deadlines, newDeadlines } from "./deadlines.js";
@@ -90,13 +90,14 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     }
     const failed = (error: unknown) => this.#host.failed(failureOf(error, command.name));
     const memory = callMemory(frame);
+    const context = this.#dispatcher.context(this.#facade, command, facts, this.#host.clock);
     try {
-      const context = new CallContext(this.#facade, command, facts, this.#host.clock);
       const running = pending(this.#dispatcher.run(handler, request, context));
-      if (running === undefined) return;
+      if (running === undefined) return serving ? context.end?.() : undefined;
       this.#messages++;
       this.#host.held(memory);
       const done = () => {
+        if (serving) context.end?.();
         this.#messages--;
         this.#host.held(-memory);
         this.#host.callSettled();
@@ -106,6 +107,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
         done();
       });
     } catch (error) {
+      if (serving) context.end?.();
       failed(error);
     }
   }
@@ -214,7 +216,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
 
   #start(id: number, handler: Handler, request: unknown, facts: CallFacts, memory: number): void {
     const { command } = handler;
-    const context = new CallContext(this.#facade, command, facts, this.#host.clock);
+    const context = this.#dispatcher.context(this.#facade, command, facts, this.#host.clock);
     let call: ServedCall;
     const requests = command.requestStream
       ? new ItemQueue<unknown>({
@@ -393,6 +395,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
   #forget(call: ServedCall): void {
     this.#calls.delete(call.id);
     this.#deadlines?.remove(call);
+    if (serving) call.context.end?.();
     if (call.running) {
       this.#late++;
       this.#dispatcher.lateHandlers++;

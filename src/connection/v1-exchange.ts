@@ -5,7 +5,6 @@
 import type { FrameView } from "../codec/index.js";
 import { CHUNK_MEMORY } from "./account.js";
 import type { Command } from "./commands.js";
-import { CallContext } from "./context.js";
 import { Deque } from "./deque.js";
 import type { Dispatcher } from "./dispatcher.js";
 import { failureOf, pending } from "./guard.js";
@@ -13,6 +12,7 @@ import type { CallHost } from "./host.js";
 import { encodeOwned } from "./messages.js";
 import { Outgoing } from "./outgoing.js";
 import { callMemory, decodeRequest, undecodable, unknownCommand, wrongKind } from "./served-calls.js";
+import { serving } from "./serving.js";
 
 /** A request whose reply has not gone back. Replies leave in request order. */
 interface ReplySlot {
@@ -74,7 +74,9 @@ export class V1Exchange {
     const slot: ReplySlot = { state: "running", payload: undefined, cmd: command.cmd, late: false, memory: 0 };
     this.#slots.push(slot);
     const memory = callMemory(frame);
+    const context = this.#dispatcher.context(this.#facade, command, NO_FACTS, this.#host.clock);
     const returned = (reply: unknown) => {
+      if (serving) context.end?.();
       if (this.#handled(slot)) return;
       if (reply === undefined || command.oneWay) {
         slot.state = "nothing";
@@ -86,6 +88,7 @@ export class V1Exchange {
       this.#reply();
     };
     const threw = (error: unknown) => {
+      if (serving) context.end?.();
       const late = this.#handled(slot);
       failed(error);
       if (late) return;
@@ -94,7 +97,7 @@ export class V1Exchange {
       this.#reply();
     };
     try {
-      const result = this.#dispatcher.run(handler, request, new CallContext(this.#facade, command, NO_FACTS, this.#host.clock));
+      const result = this.#dispatcher.run(handler, request, context);
       const running = pending(result);
       if (running !== undefined) {
         this.#hold(slot, memory);

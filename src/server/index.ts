@@ -18,6 +18,7 @@ export type { ListenAddress, ListenAddresses, ListenOptions } from "./listen.js"
 export type { Broadcaster } from "./server.js";
 export { createServer, Server } from "./server.js";
 export { ServerConnection } from "./server-connection.js";
+export type { ServerContext } from "./server-context.js";
 export type {
   LimitEvent,
   ServerDropEvent,
@@ -26,6 +27,6 @@ export type {
   ServerFrameEvent,
   ServerInvalidEvent,
 } from "./server-events.js";
-export type { AuthenticationRequest, ServerContext, ServerOptions } from "./server-options.js";
+export type { AuthenticationRequest, ServerOptions } from "./server-options.js";
 export type { SessionCounts } from "./sessions.js";
 export type { TlsReload } from "./tls.js";

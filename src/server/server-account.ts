@@ -1,6 +1,6 @@
 /** What a server holds for all its peers together, and who is closed when that, or what it holds for one of them, is too much. */
 import { pinnedBytes } from "../codec/write-block.js";
-import type { AccountKeeper } from "../connection/account.js";
+import { type AccountKeeper, SESSION_MEMORY } from "../connection/account.js";
 import type { Clock, Timer } from "../connection/clock.js";
 import { Connection } from "../connection/connection.js";
 import type { ServedLink } from "../connection/served-link.js";
@@ -101,9 +101,9 @@ export class ServerAccount implements AccountKeeper {
   }
 
   connectionChanged(connection: Connection): void {
-    const { receivedMemory, unsentMemory } = connection;
-    const bytes = receivedMemory + unsentMemory;
-    const own = bytes - connection.sharedBytes;
+    const { receivedMemory } = connection;
+    const bytes = receivedMemory + unsentMemory(connection);
+    const own = bytes - connection.sender.sharedBytes;
     const grown = own - connection.counted;
     connection.counted = own;
     this.#add(grown);
@@ -221,7 +221,7 @@ export class ServerAccount implements AccountKeeper {
     const link = linkOf(subject);
     if (link === undefined) return this.#host.evict(subject, message);
     const received = subject.receivedMemory + link.receivedMemory;
-    const unsent = subject.unsentMemory + link.unsentMemory;
+    const unsent = unsentMemory(subject) + link.unsentMemory;
     subject.exceed(received > unsent ? "rate-exceeded" : "slow-consumer", message);
   }
 
@@ -265,9 +265,14 @@ function linkOf({ link }: Connection): ServedLink | undefined {
   return link as ServedLink | undefined;
 }
 
+/** Memory of what waits to be sent, or for an acknowledgement, and of the session of a client that is away. */
+function unsentMemory({ sender, link, closed }: Connection): number {
+  return sender.memory + (link === undefined && !closed ? SESSION_MEMORY : 0);
+}
+
 function bytesOf(subject: Connection | ServedLink): number {
   if (!(subject instanceof Connection)) return Math.max(0, subject.counted);
-  return subject.receivedMemory + subject.unsentMemory + Math.max(0, linkOf(subject)?.counted ?? 0);
+  return subject.receivedMemory + unsentMemory(subject) + Math.max(0, linkOf(subject)?.counted ?? 0);
 }
 
 /** Moves the first address, which has got smaller, to its place. */

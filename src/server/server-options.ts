@@ -1,17 +1,13 @@
 /** What a server is told when it is made. */
 
 import type { Clock } from "../connection/clock.js";
-import type { CallContext } from "../connection/context.js";
 import type { Awaitable } from "../connection/definition.js";
 import type { TransportInfo } from "../connection/transport.js";
 import { CONNECTION_DEFAULTS, type ConnectionOptions, type PeerDescription, SERVER_DEFAULTS, type ServerLimits } from "../options.js";
 import type { UpgradeRequest } from "./accept.js";
 import type { Authentication, SameIdentity } from "./authentication.js";
 import type { PageOptions } from "./origin.js";
-import type { ServerConnection } from "./server-connection.js";
-
-/** The context of a server's handlers. */
-export type ServerContext = CallContext<ServerConnection>;
+import type { ServerContext } from "./server-context.js";
 
 /** Every option of a server. */
 export const SERVER_OPTIONS = {

@@ -60,7 +60,7 @@ export class ServerSession implements StoredSession, EventSink<ConnectionEvents>
   }
 
   get heldBytes(): number {
-    return this.connection.heldBytes + this.connection.receivedMemory;
+    return this.connection.sender.heldBytes + this.connection.receivedMemory;
   }
 
   get address(): string {

@@ -6,7 +6,7 @@ import { CodecPool } from "../connection/codec-pool.js";
 import { type Command, messageCommand } from "../connection/commands.js";
 import { Connection } from "../connection/connection.js";
 import type { InputOf, MessageCodec, MethodDefinition, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
-import { Dispatcher, type Middleware } from "../connection/dispatcher.js";
+import type { Dispatcher } from "../connection/dispatcher.js";
 import { checkListener, Emitter } from "../connection/emitter.js";
 import { Entrance } from "../connection/entrance.js";
 import type { ConnectionEvents } from "../connection/events.js";
@@ -23,21 +23,23 @@ import { useStrictChecks } from "../connection/strict.js";
 import { TimerQueue } from "../connection/timer-queue.js";
 import type { Transport, TransportInfo } from "../connection/transport.js";
 import { Turns } from "../connection/turns.js";
-import { closeCodeOf, type ErrorCode, FramewireError } from "../errors.js";
+import { type ErrorCode, FramewireError } from "../errors.js";
 import type { Hello, ResumeRequest, Welcome } from "../gen/framewire/v1/session.js";
 import { checkNames, PEER_NAMES, type PeerDescription, type ResolvedServerOptions, resolveServerOptions } from "../options.js";
 import { Acceptance, type AcceptTarget, type Arrival, crowded, type LinkSettings, mayBeTold, type UpgradeRequest } from "./accept.js";
 import { Admission } from "./admission.js";
 import { type Authentication, checkAuthentication, ResumeRule } from "./authentication.js";
 import { Counters, type ServerStats } from "./counters.js";
+import { CLOSING, type CloseOptions, DrainNotice, drain, GOING_AWAY, resolveCloseOptions } from "./drain.js";
 import { type ListenAddresses, Listeners, type ListenOptions, type ListenTarget } from "./listen.js";
 import { newSession, type Resumption, resume } from "./resume.js";
 import { Rooms } from "./rooms.js";
 import { ServerAccount } from "./server-account.js";
 import { connectionOf, ServerConnection } from "./server-connection.js";
+import { type ServerContext, ServerDispatcher } from "./server-context.js";
 import { SERVER_EVENTS, type ServerEvents, type ServerFailureEvent } from "./server-events.js";
 import { ServerLog } from "./server-log.js";
-import { type AuthenticationRequest, SERVER_OPTIONS, type ServerContext, type ServerOptions } from "./server-options.js";
+import { type AuthenticationRequest, SERVER_OPTIONS, type ServerOptions } from "./server-options.js";
 import { ServerSession, type SessionHost } from "./server-session.js";
 import { MemorySessionStore, type SessionCounts, type SessionDrop, type SessionStore } from "./sessions.js";
 import type { TlsReload } from "./tls.js";
@@ -53,14 +55,6 @@ export interface Broadcaster {
   /** Sends a one-way message to each member; it is encoded once. */
   send<M extends MethodDefinition>(method: M, message: InputOf<M["requestType"]>): void;
 }
-
-const CLOSE_OPTIONS = { drainMs: 0, reconnectSpreadMs: 0 };
-
-const CLOSING = "the server is closing";
-const GOING_AWAY = closeCodeOf("going-away");
-
-/** Calls that were under way to us when the goaway left are still answered: connections stay open this long, in milliseconds. */
-const ANSWERS_MS = 200;
 
 function closing(): FramewireError {
   return new FramewireError("going-away", CLOSING);
@@ -78,7 +72,8 @@ type ConnectionEvent = { [E in keyof ConnectionEvents]: [E, ...ConnectionEvents[
 export class Server implements AcceptTarget, LinkObserver, SessionHost {
   readonly #options: ResolvedServerOptions & ServerOptions;
   readonly #clock: Clock;
-  readonly #dispatcher = new Dispatcher();
+  readonly #drainNotice = new DrainNotice();
+  readonly #dispatcher = new ServerDispatcher(this.#drainNotice);
   readonly #events = new Emitter<ServerEvents>();
   readonly #log: ServerLog;
   readonly #rooms = new Rooms();
@@ -161,8 +156,8 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   }
 
   /** Puts code around every call; the first added is the outermost. */
-  use(middleware: Middleware<ServerConnection>): void {
-    this.#dispatcher.use(middleware as Middleware<never>);
+  use(middleware: (context: ServerContext, next: () => Promise<unknown>) => unknown): void {
+    this.#dispatcher.use(middleware as never);
   }
 
   /** Listens to an event; the function returned ends that. */
@@ -181,7 +176,10 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
     return this.#sessions.counts;
   }
 
-  /** Starts to listen; resolves with the addresses once all of them are open. Rejects if one is taken. */
+  /**
+   * Starts to listen; resolves with the addresses once all of them are open. Rejects with `connect-failed` if one is taken, and with
+   * `connection-closed` once `close` was called.
+   */
   listen(options: ListenOptions): Promise<ListenAddresses> {
     return this.#listeners.listen(options);
   }
@@ -239,44 +237,22 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   }
 
   /**
-   * Stops accepting, tells every client to go, lets calls in flight finish for up to `drainMs`, then closes. A connection
-   * closes as soon as nothing of it is in flight. New calls are refused with `unavailable` meanwhile, so that their
+   * Stops accepting, tells every client to go and every handler to end its stream (`context.draining`), lets calls in flight finish for up to
+   * `drainMs`, then closes. A connection closes as soon as nothing of it is in flight. Streams that are still open after `streamDrainMs`, by default
+   * half of `drainMs`, end with `unavailable`. New calls are refused with `unavailable` meanwhile, so that their
    * callers know that nothing was done; messages are still handled. The clients spread their reconnects over
-   * `reconnectSpreadMs`, by default as long as the drain.
+   * `reconnectSpreadMs`, by default as long as the drain. Rejects with `invalid-option` if an option cannot be; then nothing has changed.
    */
-  async close(options: { drainMs?: number; reconnectSpreadMs?: number } = {}): Promise<void> {
-    checkNames("close", options, CLOSE_OPTIONS);
-    const { drainMs = 0, reconnectSpreadMs = drainMs } = options;
+  async close(options: CloseOptions = {}): Promise<void> {
+    const times = resolveCloseOptions(options);
     this.#closing = true;
     const closed = handled(this.#listeners.close());
     for (const newcomer of this.#room) if (newcomer instanceof Acceptance) newcomer.refuse(closing());
     for (const connection of [...this.#live.keys()]) if (connection.link === undefined) connection.close(GOING_AWAY, CLOSING);
-    if (drainMs > 0) await this.#drain(drainMs, reconnectSpreadMs);
+    if (times.drainMs > 0) await drain([...this.#live.keys()], times, this.#clock, this.#drainNotice);
+    this.#drainNotice.begin();
     for (const connection of [...this.#live.keys()]) connection.close(GOING_AWAY, CLOSING);
     await closed;
-  }
-
-  async #drain(drainMs: number, reconnectSpreadMs: number): Promise<void> {
-    const connections = [...this.#live.keys()];
-    if (connections.length === 0) return;
-    for (const connection of connections) {
-      try {
-        connection.goaway(CLOSING, reconnectSpreadMs);
-      } catch (error) {
-        // One that cannot be told is closed with the others.
-        connection.onFault(error);
-      }
-    }
-    const late = new Pause(this.#clock, drainMs);
-    const answered = new Pause(this.#clock, Math.min(drainMs, ANSWERS_MS));
-    const idle = connections.map(async (connection) => {
-      await answered.over;
-      await connection.idle();
-      connection.close(GOING_AWAY, CLOSING);
-    });
-    await Promise.race([Promise.all(idle), late.over]);
-    late.end();
-    answered.end();
   }
 
   #sendAll(connections: Iterable<Connection>, command: Command, message: unknown): void {
@@ -420,7 +396,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
       link.fail("session-replaced", "a later attempt of this client has the session");
       return true;
     }
-    session.connection.evictOversize(agreedLimits(hello.limits));
+    session.connection.sender.evictOversize(agreedLimits(hello.limits));
     const resumption = resume(session.connection, request);
     if (resumption === undefined) return false;
     session.attempted(request.attempt, now);
@@ -550,22 +526,6 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
 /** Whether the client left for good. The end of a TCP stream alone does not say so: a process that is killed ends it too. */
 function saidGoodbye({ closeCode, announced }: LinkEnd, { kind }: TransportInfo): boolean {
   return closeCode === 1000 && (kind === "ws" || announced === true);
-}
-
-/** A time to wait for, which can be cut short. */
-class Pause {
-  readonly over: Promise<void>;
-  end: () => void = () => {};
-
-  constructor(clock: Clock, ms: number) {
-    this.over = new Promise((resolve) => {
-      const timer = clock.setTimer(ms, resolve);
-      this.end = () => {
-        timer.cancel();
-        resolve();
-      };
-    });
-  }
 }
 
 /** A server; `listen` opens it. @throws FramewireError `invalid-option` */

@@ -63,6 +63,8 @@ export class CallModel {
   readonly notes: ModelNote[] = [];
   #drainStart = 0;
   #drainEnd = 0;
+  /** When a server that drains ends the streams that are still open. */
+  #streamsEnd = 0;
   /** What each side has to tell the other. */
   readonly #lines: Record<Side, Word[]> = { client: [], server: [] };
   /** Calls that wait for the next link, as the server is about to go. */
@@ -160,6 +162,7 @@ export class CallModel {
     this.server = "draining";
     this.#drainStart = this.now;
     this.#drainEnd = this.now + drainMs;
+    this.#streamsEnd = this.now + drainMs / 2;
     if (!this.linked || drainMs === 0) this.#serverGone();
   }
 
@@ -175,7 +178,7 @@ export class CallModel {
           call.outcome === undefined ? call.deadline : Number.POSITIVE_INFINITY,
           call.handler === "running" ? call.handlerDeadline : Number.POSITIVE_INFINITY,
         ]),
-        ...(this.server === "draining" ? [this.#lastAnswers, this.#drainEnd].filter((at) => at > this.now) : []),
+        ...(this.server === "draining" ? [this.#lastAnswers, this.#streamsEnd, this.#drainEnd].filter((at) => at > this.now) : []),
       );
       if (due > to) break;
       this.now = due;
@@ -183,10 +186,23 @@ export class CallModel {
         if (call.outcome === undefined && call.deadline <= due) this.#giveUp(call, "deadline-exceeded");
         if (call.handler === "running" && call.handlerDeadline <= due) call.handler = "aborted";
       }
+      if (this.server === "draining" && due === this.#streamsEnd) this.#endStreams();
       if (this.server === "draining" && due >= this.#drainEnd) this.#serverGone();
       this.#drained();
     }
     this.now = to;
+  }
+
+  /** Those that the server serves, and those that it reads. */
+  #endStreams(): void {
+    for (const call of this.calls.filter(({ kind }) => streamsUp(kind) || streamsDown(kind))) {
+      if (call.from === "server") this.#giveUp(call, "unavailable");
+      else if (call.handler === "running") {
+        call.handler = "aborted";
+        call.answered = "unavailable";
+        this.#tell("server", { call, tell: "response" });
+      }
+    }
   }
 
   get #lastAnswers(): number {

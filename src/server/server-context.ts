@@ -1,0 +1,58 @@
+/** What a server's handlers know of the call they serve. */
+import type { Clock } from "../connection/clock.js";
+import type { Command } from "../connection/commands.js";
+import { CallContext, type CallFacts } from "../connection/context.js";
+import { Dispatcher } from "../connection/dispatcher.js";
+import type { FramewireError } from "../errors.js";
+import type { DrainNotice } from "./drain.js";
+import type { ServerConnection } from "./server-connection.js";
+
+/** The context of a server's handlers. */
+export class ServerContext extends CallContext<ServerConnection> {
+  readonly #notice: DrainNotice;
+  #draining: AbortController | undefined;
+  #over = false;
+
+  /** @internal */
+  constructor(notice: DrainNotice, connection: ServerConnection, command: Command, facts: CallFacts, clock: Clock) {
+    super(connection, command, facts, clock);
+    this.#notice = notice;
+  }
+
+  /**
+   * Aborted when `server.close()` begins: a stream that never ends by itself should end then. Streams that are still open at half of `drainMs`
+   * end with `unavailable`, and `signal` is aborted. Calls that are over are told no more.
+   */
+  get draining(): AbortSignal {
+    if (this.#draining === undefined) {
+      this.#draining = new AbortController();
+      if (!this.#over || this.#notice.begun) this.#notice.add(this);
+    }
+    return this.#draining.signal;
+  }
+
+  /** @internal */
+  drain(reason: FramewireError): void {
+    this.#draining?.abort(reason);
+  }
+
+  /** @internal */
+  override end(): void {
+    this.#over = true;
+    if (this.#draining !== undefined) this.#notice.remove(this);
+  }
+}
+
+/** The handlers and middleware of one server. */
+export class ServerDispatcher extends Dispatcher {
+  readonly #notice: DrainNotice;
+
+  constructor(notice: DrainNotice) {
+    super();
+    this.#notice = notice;
+  }
+
+  override context(connection: unknown, command: Command, facts: CallFacts, clock: Clock): ServerContext {
+    return new ServerContext(this.#notice, connection as ServerConnection, command, facts, clock);
+  }
+}
