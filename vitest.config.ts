@@ -49,7 +49,7 @@ const TOGETHER = [
   "test/server/{admission,limits,listen,logging,origin,pending-sockets,resume,security-page,sessions-server}.test.ts",
   "test/server/{tls,upgrades,version1-port}.test.ts",
   "test/testing/*.test.ts",
-  "test/transport/{message-boundary,sockets}.test.ts",
+  "test/transport/{first-bytes,message-boundary,other-protocols,sockets}.test.ts",
 ];
 
 export default defineConfig({

@@ -1,3 +1,4 @@
+import type { CloseErrorCode } from "../errors.js";
 import type { MethodDefinition } from "./definition.js";
 import type { Link } from "./link.js";
 
@@ -9,8 +10,8 @@ export interface Checks {
   callOptions(options: object, command: string): void;
   /** @throws FramewireError `invalid-option` for a method that cannot be sent as a message */
   message(method: MethodDefinition): void;
-  /** What damage in a handshake may be besides: frames with another magic. */
-  damagedHandshake(link: Link): string | undefined;
+  /** `message`, why a link ends because of `code`, with what its first frame has shown besides: another magic. */
+  endOf(link: Link, code: CloseErrorCode, message: string): string;
 }
 
 /** Absent on pages: a bundler sees it and drops what nobody can come to. */

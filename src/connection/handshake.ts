@@ -3,7 +3,6 @@
 import type { FrameView } from "../codec/index.js";
 import { closeCodeOf, FramewireError } from "../errors.js";
 import { CONNECTION_DEFAULTS, LEAST_MAX_PAYLOAD, LEAST_MAX_TRAILER, type ResolvedConnectionOptions } from "../options.js";
-import { checks } from "./checks.js";
 import type { Agreement } from "./connection.js";
 import { Goaway, Hello, type Limits, type PeerInfo, Welcome } from "./control-messages.js";
 import { cutText } from "./cut-text.js";
@@ -149,7 +148,7 @@ export const HANDSHAKE_DEFAULTS: Pick<LinkOwner, "onDamage" | "onWritable" | "on
   onDamage: (link, { reason }) => {
     // A frame of version 1 is what the peer meant to say. Damage has no budget yet: only a new connection brings the hello again.
     if (reason === "version") link.fail("protocol-violation", "the first frame has another version");
-    else link.fail("resync-budget", checks?.damagedHandshake(link) ?? "the handshake was damaged");
+    else link.fail("resync-budget", "the handshake was damaged");
   },
   onWritable: () => {},
   onPing: () => {},

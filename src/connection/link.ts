@@ -7,6 +7,7 @@ import type { Damage, Discard, FrameInit, FrameView, MessageEncoder } from "../c
 import type { SharedFrame } from "../codec/shared-frame.js";
 import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
 import type { DecoderOptions, ResolvedConnectionOptions } from "../options.js";
+import { checks } from "./checks.js";
 import type { Clock, Timer } from "./clock.js";
 import type { PooledDecoder } from "./codec-pool.js";
 import { cutText } from "./cut-text.js";
@@ -316,11 +317,8 @@ export class Link implements TransportReceiver {
 
   /** Ends the link because of `code`, telling the peer. */
   fail(code: CloseErrorCode, message: string, cause?: unknown): void {
-    this.close(
-      closeCodeOf(code),
-      message,
-      new FramewireError(code, message, { fault: "remote", ...(cause === undefined ? {} : { cause }) }),
-    );
+    const why = checks?.endOf(this, code, message) ?? message;
+    this.close(closeCodeOf(code), why, new FramewireError(code, why, { fault: "remote", cause }));
   }
 
   /** Ends the link: what is written still goes out. Whatever throws meanwhile, the transport is closed. */

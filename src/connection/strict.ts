@@ -1,5 +1,5 @@
 /** The checks of {@link Checks}, for Node's builds. */
-import { FramewireError } from "../errors.js";
+import { type CloseErrorCode, FramewireError } from "../errors.js";
 import { useNearestNames } from "../nearest.js";
 import { checkNames, isTimeout, MAX_TIMEOUT_MS } from "../options.js";
 import type { CallOptions } from "./calls.js";
@@ -35,11 +35,11 @@ function wrong(command: string, name: string, value: unknown, wanted: string): n
   throw new FramewireError("invalid-option", `${command}: ${name} is ${shown}; it must be ${wanted}`);
 }
 
-/** One flipped bit looks the same as another magic: the next attempt may do better. */
-function otherMagic({ transport, options: { magic } }: Link): string | undefined {
+/** One flipped bit looks the same as another magic: the code stays that of damage, and the next attempt may do better. */
+function endOf({ transport, options: { magic } }: Link, code: CloseErrorCode, message: string): string {
   const { firstMagic = -1 } = transport;
-  if (firstMagic === -1 || firstMagic === magic) return undefined;
-  return `the first frame has another magic: ${hex(firstMagic)} in place of ${hex(magic)} (option magic), or was damaged`;
+  if (code !== "resync-budget" || firstMagic === -1 || firstMagic === magic) return message;
+  return `${message}; another magic: ${hex(firstMagic)} in place of ${hex(magic)}`;
 }
 
 const hex = (magic: number) => `0x${magic.toString(16).toUpperCase().padStart(8, "0")}`;
@@ -51,6 +51,6 @@ export function useStrictChecks(): void {
     clientEvent: (event, listener) => checkListener("a client", event, listener, CLIENT_EVENTS),
     callOptions: checkCall,
     message: messageCommand,
-    damagedHandshake: otherMagic,
+    endOf,
   });
 }

@@ -37,6 +37,9 @@ export function answerMismatch(met: OtherProtocol, kind: "tcp" | "tls"): Framewi
   return peersError("protocol-mismatch", `the peer speaks ${met}, not ${SPOKEN[kind]}; use ${use} for this port`);
 }
 
+/** Why a connection ended that a server has closed without a word, as servers of TLS do when they get anything else. */
+export const SILENT_SERVER = "the server closed the connection and had sent nothing: its port may speak another protocol, such as TLS";
+
 /** What ended an attempt to connect to `url`, where another protocol is the reason: for the text of the error. */
 export function mismatchOf(cause: unknown, { protocol }: URL): string | undefined {
   const { code, message, rawPacket } = cause as { readonly code?: string; readonly message?: string; readonly rawPacket?: Uint8Array };

@@ -10,7 +10,7 @@ import { FramewireError } from "../errors.js";
 import { describeCertificate } from "./certificate.js";
 import { isOpening, magicOf, protocolOf } from "./first-bytes.js";
 import { Linger } from "./linger.js";
-import { answerMismatch, answerTo, mismatchOf, portMismatch } from "./mismatch.js";
+import { answerMismatch, answerTo, mismatchOf, portMismatch, SILENT_SERVER } from "./mismatch.js";
 import { InPlaceSocket } from "./read-in-place.js";
 
 /**
@@ -31,9 +31,13 @@ export class TcpTransport implements Transport {
   /** There since this side closed. */
   #linger: Linger | undefined;
 
-  /** Takes over a connected socket. */
-  constructor(socket: Socket | TLSSocket) {
+  /** This end has connected. */
+  readonly #client: boolean;
+
+  /** Takes over a connected socket. `client`: this end has connected. */
+  constructor(socket: Socket | TLSSocket, client = false) {
     this.#socket = socket;
+    this.#client = client;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEPALIVE_MS);
     const secure = "getPeerCertificate" in socket;
@@ -78,7 +82,10 @@ export class TcpTransport implements Transport {
       this.#closeCode = 1000;
       if (this.#first !== undefined && this.#first.length > 0) receiver.onData(this.#first);
     });
-    socket.on("close", () => receiver.onClose(this.#error === undefined ? this.#closeCode : 1006, "", this.#error));
+    socket.on("close", () => {
+      const reason = this.#client && this.#first === NOTHING ? SILENT_SERVER : "";
+      receiver.onClose(this.#error === undefined ? this.#closeCode : 1006, reason, this.#error);
+    });
     if (socket.destroyed) queueMicrotask(() => receiver.onClose(1006, ""));
   }
 
@@ -187,7 +194,7 @@ export function connectTcp(
       signal.removeEventListener("abort", onAbort);
       socket.off("close", onClose);
       socket.off("error", fail);
-      resolve(new TcpTransport(socket));
+      resolve(new TcpTransport(socket, true));
     });
   });
 }

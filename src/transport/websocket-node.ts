@@ -14,7 +14,7 @@ import { describeCertificate } from "./certificate.js";
 import { magicOf } from "./first-bytes.js";
 import { Linger } from "./linger.js";
 import { MessageBoundary } from "./message-boundary.js";
-import { mismatchOf, SCHEME_HEADER, schemeMismatch, schemeOf } from "./mismatch.js";
+import { mismatchOf, SCHEME_HEADER, SILENT_SERVER, schemeMismatch, schemeOf } from "./mismatch.js";
 import { InPlaceSocket } from "./read-in-place.js";
 import { refusalText } from "./refusal-text.js";
 import { KEEPALIVE_MS } from "./tcp.js";
@@ -272,7 +272,7 @@ function ownCopy(bytes: Uint8Array): Buffer {
 function onMessage(this: unknown, data: RawData, isBinary: boolean): void {
   const transport = (this as Owned)[kTransport];
   if (isBinary) transport.message(data as Buffer);
-  else transport.receiver.onViolation?.("text messages are not part of the protocol");
+  else transport.receiver.onViolation?.("text messages are not taken");
 }
 
 /** As {@link onMessage}. From then on that listens. */
@@ -322,6 +322,11 @@ function createConnection(options: object): Socket {
   return new InPlaceSocket().connect({ ...options, path: undefined } as unknown as TcpSocketConnectOpts);
 }
 
+/** The server has hung up in place of an answer. */
+function isReset(cause: unknown): boolean {
+  return (cause as { readonly code?: unknown } | undefined)?.code === "ECONNRESET";
+}
+
 /** Connects to `ws://…` or `wss://…`. Rejects with `connect-failed`, or `protocol-mismatch`, which say what the server answered. */
 export function connectNodeWebSocket(
   url: URL,
@@ -347,7 +352,7 @@ export function connectNodeWebSocket(
       socket.on("error", () => {});
       socket.terminate();
       const code = mismatch === undefined ? "connect-failed" : "protocol-mismatch";
-      const why = mismatch ?? FramewireError.from(cause).message;
+      const why = mismatch ?? (isReset(cause) ? SILENT_SERVER : FramewireError.from(cause).message);
       reject(new FramewireError(code, `could not connect to ${redactedUrl(url)}: ${why}`, { cause }));
     };
     const onAbort = () => fail(signal.reason);

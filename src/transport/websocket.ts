@@ -34,7 +34,7 @@ class BrowserWebSocketTransport implements Transport {
     socket.onmessage = ({ data }: MessageEvent) => {
       const bytes = asBytes(data);
       if (bytes !== undefined) receiver.onData(bytes);
-      else receiver.onViolation?.("text messages are not part of the protocol");
+      else receiver.onViolation?.("text messages are not taken");
     };
     socket.onclose = ({ code, reason }: CloseEvent) => receiver.onClose(code, reason);
   }
@@ -89,13 +89,12 @@ export function connectWebSocket(url: string, versions: readonly (1 | 2)[], sign
       signal.removeEventListener("abort", fail);
       socket.onopen = socket.onclose = null;
       socket.close();
-      refuse(reason || "the browser does not say why");
+      refuse(reason || "browsers give no reason");
     };
     signal.addEventListener("abort", fail, { once: true });
     socket.onclose = fail;
     socket.onopen = () => {
       signal.removeEventListener("abort", fail);
-      socket.onclose = null;
       resolve(new BrowserWebSocketTransport(socket));
     };
   });

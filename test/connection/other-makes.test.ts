@@ -266,7 +266,7 @@ describe("a WebSocket of another realm", () => {
       } as never);
       sockets[0]!.onmessage?.({ data: runInNewContext("Uint8Array.of(1, 2, 3).buffer") });
       sockets[0]!.onmessage?.({ data: "text" });
-      expect(heard).toEqual([[1, 2, 3], "text messages are not part of the protocol"]);
+      expect(heard).toEqual([[1, 2, 3], "text messages are not taken"]);
     } finally {
       vi.unstubAllGlobals();
     }

@@ -11,6 +11,7 @@ import { DEFAULTS } from "../../src/options.js";
 import type { ListenOptions, Server, ServerOptions } from "../../src/server/index.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { helloFrame } from "../helpers/raw-peer.js";
+import { recordedLog } from "../helpers/recorded-log.js";
 import { Bench, tlsFixture } from "../helpers/transports.js";
 
 const bench = new Bench();
@@ -178,6 +179,18 @@ describe("a client on the port of another protocol gives up, and both ends say w
   });
 });
 
+it("the server's log has such a peer as a warning, with its address", async () => {
+  const logger = recordedLog();
+  const { port } = await open("tcp", { logger });
+  await answer(port, "GET / HTTP/1.1\r\n\r\n");
+  expect(logger.lines.filter(({ level }) => level === "warn")).toMatchObject([
+    {
+      message: "a client was refused",
+      facts: { address: "127.0.0.1", code: "protocol-mismatch", reason: expect.stringContaining("speaks HTTP") },
+    },
+  ]);
+});
+
 describe("a TCP port", () => {
   const REQUEST = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
   // The first record of a TLS client, as far as it matters.
@@ -283,6 +296,15 @@ describe("a client of somebody else's port gives up where another protocol answe
     expect(await failure(`ws://127.0.0.1:${port}`)).toMatchObject({ code: "protocol-mismatch", message: expect.stringContaining(message) });
   });
 
+  it.each(["tcp", "ws"])("%s: a server that hangs up may be anything: the error says so, and it is tried again", async (scheme) => {
+    const port = await foreign((socket) => void socket.once("data", () => socket.destroy()));
+    const error = await failure(`${scheme}://127.0.0.1:${port}`, { reconnect: { retries: 0 } });
+    expect(error.code).toBe(scheme === "tcp" ? "connection-closed" : "connect-failed");
+    expect(error.message).toContain(
+      "the server closed the connection and had sent nothing: its port may speak another protocol, such as TLS",
+    );
+  });
+
   it.each(["wss", "tls"])("%s: a certificate that is not trusted is no other protocol, and is tried again", async (scheme) => {
     const { port } = await open(scheme as Scheme);
     const error = client(`${scheme}://localhost:${port}`, { tls: {}, reconnect: { retries: 0 } }).connect();
@@ -351,8 +373,8 @@ describe("a WebSocket port of our own", () => {
 
 describe("another magic", () => {
   const OURS = { magic: 0x12345678 };
-  const TEXT = "the first frame has another magic: 0x7EDDFCF5 in place of 0x12345678 (option magic), or was damaged";
-  const CLIENT_TEXT = "the first frame has another magic: 0x12345678 in place of 0x7EDDFCF5 (option magic), or was damaged";
+  const TEXT = "the handshake was damaged; another magic: 0x7EDDFCF5 in place of 0x12345678";
+  const CLIENT_TEXT = "the handshake was damaged; another magic: 0x12345678 in place of 0x7EDDFCF5";
 
   it.each(["tcp", "tls"] as const)("over %s is in the text of both ends, and is tried again", async (scheme) => {
     const { port, refusals } = await open(scheme, OURS);
@@ -367,6 +389,18 @@ describe("another magic", () => {
     const error = await failure(`${scheme}://localhost:${port}`, { reconnect: { retries: 0 } });
     expect(error).toMatchObject({ code: "resync-budget", message: expect.stringContaining(TEXT) });
     expect(refusals).toMatchObject([{ code: "resync-budget", message: TEXT }]);
+  });
+
+  it("is in the text too where version 1 has no handshake, once the noise is too much", async () => {
+    const server = bench.server({ ...OURS, maxPayload: 1024 });
+    const ended = new Promise<FramewireError>((resolve) => server.on("disconnection", (_connection, error) => resolve(error)));
+    const { tcp } = await server.listen({ tcp: { protocol: "v1" } });
+    const frames = Buffer.concat(Array(200).fill(encodeFrame({ cmd: 257, payload: new Uint8Array(20) })));
+    await answer(tcp!.port, frames);
+    expect(await ended).toMatchObject({
+      code: "resync-budget",
+      message: expect.stringMatching(/; another magic: 0x7EDDFCF5 in place of 0x12345678$/),
+    });
   });
 
   it("of any length of a varint is recognised", async () => {
