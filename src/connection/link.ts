@@ -248,9 +248,12 @@ export class Link implements TransportReceiver {
     if (this.#writer.encoding) return this.#flushSoon();
     const now = this.time();
     this.#sentAt = now;
+    const crowded = this.bufferedBytes > this.options.highWaterMark / 2;
     this.#writer.flush(now);
     this.changed();
     if (this.transport.bufferedBytes > 0) this.#wakeIn(this.options.writeTimeoutMs);
+    // Of bytes that the network takes at once a transport tells no drain.
+    else if (crowded) this.onDrain();
     if (this.#writer.overfull) {
       this.fail("slow-consumer", `more than ${this.options.maxQueuedBytes} bytes of answers wait for the peer`);
     }

@@ -30,6 +30,13 @@ export class TcpTransport implements Transport {
   #closeCode = 1006;
   /** There since this side closed. */
   #linger: Linger | undefined;
+  #receiver: TransportReceiver | undefined;
+  /** Written bytes have waited for the network. */
+  #waiting = false;
+  /** The system has taken a write. One function for all of them, as Node runs those of one function together. */
+  readonly #sent = (error?: Error | null): void => {
+    if (!error) this.#written();
+  };
 
   /** This end has connected. */
   readonly #client: boolean;
@@ -67,6 +74,7 @@ export class TcpTransport implements Transport {
 
   open(receiver: TransportReceiver): void {
     const socket = this.#socket;
+    this.#receiver = receiver;
     const take = (chunk: Uint8Array) => {
       if (this.#linger !== undefined) this.#linger.read(chunk.length);
       else if (this.#first === undefined) receiver.onData(chunk);
@@ -74,7 +82,6 @@ export class TcpTransport implements Transport {
     };
     if (socket instanceof InPlaceSocket) socket.open(take, () => receiver.onAlive(0));
     socket.on("data", (chunk) => take(noted(chunk))).resume();
-    socket.on("drain", () => receiver.onDrain());
     socket.on("error", (error) => {
       this.#error = error;
     });
@@ -108,7 +115,17 @@ export class TcpTransport implements Transport {
   }
 
   write(bytes: Uint8Array): void {
-    if (this.#socket.writable) this.#socket.write(bytes);
+    const socket = this.#socket;
+    if (!socket.writable) return;
+    socket.write(bytes, this.#sent);
+    if (socket.writableLength > 0) this.#waiting = true;
+  }
+
+  /** Node's own "drain" comes only where more bytes have waited than the socket's own mark. */
+  #written(): void {
+    if (!this.#waiting || this.#socket.writableLength > 0) return;
+    this.#waiting = false;
+    this.#receiver?.onDrain();
   }
 
   cork(): void {

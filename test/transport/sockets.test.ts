@@ -8,8 +8,10 @@ import { createClient } from "../../src/client/index.js";
 import type { Transport } from "../../src/connection/transport.js";
 import { FramewireError } from "../../src/errors.js";
 import { DEFAULTS } from "../../src/options.js";
+import type { ServerConnection } from "../../src/server/index.js";
 import { createChaosProxy } from "../../src/testing/index.js";
 import { Doorstep } from "../../src/transport/doorstep.js";
+import { connectTcp } from "../../src/transport/tcp.js";
 import { connectNodeWebSocket, NodeWebSocketTransport } from "../../src/transport/websocket-node.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { HandClock } from "../helpers/hand-clock.js";
@@ -84,6 +86,41 @@ describe.each([
     await expect.poll(() => read, { timeout: 10_000 }).toBe(written * message.length);
     await expect.poll(() => [drained > 0, pair[from].bufferedBytes]).toEqual([true, 0]);
     pair[from].destroy();
+  });
+});
+
+describe("what waits for room", () => {
+  it.each(JOINTS)("leaves over $name when the network has taken what was before it, however little that was", async (joint) => {
+    const server = bench.server({ highWaterMark: 100 });
+    const client = await bench.client(await joint.open(server));
+    const prices: bigint[] = [];
+    client.implement(TestServiceDefinition, { price: ({ price }) => void prices.push(price) });
+    const [connection] = server.connections as [ServerConnection];
+    // Nothing acknowledges these: no answer of the client makes the server go on.
+    for (let price = 1n; price <= 20n; price++) void connection.send(TestServiceDefinition.methods.price, { price });
+    await expect.poll(() => prices.at(-1)).toBe(20n);
+    expect(prices.length).toBeLessThan(20);
+  });
+
+  it("is told over TCP that less has drained than Node tells of", async () => {
+    const sockets: Socket[] = [];
+    const listener = createServer((socket) => sockets.push(socket.pause()));
+    onTestFinished(() => void listener.close());
+    await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+    const url = new URL(`tcp://127.0.0.1:${(listener.address() as AddressInfo).port}`);
+    const transport = await connectTcp(url, [2], undefined, new AbortController().signal);
+    let drained = 0;
+    transport.open({ onData: () => {}, onAlive: () => {}, onDrain: () => drained++, onClose: () => {} });
+    await expect.poll(() => sockets).toHaveLength(1);
+    while (transport.bufferedBytes === 0) {
+      transport.write(new Uint8Array(1000));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect([transport.bufferedBytes < 16 * 1024, drained]).toEqual([true, 0]);
+    sockets[0]!.resume();
+    await expect.poll(() => drained).toBe(1);
+    expect(transport.bufferedBytes).toBe(0);
+    transport.destroy();
   });
 });
 
