@@ -229,11 +229,17 @@ test("a page that the server refuses says why, and that only a person can try ag
   await page.getByRole("button", { name: "Connect" }).press("Enter");
   await expect.poll(() => page.locator("#state").getAttribute("data-state")).toBe("disconnected");
 
+  // Nothing will be sent by itself: the page does not keep a writer waiting.
+  await write(page, "let me in");
+  const draft = page.getByRole("list", { name: "Not posted yet" }).getByRole("listitem");
+  await draft.getByText(/^Not sent: /).waitFor();
+
   refused = false;
   await page.getByRole("button", { name: "Connect" }).click();
   await inState(page, "connected");
-  await write(page, "let in at last");
-  await linesWith(page, "let in at last").waitFor();
+  await draft.getByRole("button", { name: "Send again" }).click();
+  await linesWith(page, "let me in").waitFor();
+  expect(await draft.count()).toBe(0);
 });
 
 test("a line that the server does not take is kept, with the reason; it can be sent again or deleted", async () => {
