@@ -51,7 +51,6 @@ export function markOf({ id, name }: Pick<Peer, "id" | "name">): HTMLElement {
 
 /** Shows who is here. */
 export function showPresence({ websocket, tcp, peers }: PresenceRequest): void {
-  presence.classList.remove("stale");
   summary.textContent = `here: ${websocket} WebSocket, ${tcp} TCP`;
   list.replaceChildren(
     ...peers.map((peer) => {
@@ -66,7 +65,6 @@ export function showPresence({ websocket, tcp, peers }: PresenceRequest): void {
 
 /** Without a connection nobody knows who is here. */
 export function presenceUnknown(): void {
-  presence.classList.add("stale");
   if (list.childElementCount > 0) summary.textContent = summary.textContent?.replace(/^here:/, "were here:") ?? "";
 }
 
