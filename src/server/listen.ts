@@ -237,7 +237,7 @@ export class Listeners {
   #ownHttpServer(tls: TlsOptions | undefined): HttpServer {
     const refuse = (_request: IncomingMessage, response: ServerResponse) => {
       response.writeHead(426, { "Content-Type": "text/plain", Upgrade: "websocket", Connection: "close" });
-      response.end("This port speaks WebSocket.\n");
+      response.end("This port speaks WebSocket, and the request asked for no upgrade.\n");
     };
     if (tls === undefined) return createHttpServer(refuse);
     const server = this.#tls.create("ws", tls, (settings) => createHttpsServer(settings, refuse));
