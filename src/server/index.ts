@@ -14,6 +14,7 @@ export type { ConnectionOptions, Logger, PeerDescription, ServerLimits } from ".
 export type { UpgradeRequest } from "./accept.js";
 export type { Authentication, SameIdentity, SessionOwner } from "./authentication.js";
 export type { InvalidCounts, LimitCode, ServerStats } from "./counters.js";
+export type { CloseOptions } from "./drain.js";
 export type { ListenAddress, ListenAddresses, ListenOptions } from "./listen.js";
 export type { Broadcaster } from "./server.js";
 export { createServer, Server } from "./server.js";
