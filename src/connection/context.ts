@@ -78,6 +78,9 @@ export class CallContext<C = unknown> {
   /** @internal The call is over, or the handler of a message has returned. */
   end?(): void;
 
+  /** @internal The error that a handler's error stands for. */
+  reasonOf?(error: unknown): unknown;
+
   /** @internal The call is over before its handler is. */
   abort(code: CallErrorCode, message: string): void {
     if (this.#aborted !== undefined) return;

@@ -354,7 +354,8 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
   #fail(call: ServedCall, error: unknown): void {
     if (!this.#isOpen(call)) return;
     const { cmd, reliable } = call.command;
-    this.#end(call, this.#errorResponse(cmd, call.id, reliable, error, call.context));
+    const reason = serving && call.context.reasonOf !== undefined ? call.context.reasonOf(error) : error;
+    this.#end(call, this.#errorResponse(cmd, call.id, reliable, reason, call.context));
   }
 
   /** A FramewireError with a call code is meant for the caller. Anything else is ours to know: the caller learns `internal` and no more. */

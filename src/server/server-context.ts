@@ -36,10 +36,25 @@ export class ServerContext extends CallContext<ServerConnection> {
     this.#draining?.abort(reason);
   }
 
+  /** @internal What takes an AbortSignal throws an error of its own when that is aborted, with the signal's reason as its cause. */
+  override reasonOf(error: unknown): unknown {
+    const reason: unknown = this.#draining?.signal.reason;
+    return reason !== undefined && causeOf(error) === reason ? reason : error;
+  }
+
   /** @internal */
   override end(): void {
     this.#over = true;
     if (this.#draining !== undefined) this.#notice.remove(this);
+  }
+}
+
+/** The cause of an error of any make; reading it may throw. */
+function causeOf(error: unknown): unknown {
+  try {
+    return typeof error === "object" && error !== null ? (error as { readonly cause?: unknown }).cause : undefined;
+  } catch {
+    return undefined;
   }
 }
 

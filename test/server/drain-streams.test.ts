@@ -1,4 +1,5 @@
 /** A server that closes tells its handlers, so that streams end in time; those that do not are ended. */
+import { setTimeout } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Client } from "../../src/client/index.js";
 import { FramewireError } from "../../src/errors.js";
@@ -129,6 +130,33 @@ describe("a handler that the drain tells", () => {
     expect(numbers).toEqual([1, 2]);
     // The client hears of the end of its connection first, and opens the stream anew on its next one.
     expect(goneAtDrain).toEqual([1]);
+    await clock.advance(200);
+    await closed;
+  });
+
+  it("may hand the signal to what throws an AbortError: the call fails with unavailable, which is no failure of the handler", async () => {
+    const clock = new HandClock();
+    const server = bench.server({ clock });
+    const failures: unknown[] = [];
+    server.on("failure", (failure) => failures.push(failure));
+    const tick = (signals: AbortSignal[]) => setTimeout(1_000_000, undefined, { signal: AbortSignal.any(signals) });
+    server.implement(TestServiceDefinition, {
+      async *count(_request, { signal, draining }) {
+        yield { number: 1 };
+        await tick([signal, draining]);
+      },
+      echo: async (_request, { draining }) => {
+        await tick([draining]);
+        return {};
+      },
+    });
+    const client = await bench.client(await JOINTS[0]!.open(server));
+    const service = client.service(TestServiceDefinition);
+    const calls = [watch(readAll(service.count({}))), watch(service.echo({}))];
+    await expect.poll(() => server.connections[0]!.inFlight).toBe(2);
+    const closed = server.close(DRAIN);
+    await expect.poll(() => calls.map(({ outcome }) => outcome)).toEqual(["unavailable", "unavailable"]);
+    expect(failures).toEqual([]);
     await clock.advance(200);
     await closed;
   });
