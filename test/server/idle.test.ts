@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { DEFAULTS } from "../../src/options.js";
+import type { ServerConnection } from "../../src/server/index.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { HandClock } from "../helpers/hand-clock.js";
@@ -11,6 +13,15 @@ import { Bench, JOINTS } from "../helpers/transports.js";
 const bench = new Bench();
 afterEach(() => bench.end());
 
+/** How many pongs have come from now on. */
+function countPongs(connection: ServerConnection): () => number {
+  let count = 0;
+  connection.on("frame", ({ direction, kind }) => {
+    if (direction === "in" && kind === FrameKind.FRAME_KIND_PONG) count++;
+  });
+  return () => count;
+}
+
 describe("a connection that was idle for an interval, and let go of what it did not need", () => {
   it.each(JOINTS)("works as before over $name, in both directions", async (joint) => {
     const clock = new HandClock();
@@ -19,6 +30,7 @@ describe("a connection that was idle for an interval, and let go of what it did 
     server.implement(TestServiceDefinition, testService(notes));
     const client = await bench.client(await joint.open(server));
     client.implement(TestServiceDefinition, testService());
+    const pongs = countPongs(server.connections[0]!);
     const service = client.service(TestServiceDefinition);
     for (let round = 1; round <= 4; round++) {
       expect((await service.echo({ text: `call ${round}` })).text).toBe(`call ${round}`);
@@ -27,8 +39,7 @@ describe("a connection that was idle for an interval, and let go of what it did 
       const back = server.connections[0]!.service(TestServiceDefinition);
       expect((await back.echo({ text: `back ${round}` })).text).toBe(`back ${round}`);
       await clock.advance(DEFAULTS.heartbeatIntervalMs);
-      // The pong.
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await expect.poll(pongs).toBe(round);
     }
     expect(server.connections).toHaveLength(1);
   });
@@ -38,13 +49,17 @@ describe("a connection that was idle for an interval, and let go of what it did 
     const server = bench.server({ clock });
     server.implement(TestServiceDefinition, testService());
     const client = await bench.client(await JOINTS[0]!.open(server));
-    const call = client.service(TestServiceDefinition).echo({ text: "x", delayMs: 3_600_000 }, { timeoutMs: 100_000 });
+    const call = client
+      .service(TestServiceDefinition)
+      .echo({ text: "x", delayMs: 3_600_000 }, { timeoutMs: 4 * DEFAULTS.heartbeatIntervalMs });
     const outcome = call.catch((error) => error.code);
     await expect.poll(() => server.connections[0]?.inFlight).toBe(1);
-    for (let i = 0; i < 4; i++) {
-      await clock.advance(25_000);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    const pongs = countPongs(server.connections[0]!);
+    for (let round = 1; round < 4; round++) {
+      await clock.advance(DEFAULTS.heartbeatIntervalMs);
+      await expect.poll(pongs).toBe(round);
     }
+    await clock.advance(DEFAULTS.heartbeatIntervalMs);
     expect(await outcome).toBe("deadline-exceeded");
   });
 });
