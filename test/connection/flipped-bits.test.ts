@@ -5,12 +5,10 @@ import { createServer, type ServerConnection } from "../../src/server/index.js";
 import { VirtualClock } from "../../src/testing/index.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { FlippingLine, type Way } from "../helpers/flipping-line.js";
-import { EVERY_RUN } from "../helpers/runs.js";
+import { STRIDE } from "../helpers/runs.js";
 
 /** Budgets for damage are off: every bit of a session is flipped in turn. */
 const NO_BUDGETS = { resyncBudget: 1e9, errorRate: 1 };
-/** Each bit is flipped; in the unit suite one of three. */
-const STEP = EVERY_RUN ? 1 : 3;
 /** From here on a session is quiet: all that was sent is acknowledged, and no timer of loss runs. */
 const QUIET_MS = 2_000;
 
@@ -87,7 +85,7 @@ async function flipAll(session: Session, name: string, way: Way): Promise<{ bits
   const most = clean + 250 + 2 * session.roundTripMs;
   const late: string[] = [];
   let bits = 0;
-  for (let bit = 0; ; bit += STEP) {
+  for (let bit = 0; ; bit += STRIDE) {
     session.line.flip(way, bit);
     const times = [await session.timeOf(exchange)];
     if (!session.line.flipped) return { bits, late };
@@ -116,7 +114,7 @@ describe.each([
     }
     expect(late).toEqual([]);
     expect(session.ended).toEqual([]);
-    expect(bits * STEP).toBeGreaterThan(1_000);
+    expect(bits * STRIDE).toBeGreaterThan(1_000);
     await session.close();
   });
 });

@@ -309,7 +309,7 @@ describe("a message encoded into its frame", () => {
         });
         expect(Buffer.compare(encoder.take(), Uint8Array.from(wanted))).toBe(0);
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 

@@ -6,5 +6,7 @@ export function runs(all: number): number {
   return EVERY_RUN ? all : Math.ceil(all / 3);
 }
 
-/** Whether this process repeats its tests all the times. */
-export const EVERY_RUN: boolean = process.env.FRAMEWIRE_RUNS === "all";
+const EVERY_RUN = process.env.FRAMEWIRE_RUNS === "all";
+
+/** Of cases that are enumerated, such as the bits of a frame, every one is tried or, in the unit suite, one of three. */
+export const STRIDE: number = EVERY_RUN ? 1 : 3;
