@@ -107,7 +107,7 @@ export class FramewireError extends Error {
     if (value instanceof FramewireError) return value;
     const name = textOf(value, "name");
     const known = name === "AbortError" ? "cancelled" : name === "TimeoutError" ? "deadline-exceeded" : code;
-    return new FramewireError(known, textOf(value, "message") ?? String(value), { cause: value });
+    return new FramewireError(known, reasonOf(value), { cause: value });
   }
 
   override readonly name = "FramewireError";
@@ -136,16 +136,39 @@ function textOf(error: unknown, key: "name" | "message"): string | undefined {
   return typeof text === "string" ? text : undefined;
 }
 
-/**
- * An error that the peer has made, without a stack: where it was noticed tells nobody anything, and a peer that makes
- * thousands of them a second must not cost thousands of stacks.
- */
-export function peersError(code: ErrorCode, message: string, cause?: unknown): FramewireError {
+/** What was thrown, as a text for the message of another error. */
+export function reasonOf(thrown: unknown): string {
+  try {
+    return textOf(thrown, "message") ?? String(thrown);
+  } catch {
+    return "an error without a text";
+  }
+}
+
+/** Whether errors say all that they can. Not so on pages, which carry less: a bundler sees that nobody sets it and drops what nobody can come to. */
+export let inFull = false;
+
+/** For Node's entries. */
+export function useFullErrors(): void {
+  inFull = true;
+}
+
+/** Makes an error whose stack has `lines` more lines than others, or none if `lines` is negative. For V8. */
+export function withLines(lines: number, make: () => FramewireError): FramewireError {
   const { stackTraceLimit } = Error;
-  Reflect.set(Error, "stackTraceLimit", 0);
-  const error = new FramewireError(code, message, { fault: "remote", cause });
+  if (stackTraceLimit > 0) Reflect.set(Error, "stackTraceLimit", lines < 0 ? 0 : stackTraceLimit + lines);
+  const error = make();
   Reflect.set(Error, "stackTraceLimit", stackTraceLimit);
   return error;
+}
+
+/**
+ * An error that the peer has made, on Node without a stack: where it was noticed tells nobody anything, and a peer that makes
+ * thousands of them a second must not cost a server thousands of stacks.
+ */
+export function peersError(code: ErrorCode, message: string, cause?: unknown): FramewireError {
+  const make = () => new FramewireError(code, message, { fault: "remote", cause });
+  return inFull ? withLines(-1, make) : make();
 }
 
 const STATUS_OF_CODE = new Map<ErrorCode, number>(CALL_CODES.map((code, index) => [code, index + 1]));

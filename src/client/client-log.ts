@@ -1,8 +1,7 @@
 /** What a client writes to its log, and at which level. docs/logging.md lists the lines. */
-import { cmdName } from "../connection/commands.js";
 import type { EventSink } from "../connection/emitter.js";
 import type { ConnectionEvents } from "../connection/events.js";
-import { failureFacts, failureText, invalidFacts, type WriteLog } from "../connection/logger.js";
+import { dropFacts, failureFacts, failureText, invalidFacts, type WriteLog } from "../connection/logger.js";
 import type { StateDetail } from "./lifecycle.js";
 import type { ClientState } from "./reconnect.js";
 
@@ -18,7 +17,7 @@ export function clientLog(write: WriteLog): EventSink<ConnectionEvents> {
       if (event === "failure") write("error", failureFacts(detail), failureText(detail));
       else if (event === "gap") write("warn", { ...detail }, "reliable frames were lost for good");
       else if (event === "limit") write("warn", { code: detail.code, reason: detail.message }, "a limit was reached");
-      else if (event === "drop") write("debug", { ...detail, cmd: cmdName(detail.cmd) }, "a message was dropped");
+      else if (event === "drop") write("debug", dropFacts(detail), "a message was dropped");
       else if (event === "invalid") write("debug", invalidFacts(detail), "the server sent what cannot be served");
       else if (event === "goaway") write("debug", { reason: detail.reason }, "the server will close the connection");
     },

@@ -3,7 +3,7 @@ import { InterceptedCaller, type Interceptor } from "../connection/caller.js";
 import type { CallOptions } from "../connection/calls.js";
 import { checks } from "../connection/checks.js";
 import { systemClock, type Timer } from "../connection/clock.js";
-import { bareCommand, cmdName } from "../connection/commands.js";
+import { bareCommand } from "../connection/commands.js";
 import { Connection } from "../connection/connection.js";
 import type { CallContext } from "../connection/context.js";
 import type {
@@ -19,6 +19,7 @@ import type {
 import { Dispatcher, type Middleware } from "../connection/dispatcher.js";
 import { Emitter } from "../connection/emitter.js";
 import type { DropEvent, FrameEvent, GapEvent, InvalidEvent, Sent } from "../connection/events.js";
+import { explain } from "../connection/explain.js";
 import { type FailureEvent, handled } from "../connection/guard.js";
 import { logTo, type WriteLog } from "../connection/logger.js";
 import { redactedUrl } from "../connection/redacted-url.js";
@@ -33,6 +34,7 @@ import { Lifecycle, type StateDetail } from "./lifecycle.js";
 import type { ClientOutbox } from "./outbox.js";
 import { type ClientState, clientState, type LifecycleState } from "./reconnect.js";
 import { watchPlatform } from "./wake.js";
+import { whereabouts } from "./whereabouts.js";
 
 /** What a client tells. */
 export interface ClientEvents {
@@ -109,12 +111,13 @@ export class Client {
         moved: (state, detail) => this.#moved(state, detail),
       },
     );
+    explain?.owned(this.#connection, whereabouts(this.#events));
     const { events } = this.#connection;
     events.sink = clientLog(write);
     const shownUrl = redactedUrl(url);
     this.#logState = (state, detail) => logState(write, shownUrl, state, detail);
-    events.on("drop", ({ cmd }) => {
-      this.#dropped[cmdName(cmd)] = (this.#dropped[cmdName(cmd)] ?? 0) + 1;
+    events.on("drop", ({ command }) => {
+      this.#dropped[command] = (this.#dropped[command] ?? 0) + 1;
     });
     events.on("detach", (end) => {
       const { sessionMs } = dialer;
@@ -145,7 +148,7 @@ export class Client {
     return this.#connection.version;
   }
 
-  /** Messages dropped since the client was made, by the number of their command, such as `0x04b2`: each was a `drop` event. */
+  /** Messages dropped since the client was made, by their method, or for bare commands by number, such as `0x04b2`: each was a `drop` event. */
   get dropped(): Readonly<Record<string, number>> {
     return { ...this.#dropped };
   }

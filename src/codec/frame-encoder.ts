@@ -177,7 +177,7 @@ export class FrameEncoder {
   append(frame: FrameInit): void {
     const { payload, cmd, version } = frame;
     const length = payload === undefined ? 0 : payload.length;
-    if (length > this.#maxPayload) tooLarge("payload", length, this.#maxPayload);
+    if (length > this.#maxPayload) tooLarge("payload", length, "maxPayload", this.#maxPayload);
     if (version !== undefined) checkRange("version", version, 1, INT32_MAX);
     checkRange("cmd", cmd, INT32_MIN, INT32_MAX);
     const trailer = version === undefined || version === 1 ? refuseTrailer(frame) : this.#trailerSize(frame);
@@ -284,7 +284,7 @@ export class FrameEncoder {
     const written: { finish(): Uint8Array } = codec.encode(message, writer as never);
     if (written !== writer) return asBytes(written.finish()) ?? noBytes();
     const length = writer.position - at;
-    if (length > this.#maxPayload) tooLarge("payload", length, this.#maxPayload);
+    if (length > this.#maxPayload) tooLarge("payload", length, "maxPayload", this.#maxPayload);
     const size = uint32Size(length);
     this.#lastMessage = length;
     writer.reserve(2 * (size - guess) + trailer);
@@ -375,7 +375,7 @@ export class FrameEncoder {
   /** Bytes of the trailer with its checksum. */
   #trailerSize(frame: FrameInit): number {
     const size = trailerSize(frame) + CHECKSUM_LENGTH;
-    if (size > this.#maxTrailer) tooLarge("trailer", size, this.#maxTrailer);
+    if (size > this.#maxTrailer) tooLarge("trailer", size, "maxTrailer", this.#maxTrailer);
     return size;
   }
 
@@ -398,6 +398,6 @@ function noBytes(): never {
   throw new TypeError("the codec's encode(…).finish() must give a Uint8Array");
 }
 
-function tooLarge(what: string, size: number, limit: number): never {
-  throw new FramewireError("frame-too-large", `${what} of ${size} bytes; at most ${limit} are allowed`);
+function tooLarge(what: string, size: number, option: string, limit: number): never {
+  throw new FramewireError("frame-too-large", `${what} of ${size} bytes; ${option} is ${limit}`);
 }

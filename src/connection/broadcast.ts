@@ -24,8 +24,8 @@ export class Broadcast {
 
   /** For one receiver; one that does not keep up is dealt with as the command's policy says. */
   outgoing(): Outgoing {
-    const { cmd, reliable, slowConsumer } = this.command;
-    const frame = new Outgoing(cmd, undefined, undefined, reliable);
+    const { reliable, slowConsumer } = this.command;
+    const frame = new Outgoing(this.command, undefined, undefined, reliable);
     frame.payload = this.payload;
     frame.broadcast = this;
     frame.slowConsumer = slowConsumer;

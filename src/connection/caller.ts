@@ -68,9 +68,10 @@ export class InterceptedCaller implements Caller {
     let made = false;
     const from = async (index: number): Promise<unknown> => {
       const interceptor = this.#interceptors[index];
-      if (interceptor !== undefined) return interceptor(call, () => handled(from(index + 1)));
+      // Awaited, so that V8 finds the way from an error to the caller's line.
+      if (interceptor !== undefined) return await interceptor(call, () => handled(from(index + 1)));
       made = true;
-      return last(call);
+      return await last(call);
     };
     try {
       return await from(0);

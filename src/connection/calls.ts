@@ -1,16 +1,18 @@
 /** The calls of one connection that this side opened: each settles exactly once, whatever happens to the link. */
 
 import type { FrameView } from "../codec/index.js";
-import { type CallErrorCode, codeOfStatus, FramewireError } from "../errors.js";
+import { type CallErrorCode, codeOfStatus, FramewireError, inFull, reasonOf } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import { isTimeout, type WhenBusy } from "../options.js";
 import { checks } from "./checks.js";
-import type { Command } from "./commands.js";
+import { type Command, cmdName } from "./commands.js";
 import type { CallContext } from "./context.js";
 import { Credit } from "./control-messages.js";
 import { ITEM_OVERHEAD, ReceiveCredit, SendCredit } from "./credit.js";
 import { type DeadlineOwner, type Deadlines, newDeadlines } from "./deadlines.js";
 import type { MessageSource } from "./definition.js";
+import { explain } from "./explain.js";
+import { errorOf, type Failure, named, raise, refused } from "./failure.js";
 import { KIND_CANCEL, KIND_CREDIT, KIND_END, KIND_ITEM, KIND_REQUEST } from "./frame-kind.js";
 import type { HeapEntry } from "./heap.js";
 import type { CallHost } from "./host.js";
@@ -41,8 +43,8 @@ export interface CallOptions {
 }
 
 /** @throws FramewireError `invalid-option` */
-export function checkCallOptions(options: CallOptions, command: Command): void {
-  checks?.callOptions(options, command.name);
+export function checkCallOptions(options: CallOptions): void {
+  checks?.callOptions(options);
   if (!isTimeout(options.timeoutMs)) throw new FramewireError("invalid-option", `timeoutMs is ${String(options.timeoutMs)}`);
 }
 
@@ -78,7 +80,7 @@ abstract class OpenCall implements FrameOwner, AwaitsReply, HeapEntry {
       if (this.request.callId === undefined) this.#table.awaitReply(this);
       return;
     }
-    this.#table.settle(this, error);
+    this.#table.settle(this, named(this.command.name, error));
     this.#table.withdraw(this);
   }
 
@@ -90,24 +92,16 @@ abstract class OpenCall implements FrameOwner, AwaitsReply, HeapEntry {
   abstract item(message: unknown, cost: number): void;
   /** The call ended well; `reply` is undefined for a method that streams its responses. */
   abstract done(reply: unknown): void;
-  abstract fail(error: FramewireError): void;
+  abstract fail(failure: Failure): void;
 }
 
 /** A call with one reply. */
 class ReplyCall extends OpenCall {
   readonly #resolve: (reply: unknown) => void;
-  readonly #reject: (error: FramewireError) => void;
 
-  constructor(
-    table: CallTable,
-    command: Command,
-    options: CallOptions,
-    resolve: (reply: unknown) => void,
-    reject: (error: FramewireError) => void,
-  ) {
+  constructor(table: CallTable, command: Command, options: CallOptions, resolve: (reply: unknown) => void) {
     super(table, command, options);
     this.#resolve = resolve;
-    this.#reject = reject;
   }
 
   item(): void {}
@@ -116,8 +110,8 @@ class ReplyCall extends OpenCall {
     this.#resolve(reply);
   }
 
-  fail(error: FramewireError): void {
-    this.#reject(error);
+  fail(failure: Failure): void {
+    this.#resolve(raise(failure));
   }
 }
 
@@ -130,7 +124,7 @@ class StreamCall extends OpenCall {
     this.items = new ItemQueue({
       consumed: (cost) => table.consumed(this, cost),
       held: (bytes) => table.held(bytes),
-      abandoned: () => table.cancel(this, new FramewireError("cancelled", "the reader left the stream")),
+      abandoned: () => table.cancel(this, { code: "cancelled", message: `${command.name}: the reader left the stream` }),
     });
   }
 
@@ -142,8 +136,8 @@ class StreamCall extends OpenCall {
     this.items.end();
   }
 
-  fail(error: FramewireError): void {
-    this.items.fail(error);
+  fail(failure: Failure): void {
+    this.items.fail(failure);
   }
 }
 
@@ -175,7 +169,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
 
   /** A call with one reply. `request` is the message or their source. Rejects with a FramewireError that carries a google.rpc.Code. */
   call(command: Command, request: unknown, options: CallOptions): Promise<unknown> {
-    return new Promise((resolve, reject) => this.#open(new ReplyCall(this, command, options, resolve, reject), request));
+    return new Promise((resolve) => this.#open(new ReplyCall(this, command, options, resolve), request));
   }
 
   /** A call that streams its responses. It is opened when the first of them is asked for. */
@@ -198,10 +192,10 @@ export class CallTable implements DeadlineOwner<OpenCall> {
       const { metadata, message } = decodeExt(frame.ext);
       if (metadata !== NO_METADATA && Object.keys(metadata).length > 0) call.options.onMetadata?.(metadata);
       if (status !== 0) {
-        this.settle(
-          call,
-          new FramewireError(codeOfStatus(status), message || `${call.command.name} failed`, { fault: "remote", metadata }),
-        );
+        // Where the peer has no name for the command, it has written its number.
+        const { cmd, name } = call.command;
+        const text = message === "" ? `${name} failed` : inFull ? message.replace(cmdName(cmd), () => name) : message;
+        this.settle(call, { code: codeOfStatus(status), message: text, fault: "remote", metadata });
       } else if (call.command.responseStream) {
         this.settle(call, undefined);
       } else {
@@ -228,7 +222,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
   }
 
   #unreadable(call: OpenCall, cause: unknown): void {
-    this.settle(call, new FramewireError("internal", `the reply of ${call.command.name} could not be read`, { fault: "remote", cause }));
+    this.settle(call, unreadable("the reply", call.command, cause));
   }
 
   /** False if the peer sent more than its credit. */
@@ -240,7 +234,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
     try {
       call.item(decodeMessage(call.command.response, frame), length + ITEM_OVERHEAD);
     } catch (cause) {
-      this.cancel(call, new FramewireError("internal", `an item of ${call.command.name} could not be read`, { fault: "remote", cause }));
+      this.cancel(call, unreadable("an item", call.command, cause));
     }
     return true;
   }
@@ -252,14 +246,14 @@ export class CallTable implements DeadlineOwner<OpenCall> {
   /** Ends the calls that `match` names, in the order they were opened. */
   failWhere(match: (request: Outgoing) => boolean, code: CallErrorCode, message: string): void {
     for (const call of [...this.#calls.values()]) {
-      if (match(call.request)) this.settle(call, new FramewireError(code, `${call.command.name}: ${message}`));
+      if (match(call.request)) this.settle(call, { code, message: `${call.command.name}: ${message}` });
     }
   }
 
   /** The same for a session that goes on: the peer is told, so that it does not go on with calls that nobody waits for. */
-  cancelWhere(match: (request: Outgoing, command: Command) => boolean, { code, message, cause }: FramewireError): void {
+  cancelWhere(match: (request: Outgoing, command: Command) => boolean, error: FramewireError): void {
     for (const call of [...this.#calls.values()]) {
-      if (match(call.request, call.command)) this.cancel(call, new FramewireError(code, `${call.command.name}: ${message}`, { cause }));
+      if (match(call.request, call.command)) this.cancel(call, named(call.command.name, error));
     }
   }
 
@@ -274,7 +268,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
   }
 
   #refuse(call: OpenCall, cause: unknown): void {
-    const error = cause instanceof FramewireError ? cause : invalidRequest(call.command, cause);
+    const error = refused(call.command.name, cause);
     if (this.#calls.get(call.id) === call) this.settle(call, error);
     else call.fail(error);
   }
@@ -283,10 +277,10 @@ export class CallTable implements DeadlineOwner<OpenCall> {
     const { command, options } = call;
     const { requestStream, responseStream } = command;
     const { parent } = options;
-    checkCallOptions(options, command);
+    checkCallOptions(options);
     if (options.signal !== undefined || parent !== undefined) {
       const ended = [options.signal, parent?.signal].find((signal) => signal?.aborted === true);
-      if (ended !== undefined) return call.fail(cancelled(command, ended.reason));
+      if (ended !== undefined) return call.fail(errorOf(cancelled(command, ended.reason)));
     }
     const streams = requestStream || responseStream;
     const numbered = this.#host.version === 2;
@@ -296,8 +290,8 @@ export class CallTable implements DeadlineOwner<OpenCall> {
     call.id = this.#takeId();
     // To version 1 peers a request is a plain message, and metadata and deadlines cannot travel. It waits for a link in any case.
     const frame = numbered
-      ? new Outgoing(command.cmd, KIND_REQUEST, call.id, command.reliable)
-      : new Outgoing(command.cmd, undefined, undefined, true);
+      ? new Outgoing(command, KIND_REQUEST, call.id, command.reliable)
+      : new Outgoing(command, undefined, undefined, true);
     call.request = frame;
     frame.owner = call;
     if (timeoutMs > 0) frame.timeoutMs = timeoutMs;
@@ -334,7 +328,8 @@ export class CallTable implements DeadlineOwner<OpenCall> {
 
   /** @internal */
   expired(call: OpenCall): void {
-    this.cancel(call, new FramewireError("deadline-exceeded", `${call.command.name} took longer than ${call.request.timeoutMs} ms`));
+    const why = explain === undefined ? "" : explain.timeout(call, this.#host, this.size);
+    this.cancel(call, { code: "deadline-exceeded", message: `${call.command.name} took longer than ${call.request.timeoutMs} ms${why}` });
   }
 
   #takeId(): number {
@@ -359,11 +354,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
     });
     call.pump.done.then(
       () => this.#tell(call, KIND_END, undefined),
-      (error) =>
-        this.cancel(
-          call,
-          error instanceof FramewireError ? error : new FramewireError("cancelled", "the request stream failed", { cause: error }),
-        ),
+      (error) => this.cancel(call, sourceFailure(call.command, error)),
     );
   }
 
@@ -376,7 +367,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
   }
 
   #post(call: OpenCall, kind: FrameKind, payload: Uint8Array | undefined): void {
-    const frame = new Outgoing(call.command.cmd, kind, call.id, call.command.reliable);
+    const frame = new Outgoing(call.command, kind, call.id, call.command.reliable);
     frame.payload = payload;
     this.#host.post(frame);
   }
@@ -398,7 +389,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
     try {
       this.#post(call, kind, payload);
     } catch (error) {
-      this.cancel(call, error as FramewireError);
+      this.cancel(call, named(call.command.name, error as FramewireError));
     }
   }
 
@@ -408,9 +399,9 @@ export class CallTable implements DeadlineOwner<OpenCall> {
   }
 
   /** @internal Gives the call up on this side and tells the peer, unless the peer never heard of it. */
-  cancel(call: OpenCall, error: FramewireError): void {
+  cancel(call: OpenCall, failure: Failure): void {
     if (!this.#calls.has(call.id)) return;
-    this.settle(call, error);
+    this.settle(call, failure);
     this.withdraw(call);
     if (!call.request.sent || call.request.callId === undefined) return;
     try {
@@ -421,14 +412,14 @@ export class CallTable implements DeadlineOwner<OpenCall> {
   }
 
   /** @internal The call is over; whatever comes for it later means nothing. */
-  settle(call: OpenCall, error: FramewireError | undefined, reply?: unknown): void {
+  settle(call: OpenCall, failure: Failure | undefined, reply?: unknown): void {
     if (!this.#calls.delete(call.id)) return;
     this.#host.ended(call.request);
     this.#deadlines.remove(call);
     call.unlisten?.();
     call.pump?.stop();
-    if (error === undefined) call.done(reply);
-    else call.fail(error);
+    if (failure === undefined) call.done(reply);
+    else call.fail(failure);
     this.#host.callSettled();
   }
 
@@ -444,10 +435,16 @@ function timeoutOf(ownMs: number, parent: CallContext | undefined): number {
   return left === Number.POSITIVE_INFINITY ? 0 : Math.max(1, Math.ceil(left));
 }
 
-function cancelled(command: Command, reason: unknown): FramewireError {
-  return new FramewireError("cancelled", `${command.name} was cancelled`, { cause: reason });
+function cancelled({ name }: Command, cause: unknown): Failure {
+  return { code: "cancelled", message: `${name} was cancelled: ${reasonOf(cause)}`, cause };
 }
 
-function invalidRequest(command: Command, cause: unknown): FramewireError {
-  return new FramewireError("invalid-argument", `the request of ${command.name} could not be encoded`, { cause });
+function unreadable(what: string, { name }: Command, cause: unknown): Failure {
+  return { code: "internal", message: `${what} of ${name} could not be read: ${reasonOf(cause)}`, fault: "remote", cause };
+}
+
+/** What the source of requests has thrown, or what kept one of them from being sent. */
+function sourceFailure({ name }: Command, cause: unknown): Failure {
+  if (cause instanceof FramewireError) return { ...named(name, cause), cause };
+  return { code: "cancelled", message: `the request stream of ${name} failed: ${reasonOf(cause)}`, cause };
 }

@@ -7,7 +7,7 @@ export interface Checks {
   /** @throws FramewireError `invalid-option` for an event that no client has, or a listener that is no function */
   clientEvent(event: string, listener: unknown): void;
   /** @throws FramewireError `invalid-option` for an option that no call has, or a value that cannot be */
-  callOptions(options: object, command: string): void;
+  callOptions(options: object): void;
   /** @throws FramewireError `invalid-option` for a method that cannot be sent as a message */
   message(method: MethodDefinition): void;
   /** `message`, why a link ends because of `code`, with what its first frame has shown besides: another magic. */

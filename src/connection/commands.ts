@@ -43,7 +43,8 @@ const commandOfMethod = new WeakMap<MethodDefinition, Command>();
  */
 export function methodCommand(service: string, method: MethodDefinition): Command {
   const known = commandOfMethod.get(method);
-  if (known !== undefined) return known;
+  // Where the method alone was given, its command has a name without the service.
+  if (known !== undefined && (service === "" || known.name !== method.name)) return known;
   if (method?.requestType === undefined) throw new FramewireError("invalid-option", "this is no method of a generated service");
   const name = service === "" ? method.name : `${service}/${method.name}`;
   const bytes = method.options._unknownFields?.[COMMAND_OPTION_TAG]?.at(-1);

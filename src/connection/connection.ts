@@ -4,18 +4,19 @@
  */
 
 import type { Discard, FrameView } from "../codec/index.js";
-import { type CallErrorCode, closeCodeOf, FramewireError, statusOf } from "../errors.js";
+import { type CallErrorCode, closeCodeOf, FramewireError, inFull, reasonOf, statusOf } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import type { AccountKeeper } from "./account.js";
 import type { Caller } from "./caller.js";
 import { type CallOptions, CallTable, checkCallOptions } from "./calls.js";
 import type { Clock } from "./clock.js";
-import { type Command, cmdName } from "./commands.js";
+import type { Command } from "./commands.js";
 import { ReceivedSequence, type ReplayBuffer, type SequenceRange } from "./delivery.js";
 import type { Dispatcher } from "./dispatcher.js";
 import { Emitter } from "./emitter.js";
 import type { ConnectionEvents, GapEvent, InvalidEvent, Sent } from "./events.js";
+import { named, raise, refused } from "./failure.js";
 import { KIND_GOAWAY, KIND_HELLO, KIND_PING, KIND_REQUEST, KIND_RESPONSE } from "./frame-kind.js";
 import { FrameSender } from "./frame-sender.js";
 import type { FailureEvent } from "./guard.js";
@@ -158,6 +159,10 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     return this.#agreement.initialCredit;
   }
 
+  get peerMaxCalls(): number {
+    return this.#agreement.maxCalls;
+  }
+
   get maxExt(): number {
     return this.#agreement.maxTrailer - OWN_TRAILER;
   }
@@ -202,8 +207,16 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
    * it never goes out for another reason. No promise: it was handed over at once.
    */
   send(command: Command, message: unknown, options: CallOptions = {}): Sent | Promise<Sent> {
-    checkCallOptions(options, command);
-    const frame = new Outgoing(command.cmd, undefined, undefined, command.reliable);
+    try {
+      return this.#sendMessage(command, message, options);
+    } catch (error) {
+      throw refused(command.name, error);
+    }
+  }
+
+  #sendMessage(command: Command, message: unknown, options: CallOptions): Sent | Promise<Sent> {
+    checkCallOptions(options);
+    const frame = new Outgoing(command, undefined, undefined, command.reliable);
     frame.codec = command.request;
     frame.message = message;
     frame.trace = options.trace ?? options.parent?.trace;
@@ -218,10 +231,13 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
       this.post(frame);
       return SENT;
     }
-    return new Promise((resolve, reject) => {
-      frame.owner = { frameSettled: (error, dropped) => (error === undefined ? resolve({ dropped }) : reject(error)) };
-      this.post(frame);
+    const sent = new Promise<Sent>((resolve) => {
+      frame.owner = {
+        frameSettled: (error, dropped) => resolve(error === undefined ? { dropped } : raise(named(command.name, error))),
+      };
     });
+    this.post(frame);
+    return sent;
   }
 
   call(command: Command, request: unknown, options: CallOptions = {}): Promise<unknown> {
@@ -369,10 +385,9 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   }
 
   held(bytes: number): void {
-    if (serving) {
-      if (this.#late) return this.#account?.lateChanged(bytes);
-      this.#receivedMemory += bytes;
-    }
+    if (!serving) return;
+    if (this.#late) return this.#account?.lateChanged(bytes);
+    this.#receivedMemory += bytes;
     if (bytes < 0) this.#unpause();
     this.memoryChanged();
   }
@@ -516,24 +531,29 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   unsendable(frame: Outgoing, error: unknown): void {
     if (frame.owner === undefined) return this.#unanswerable(frame, error);
     frame.owner.frameSettled(
-      error instanceof FramewireError ? error : new FramewireError("internal", "the message could not be sent", { cause: error }),
+      error instanceof FramewireError
+        ? error
+        : new FramewireError("internal", `the message could not be sent: ${reasonOf(error)}`, { cause: error }),
     );
   }
 
   /** What a handler gave cannot be sent: too large, or not what its codec encodes. */
   #unanswerable(frame: Outgoing, error: unknown): void {
-    this.events.emit("failure", { command: cmdName(frame.cmd), error });
+    this.events.emit("failure", { command: frame.name, error });
     if (this.version === 1 || frame.callId === undefined || frame.kind === KIND_REQUEST) return;
     const tooLarge = error instanceof FramewireError && error.code === "frame-too-large";
-    const refusal = new Outgoing(frame.cmd, KIND_RESPONSE, frame.callId, frame.reliable);
+    const refusal = new Outgoing(frame, KIND_RESPONSE, frame.callId, frame.reliable);
     refusal.status = statusOf(tooLarge ? "resource-exhausted" : "internal");
-    refusal.ext = encodeExt(undefined, tooLarge ? error.message : "the reply could not be encoded");
+    refusal.ext = encodeExt(undefined, `${frame.name}: ${tooLarge ? error.message : "the reply could not be encoded"}`);
     this.answer(refusal);
   }
 
   #tooSlow(): void {
     const { maxQueuedBytes, maxQueuedFrames } = this.options;
-    this.exceed("slow-consumer", `more than ${maxQueuedBytes} bytes or ${maxQueuedFrames} frames wait for the peer`);
+    const limits = inFull
+      ? `${maxQueuedBytes} bytes (maxQueuedBytes) or ${maxQueuedFrames} frames (maxQueuedFrames)`
+      : `${maxQueuedBytes} bytes or ${maxQueuedFrames} frames`;
+    this.exceed("slow-consumer", `more than ${limits} wait for the peer`);
   }
 
   /** Ends the connection because of a limit. */

@@ -32,6 +32,8 @@ export interface FrameEvent {
 /** A message was not sent, and never will be. */
 export interface DropEvent {
   readonly cmd: number;
+  /** The method's name; for a bare command its number, such as `0x04b2`. */
+  readonly command: string;
   /**
    * `slow-consumer`: the peer does not keep up, and the command says that such messages are dropped then; `not-connected`: an at-most-once
    * message was sent while there was no connection, or still waited when the connection broke.

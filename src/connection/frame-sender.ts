@@ -1,15 +1,15 @@
 /** The sending half of a connection: what waits, what goes out, and what is kept until the peer has it. */
-import { FramewireError } from "../errors.js";
+import { FramewireError, inFull } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import { CONNECTION_DEFAULTS, type ResolvedConnectionOptions } from "../options.js";
 import { QUEUED_MEMORY } from "./account.js";
 import { AckWatch, type AckWatched } from "./ack-watch.js";
 import type { Clock } from "./clock.js";
-import { cmdName } from "./commands.js";
 import type { Agreement } from "./connection.js";
 import { type ReceivedSequence, ReplayBuffer, type SequenceRange } from "./delivery.js";
 import type { Emitter } from "./emitter.js";
 import type { ConnectionEvents, DropEvent } from "./events.js";
+import { explain, type Linked } from "./explain.js";
 import { KIND_ACK, KIND_PING, KIND_REQUEST } from "./frame-kind.js";
 import { expires } from "./frame-queue.js";
 import type { SizeLimits } from "./frame-sizes.js";
@@ -43,7 +43,7 @@ const TRACE_BYTES = 55;
 const NOTHING_SENT = { acked: 0, next: 1 };
 
 /** Who hears of frames that turn out not to be sendable after a wait. */
-export interface SendHost {
+export interface SendHost extends Linked {
   unsendable(frame: Outgoing, error: unknown): void;
   /** What is kept has changed, and no link's flush follows. */
   memoryChanged(): void;
@@ -64,6 +64,8 @@ export class FrameSender implements AckWatched {
   /** Set while no link is to be expected. */
   #refusal: FramewireError | undefined;
   #version: 1 | 2 = 2;
+  /** The limits are the receiver's, not this side's own. */
+  #agreed = false;
   #maxPayload: number;
   #maxTrailer: number;
   /** The peer does not acknowledge: what it may lack is not waited for. */
@@ -118,7 +120,7 @@ export class FrameSender implements AckWatched {
   }
 
   #queue(): WaitingFrames {
-    this.#waiting ??= new WaitingFrames(this.#options, this.#clock, (frame) =>
+    this.#waiting ??= new WaitingFrames(this.#options, this.#clock, this.#host, (frame) =>
       this.#drop(frame, "slow-consumer", frame.slowConsumer as DropEvent["policy"]),
     );
     return this.#waiting;
@@ -151,13 +153,14 @@ export class FrameSender implements AckWatched {
 
   /** Memory of what is kept. */
   get memory(): number {
+    if (!serving) return 0;
     const waiting = this.#waiting === undefined ? 0 : this.#waiting.bytes + this.#waiting.length * QUEUED_MEMORY;
     return waiting + (this.#replay === undefined ? 0 : this.#replay.memory);
   }
 
   /** Bytes of what is kept that other connections keep too. */
   get sharedBytes(): number {
-    return this.#waiting === undefined ? 0 : this.#waiting.sharedBytes;
+    return serving && this.#waiting !== undefined ? this.#waiting.sharedBytes : 0;
   }
 
   /** Whether a frame would go out at once. */
@@ -201,6 +204,7 @@ export class FrameSender implements AckWatched {
     this.#window = undefined;
     this.#link = link;
     this.#version = version;
+    if (inFull) this.#agreed = version === 2;
     this.#maxPayload = maxPayload;
     link.limitTo(maxPayload, maxTrailer);
   }
@@ -223,12 +227,16 @@ export class FrameSender implements AckWatched {
     this.#waiting?.release();
     for (const frame of this.#waiting?.remove(({ reliable }) => !reliable) ?? []) {
       if (frame.callId === undefined) this.#drop(frame, "not-connected");
-      else frame.owner?.frameSettled(noConnection());
+      else frame.owner?.frameSettled(this.#noConnection());
     }
   }
 
-  #drop({ cmd, owner }: Outgoing, reason: DropEvent["reason"], policy?: DropEvent["policy"]): void {
-    const drop = { cmd, reason, policy };
+  #noConnection(): FramewireError {
+    return new FramewireError("unavailable", explain === undefined ? "there is no connection" : explain.away(this.#host));
+  }
+
+  #drop({ cmd, name, owner }: Outgoing, reason: DropEvent["reason"], policy?: DropEvent["policy"]): void {
+    const drop = { cmd, command: name, reason, policy };
     owner?.frameSettled(undefined, drop);
     this.#events.emit("drop", drop);
   }
@@ -257,7 +265,7 @@ export class FrameSender implements AckWatched {
     }
     if (!frame.reliable && this.#link === undefined) {
       if (frame.callId === undefined) return this.#drop(frame, "not-connected");
-      throw noConnection();
+      throw this.#noConnection();
     }
     if (this.#refusal !== undefined && expires(frame)) throw this.#refusal;
     frame.park();
@@ -300,11 +308,13 @@ export class FrameSender implements AckWatched {
     this.#earlier.set(request.callId, request);
   }
 
-  #checkSize({ payload }: Outgoing): void {
-    const length = payload?.length ?? 0;
-    if (length > this.#maxPayload) {
-      throw new FramewireError("frame-too-large", `payload of ${length} bytes; at most ${this.#maxPayload} are allowed`);
-    }
+  #checkSize(frame: Outgoing): void {
+    const length = frame.payload?.length ?? 0;
+    if (length > this.#maxPayload) throw this.#tooLarge(`payload of ${length} bytes; maxPayload is ${this.#maxPayload}`);
+  }
+
+  #tooLarge(text: string): FramewireError {
+    return new FramewireError("frame-too-large", inFull ? `${text} (${this.#agreed ? "the receiver's" : "this side's"} limit)` : text);
   }
 
   /** A pong came, with the payload of its ping, from a peer that says it has all up to `received`. */
@@ -357,7 +367,7 @@ export class FrameSender implements AckWatched {
       // Nobody waits for it: it stays in the journal, for a peer that takes more.
       this.#journal?.setAside(frame);
       const kept = new FramewireError("frame-too-large", `${error.message}; it stays in the outbox`, { cause: error });
-      return this.#events.emit("failure", { command: cmdName(frame.cmd), error: kept });
+      return this.#events.emit("failure", { command: frame.name, error: kept });
     }
     if (frame.kept) this.#journal?.withdrawn(frame);
     this.#host.unsendable(frame, error);
@@ -523,6 +533,9 @@ export class FrameSender implements AckWatched {
     try {
       if (this.#version === 1) this.#writeV1(link, frame);
       else this.#writeSealed(link, frame);
+    } catch (error) {
+      // The encoder does not know whose the limit is.
+      throw inFull && error instanceof FramewireError && error.code === "frame-too-large" ? this.#tooLarge(error.message) : error;
     } finally {
       this.#writing = false;
     }
@@ -596,14 +609,10 @@ export class FrameSender implements AckWatched {
 function checkTrailer({ ext, trace = "" }: Outgoing, most: number): void {
   const length = (ext?.length ?? 0) + Math.max(0, trace.length - TRACE_BYTES);
   if (length > most) {
-    throw new FramewireError("frame-too-large", `metadata of ${length} bytes; the peer's maxTrailer leaves ${most}`);
+    throw new FramewireError("frame-too-large", `metadata of ${length} bytes; maxTrailer is ${most + OWN_TRAILER} and leaves ${most}`);
   }
 }
 
 function tooManyCalls(most: number): FramewireError {
-  return new FramewireError("resource-exhausted", `${most} calls are in flight, and the peer takes no more`);
-}
-
-function noConnection(): FramewireError {
-  return new FramewireError("unavailable", "there is no connection");
+  return new FramewireError("resource-exhausted", `${most} calls are in flight, which is the receiver's maxCalls`);
 }

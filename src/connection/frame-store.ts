@@ -2,6 +2,7 @@
 import { CHUNK_MEMORY } from "./account.js";
 import { Deque } from "./deque.js";
 import type { LargeFrame } from "./large-frame.js";
+import { serving } from "./serving.js";
 
 export interface FrameStore {
   /** Bytes of all frames. */
@@ -30,7 +31,7 @@ class FrameList implements FrameStore {
   }
 
   get memory(): number {
-    return this.bytes + this.#frames.length * CHUNK_MEMORY;
+    return serving ? this.bytes + this.#frames.length * CHUNK_MEMORY : 0;
   }
 
   keep({ bytes }: LargeFrame): void {

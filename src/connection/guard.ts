@@ -52,10 +52,16 @@ export function pending(value: unknown): Promise<unknown> | undefined {
   }
 }
 
-/** Marks a rejection as seen, for promises that the application may leave un-awaited. */
+/**
+ * The same outcome as a promise that the application may leave un-awaited: its rejection is marked as seen. Only once it is there, as V8 finds
+ * the caller's line of an error through promises that one alone waits for.
+ */
 export function handled<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {});
-  return promise;
+  const marked = promise.then(undefined, (error: unknown) => {
+    marked.catch(() => {});
+    throw error;
+  });
+  return marked;
 }
 
 /** The result of a hook that has to decide at once. @throws what the hook throws, or TypeError if it returns a promise */

@@ -4,6 +4,7 @@ import type { ResolvedConnectionOptions } from "../options.js";
 import type { Clock } from "./clock.js";
 import type { InvalidEvent } from "./events.js";
 import type { FailureEvent } from "./guard.js";
+import type { Link } from "./link.js";
 import type { Outgoing } from "./outgoing.js";
 import type { AwaitsReply } from "./v1-exchange.js";
 
@@ -14,6 +15,10 @@ export interface CallHost {
   readonly version: 1 | 2;
   /** Credit that the peer gives each stream to start with, in bytes. */
   readonly peerCredit: number;
+  /** Calls of this side that the peer serves at once. */
+  readonly peerMaxCalls: number;
+  /** The link in use, if there is one. */
+  readonly link: Link | undefined;
   /** Most bytes of metadata, or of metadata and the text of an error, that the peer takes in one frame. */
   readonly maxExt: number;
   /** This side is about to close: new calls of the peer are refused. */

@@ -2,17 +2,16 @@
 import { messageMemory } from "./account.js";
 import { ITEM_OVERHEAD } from "./credit.js";
 import { Deque } from "./deque.js";
+import { type Failure, raise } from "./failure.js";
+import { serving } from "./serving.js";
 
-interface Waiter<T> {
-  resolve(result: IteratorResult<T>): void;
-  reject(error: unknown): void;
-}
+type Waiter<T> = (result: IteratorResult<T> | Promise<never>) => void;
 
 function memoryOf(cost: number): number {
   return messageMemory(cost - ITEM_OVERHEAD);
 }
 
-type Ending = { readonly tag: "open" } | { readonly tag: "ended" } | { readonly tag: "failed"; readonly error: unknown };
+type Ending = { readonly tag: "open" } | { readonly tag: "ended" } | { readonly tag: "failed"; readonly failure: Failure };
 
 /** What the stream's call does for its queue. */
 export interface ItemQueueHooks {
@@ -42,10 +41,9 @@ export class ItemQueue<T> implements AsyncIterableIterator<T> {
     const waiter = this.#waiters.shift();
     if (waiter === undefined) {
       this.#items.push({ value, cost });
-      this.#memory += memoryOf(cost);
-      this.#hooks.held(memoryOf(cost));
+      if (serving) this.#hold(memoryOf(cost));
     } else {
-      waiter.resolve({ done: false, value });
+      waiter({ done: false, value });
       this.#hooks.consumed(cost);
     }
   }
@@ -56,30 +54,29 @@ export class ItemQueue<T> implements AsyncIterableIterator<T> {
   }
 
   /** The stream broke; items that wait are still read before the error. */
-  fail(error: unknown): void {
-    this.#close({ tag: "failed", error });
+  fail(failure: Failure): void {
+    this.#close({ tag: "failed", failure });
   }
 
   /** The stream is over: items that wait are dropped, and a reader that comes for more gets the error. */
-  abort(error: unknown): void {
-    if (this.#items.length === 0) return this.fail(error);
+  abort(failure: Failure): void {
+    if (this.#items.length === 0) return this.fail(failure);
     this.#drop();
-    this.#ending = { tag: "failed", error };
+    this.#ending = { tag: "failed", failure };
   }
 
   next(): Promise<IteratorResult<T>> {
     const item = this.#items.shift();
     if (item !== undefined) {
-      this.#memory -= memoryOf(item.cost);
-      this.#hooks.held(-memoryOf(item.cost));
+      if (serving) this.#hold(-memoryOf(item.cost));
       this.#hooks.consumed(item.cost);
       return Promise.resolve({ done: false, value: item.value });
     }
     const ending = this.#ending;
-    if (ending.tag === "open") return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
+    if (ending.tag === "open") return new Promise((resolve) => this.#waiters.push(resolve));
     if (ending.tag === "ended") return Promise.resolve({ done: true, value: undefined });
     this.#ending = { tag: "ended" };
-    return Promise.reject(ending.error);
+    return raise(ending.failure);
   }
 
   return(): Promise<IteratorResult<T>> {
@@ -103,16 +100,19 @@ export class ItemQueue<T> implements AsyncIterableIterator<T> {
 
   #drop(): void {
     this.#items.clear();
-    if (this.#memory > 0) this.#hooks.held(-this.#memory);
-    this.#memory = 0;
+    if (serving && this.#memory > 0) this.#hold(-this.#memory);
+  }
+
+  #hold(memory: number): void {
+    this.#memory += memory;
+    this.#hooks.held(memory);
   }
 
   #close(ending: Ending): void {
     if (this.#ending.tag !== "open") return;
     this.#ending = ending;
     for (let waiter = this.#waiters.shift(); waiter !== undefined; waiter = this.#waiters.shift()) {
-      if (ending.tag === "failed") waiter.reject(ending.error);
-      else waiter.resolve({ done: true, value: undefined });
+      waiter(ending.tag === "failed" ? raise(ending.failure) : { done: true, value: undefined });
     }
   }
 }

@@ -1,7 +1,7 @@
 /** The `logger` option: its form, its default in browsers, and one way to write a line that harms nothing. */
 import { FramewireError } from "../errors.js";
 import type { Logger } from "../options.js";
-import type { InvalidEvent } from "./events.js";
+import type { DropEvent, InvalidEvent } from "./events.js";
 import { handled, pending } from "./guard.js";
 
 export type LogLevel = keyof Logger;
@@ -61,4 +61,9 @@ export function failureFacts({
  */
 export function invalidFacts({ reason, command, error }: InvalidEvent): LogFacts {
   return { [reason === "unknown-command" ? "cmd" : "method"]: command, reason, code: error.code };
+}
+
+/** The facts of a message that was dropped. */
+export function dropFacts({ command, reason, policy }: DropEvent): LogFacts {
+  return { method: command, reason, policy };
 }

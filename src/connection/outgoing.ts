@@ -1,10 +1,10 @@
 /** Frames on their way out: what a connection sends before it has a sequence, and the queue where such frames wait. */
 
-import { FramewireError } from "../errors.js";
+import { FramewireError, inFull } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import type { Broadcast } from "./broadcast.js";
-import type { SlowConsumerPolicy } from "./commands.js";
+import type { Command, SlowConsumerPolicy } from "./commands.js";
 import { FrameExt } from "./control-messages.js";
 import { cutText } from "./cut-text.js";
 import type { MessageCodec } from "./definition.js";
@@ -25,6 +25,8 @@ export interface FrameOwner {
 export class Outgoing {
   version: number | undefined = undefined;
   readonly cmd: number;
+  /** The command's name, for errors and events. */
+  readonly name: string;
   /** Owned by the frame. */
   payload: Uint8Array | undefined = undefined;
   sequence: number | undefined = undefined;
@@ -60,8 +62,9 @@ export class Outgoing {
   /** What the payload lies in, while it is on loan. */
   #memory: Uint8Array | undefined = undefined;
 
-  constructor(cmd: number, kind: FrameKind | undefined, callId: number | undefined, reliable: boolean) {
+  constructor({ cmd, name }: Pick<Command, "cmd" | "name">, kind: FrameKind | undefined, callId: number | undefined, reliable: boolean) {
     this.cmd = cmd;
+    this.name = name;
     this.kind = kind;
     this.callId = callId;
     this.reliable = reliable;
@@ -163,7 +166,7 @@ export class SendQueue {
       const { maxQueuedFrames, maxQueuedBytes } = this.#options;
       throw new FramewireError(
         "queue-full",
-        `${this.length} frames and ${this.#bytes} bytes wait to be sent; the limits are ${maxQueuedFrames} and ${maxQueuedBytes}`,
+        `${this.length} frames and ${this.#bytes} bytes wait to be sent; maxQueuedFrames is ${maxQueuedFrames}, maxQueuedBytes ${maxQueuedBytes}`,
       );
     }
     this.#waiting.push(frame, now);
@@ -304,7 +307,7 @@ export function checkMetadata(metadata: unknown): Readonly<Record<string, string
 }
 
 function notMetadata(what: string, value: unknown): FramewireError {
-  const kind = Array.isArray(value) ? "an array" : value === null ? "null" : `a ${typeof value}`;
+  const kind = !inFull ? "wrong" : Array.isArray(value) ? "an array" : value === null ? "null" : `a ${typeof value}`;
   return new FramewireError("invalid-option", `${what} is ${kind}; metadata is an object whose values are strings`);
 }
 

@@ -12,6 +12,7 @@ import { type DeadlineOwner, type Deadlines, newDeadlines } from "./deadlines.js
 import type { MessageCodec } from "./definition.js";
 import type { Dispatcher } from "./dispatcher.js";
 import type { InvalidEvent } from "./events.js";
+import { explain } from "./explain.js";
 import { KIND_CREDIT, KIND_ITEM, KIND_RESPONSE } from "./frame-kind.js";
 import { failureOf, pending } from "./guard.js";
 import type { HeapEntry } from "./heap.js";
@@ -37,6 +38,9 @@ interface ServedCall extends HeapEntry {
   readonly memory: number;
   counted: boolean;
 }
+
+/** What an answer has of its command; of one that nothing here handles there is no more. */
+type Called = Pick<Command, "cmd" | "name" | "reliable">;
 
 const NO_FACTS: CallFacts = { metadata: Object.create(null) as CallFacts["metadata"], trace: undefined, timeoutMs: 0 };
 
@@ -95,11 +99,11 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
       const running = pending(this.#dispatcher.run(handler, request, context));
       if (running === undefined) return serving ? context.end?.() : undefined;
       this.#messages++;
-      this.#host.held(memory);
+      if (serving) this.#host.held(memory);
       const done = () => {
         if (serving) context.end?.();
         this.#messages--;
-        this.#host.held(-memory);
+        if (serving) this.#host.held(-memory);
         this.#host.callSettled();
       };
       running.then(done, (error) => {
@@ -121,13 +125,13 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     if (handler === undefined) {
       const unknown = unknownCommand(cmd);
       this.#host.invalid(unknown);
-      this.#respondError(cmd, id, true, unknown.error);
+      this.#respondError({ cmd, name: unknown.command, reliable: true }, id, unknown.error);
       return true;
     }
     const { command } = handler;
-    const refusal = this.#refusal();
+    const refusal = this.#refusal(command);
     if (refusal !== undefined) {
-      this.#respondError(cmd, id, command.reliable, refusal);
+      this.#respondError(command, id, refusal);
       return true;
     }
     let facts: CallFacts;
@@ -137,7 +141,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
       request = command.requestStream ? undefined : decodeRequest(command, frame);
     } catch (error) {
       this.#host.invalid(undecodable(command, error));
-      this.#respondError(cmd, id, command.reliable, error);
+      this.#respondError(command, id, error);
       return true;
     }
     this.#start(id, handler, request, facts, callMemory(frame));
@@ -145,14 +149,13 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
   }
 
   /** Why no call can be served now. */
-  #refusal(): FramewireError | undefined {
+  #refusal({ name }: Command): FramewireError | undefined {
     const { draining, options } = this.#host;
-    if (serving && draining) return new FramewireError("unavailable", "the server is closing; nothing of the call was done");
-    if (this.#calls.size + this.#late < options.maxCalls) return undefined;
-    const message =
-      this.#late === 0
-        ? `more than ${options.maxCalls} calls are in flight on this connection`
-        : `${this.#calls.size} calls are in flight on this connection, and the handlers of ${this.#late} that have ended still run; the limit is ${options.maxCalls}`;
+    const { maxCalls } = options;
+    if (serving && draining) return peersError("unavailable", `${name}: the server is closing; nothing of the call was done`);
+    if (this.#calls.size + this.#late < maxCalls) return undefined;
+    const late = explain === undefined ? "" : explain.late(this.#late);
+    const message = `${name}: ${this.#calls.size} calls are in flight${late}; the receiver's maxCalls is ${maxCalls}`;
     const error = peersError("resource-exhausted", message);
     this.#host.limited(error);
     return error;
@@ -185,13 +188,13 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     const call = this.#calls.get(callId);
     if (call === undefined) return;
     this.#host.withdraw(callId);
-    this.#drop(call, new FramewireError("cancelled", "the caller gave the call up", { fault: "remote" }));
+    this.#drop(call, `${call.command.name}: the caller gave the call up`);
   }
 
   /** The calls end with the connection; nothing is sent any more. */
   abortWhere(match: (command: Command) => boolean, message: string): void {
     for (const call of [...this.#calls.values()]) {
-      if (match(call.command)) this.#drop(call, new FramewireError("cancelled", message, { fault: "remote" }));
+      if (match(call.command)) this.#drop(call, `${call.command.name}: ${message}`);
     }
   }
 
@@ -263,6 +266,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
 
   /** Until the handler is done, also where its call is over before that. */
   #count(call: ServedCall): void {
+    if (!serving) return;
     call.counted = true;
     this.#host.held(call.memory);
   }
@@ -271,8 +275,10 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
   #handled(call: ServedCall): void {
     if (!call.running) return;
     call.running = false;
-    if (call.counted) this.#host.held(-call.memory);
-    call.counted = false;
+    if (serving && call.counted) {
+      this.#host.held(-call.memory);
+      call.counted = false;
+    }
     if (this.#isOpen(call)) return;
     this.#late--;
     this.#dispatcher.lateHandlers--;
@@ -318,7 +324,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
   }
 
   #send(call: ServedCall, kind: FrameKind, payload: Uint8Array): void {
-    const frame = new Outgoing(call.command.cmd, kind, call.id, call.command.reliable);
+    const frame = new Outgoing(call.command, kind, call.id, call.command.reliable);
     frame.payload = payload;
     this.#host.answer(frame);
   }
@@ -326,7 +332,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
   /** Answers a call well: with a message, or with nothing but the end of its response stream. */
   #respond(call: ServedCall, codec: MessageCodec | undefined, message: unknown): void {
     if (!this.#isOpen(call)) return;
-    const frame = new Outgoing(call.command.cmd, KIND_RESPONSE, call.id, call.command.reliable);
+    const frame = new Outgoing(call.command, KIND_RESPONSE, call.id, call.command.reliable);
     frame.codec = codec;
     frame.message = message;
     try {
@@ -353,20 +359,19 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
 
   #fail(call: ServedCall, error: unknown): void {
     if (!this.#isOpen(call)) return;
-    const { cmd, reliable } = call.command;
     const reason = serving && call.context.reasonOf !== undefined ? call.context.reasonOf(error) : error;
-    this.#end(call, this.#errorResponse(cmd, call.id, reliable, reason, call.context));
+    this.#end(call, this.#errorResponse(call.command, call.id, reason, call.context));
   }
 
   /** A FramewireError with a call code is meant for the caller. Anything else is ours to know: the caller learns `internal` and no more. */
-  #errorResponse(cmd: number, callId: number, reliable: boolean, error: unknown, context?: CallContext): Outgoing {
-    const command = this.#dispatcher.registry.get(cmd)?.command.name ?? cmdName(cmd);
+  #errorResponse(command: Called, callId: number, error: unknown, context?: CallContext): Outgoing {
+    const { name } = command;
     const meant = error instanceof FramewireError && isCallErrorCode(error.code);
     const status = meant ? statusOf(error.code as Parameters<typeof statusOf>[0]) : statusOf("internal");
-    if (!meant) this.#host.failed(failureOf(error, command));
-    const frame = new Outgoing(cmd, KIND_RESPONSE, callId, reliable);
+    if (!meant) this.#host.failed(failureOf(error, name));
+    const frame = new Outgoing(command, KIND_RESPONSE, callId, command.reliable);
     frame.status = status;
-    const text = meant ? error.message : `the handler failed (${codeOfStatus(status)})`;
+    const text = meant ? error.message : `${name}: the handler failed (${codeOfStatus(status)})`;
     const { maxExt } = this.#host;
     try {
       const metadata = { ...checkMetadata(context?.responseMetadata), ...(meant ? checkMetadata(error.metadata) : undefined) };
@@ -374,21 +379,21 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     } catch (cause) {
       // The text goes without metadata that cannot be sent.
       frame.ext = encodeFailure(undefined, text, maxExt);
-      if (meant) this.#host.failed({ command, error: cause });
+      if (meant) this.#host.failed({ command: name, error: cause });
     }
     return frame;
   }
 
   /** Answers a request that never became a call. */
-  #respondError(cmd: number, callId: number, reliable: boolean, error: unknown): void {
-    this.#host.answer(this.#errorResponse(cmd, callId, reliable, error));
+  #respondError(command: Called, callId: number, error: unknown): void {
+    this.#host.answer(this.#errorResponse(command, callId, error));
   }
 
   /** Ends a call without an answer. */
-  #drop(call: ServedCall, error: FramewireError): void {
+  #drop(call: ServedCall, message: string): void {
     if (!this.#isOpen(call)) return;
-    call.context.abort("cancelled", error.message);
-    call.requests?.abort(error);
+    call.context.abort("cancelled", message);
+    call.requests?.abort({ code: "cancelled", message, fault: "remote" });
     this.#forget(call);
     this.#host.callSettled();
   }
@@ -401,14 +406,14 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
       this.#late++;
       this.#dispatcher.lateHandlers++;
     }
-    call.requests?.abort(new FramewireError("cancelled", "the call is over"));
+    call.requests?.abort({ code: "cancelled", message: `${call.command.name}: the call is over` });
     call.pump?.stop();
   }
 }
 
 /** Memory of a call or message whose handler runs. */
 export function callMemory({ start, end }: FrameView): number {
-  return CALL_MEMORY + messageMemory(end - start);
+  return serving ? CALL_MEMORY + messageMemory(end - start) : 0;
 }
 
 /** Decodes a request. @throws FramewireError `invalid-argument`. */
@@ -423,7 +428,7 @@ export function decodeRequest(command: Command, frame: FrameView): unknown {
 /** The event for a command that has no handler. */
 export function unknownCommand(cmd: number): InvalidEvent {
   const command = cmdName(cmd);
-  return { reason: "unknown-command", cmd, command, error: peersError("unimplemented", `nothing here handles the command ${command}`) };
+  return { reason: "unknown-command", cmd, command, error: peersError("unimplemented", `no handler for the command ${command}`) };
 }
 
 /** The event for a command that streams, and was not called so: `how` it was. */

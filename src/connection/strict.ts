@@ -7,6 +7,7 @@ import { provideChecks } from "./checks.js";
 import { messageCommand } from "./commands.js";
 import { checkListener } from "./emitter.js";
 import { CONNECTION_EVENTS } from "./events.js";
+import { useExplanations } from "./explanations.js";
 import type { Link } from "./link.js";
 
 const CLIENT_EVENTS = { ...CONNECTION_EVENTS, state: 0 };
@@ -22,17 +23,17 @@ const CALL_OPTIONS = {
   reply: 0,
 } satisfies Record<keyof CallOptions | "reply", 0>;
 
-function checkCall(options: CallOptions, command: string): void {
-  checkNames(command, options, CALL_OPTIONS);
+function checkCall(options: CallOptions): void {
+  checkNames("the call", options, CALL_OPTIONS);
   const { timeoutMs, trace, whenBusy } = options;
-  if (!isTimeout(timeoutMs)) wrong(command, "timeoutMs", timeoutMs, `a number from 0 to ${MAX_TIMEOUT_MS}, or Infinity`);
-  if (trace !== undefined && typeof trace !== "string") wrong(command, "trace", trace, "text");
-  if (whenBusy !== undefined && whenBusy !== "wait" && whenBusy !== "fail") wrong(command, "whenBusy", whenBusy, '"wait" or "fail"');
+  if (!isTimeout(timeoutMs)) wrong("timeoutMs", timeoutMs, `a number from 0 to ${MAX_TIMEOUT_MS}, or Infinity`);
+  if (trace !== undefined && typeof trace !== "string") wrong("trace", trace, "text");
+  if (whenBusy !== undefined && whenBusy !== "wait" && whenBusy !== "fail") wrong("whenBusy", whenBusy, '"wait" or "fail"');
 }
 
-function wrong(command: string, name: string, value: unknown, wanted: string): never {
+function wrong(name: string, value: unknown, wanted: string): never {
   const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
-  throw new FramewireError("invalid-option", `${command}: ${name} is ${shown}; it must be ${wanted}`);
+  throw new FramewireError("invalid-option", `${name} is ${shown}; it must be ${wanted}`);
 }
 
 /** One flipped bit looks the same as another magic: the code stays that of damage, and the next attempt may do better. */
@@ -44,9 +45,10 @@ function endOf({ transport, options: { magic } }: Link, code: CloseErrorCode, me
 
 const hex = (magic: number) => `0x${magic.toString(16).toUpperCase().padStart(8, "0")}`;
 
-/** From here on names and call options are checked in full. */
+/** From here on names and call options are checked in full, and errors explain themselves. */
 export function useStrictChecks(): void {
   useNearestNames();
+  useExplanations();
   provideChecks({
     clientEvent: (event, listener) => checkListener("a client", event, listener, CLIENT_EVENTS),
     callOptions: checkCall,

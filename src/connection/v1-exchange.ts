@@ -18,7 +18,7 @@ import { serving } from "./serving.js";
 interface ReplySlot {
   state: "running" | "ready" | "nothing";
   payload: Uint8Array | undefined;
-  readonly cmd: number;
+  readonly command: Command;
   /** The link has gone before the handler was done. */
   late: boolean;
   /** Memory of the request while its handler runs, then of the reply. */
@@ -71,7 +71,7 @@ export class V1Exchange {
       return this.#host.invalid(undecodable(command, error));
     }
     const failed = (error: unknown) => this.#host.failed(failureOf(error, command.name));
-    const slot: ReplySlot = { state: "running", payload: undefined, cmd: command.cmd, late: false, memory: 0 };
+    const slot: ReplySlot = { state: "running", payload: undefined, command, late: false, memory: 0 };
     this.#slots.push(slot);
     const memory = callMemory(frame);
     const context = this.#dispatcher.context(this.#facade, command, NO_FACTS, this.#host.clock);
@@ -146,7 +146,7 @@ export class V1Exchange {
 
   /** Counts what a slot holds from now on. */
   #hold(slot: ReplySlot, memory: number): void {
-    if (memory === slot.memory) return;
+    if (!serving || memory === slot.memory) return;
     this.#host.held(memory - slot.memory);
     slot.memory = memory;
   }
@@ -156,7 +156,7 @@ export class V1Exchange {
       this.#slots.shift();
       this.#hold(slot, 0);
       if (slot.state === "ready") {
-        const frame = new Outgoing(slot.cmd, undefined, undefined, false);
+        const frame = new Outgoing(slot.command, undefined, undefined, false);
         frame.payload = slot.payload;
         this.#host.answer(frame);
       }

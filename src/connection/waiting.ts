@@ -2,6 +2,7 @@
 import { FramewireError } from "../errors.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import type { Clock, Timer } from "./clock.js";
+import { explain, type Linked } from "./explain.js";
 import { KIND_REQUEST } from "./frame-kind.js";
 import { expires } from "./frame-queue.js";
 import { type Outgoing, SendQueue } from "./outgoing.js";
@@ -9,6 +10,7 @@ import { type Outgoing, SendQueue } from "./outgoing.js";
 export class WaitingFrames {
   readonly #options: ResolvedConnectionOptions;
   readonly #clock: Clock;
+  readonly #host: Linked;
   readonly #onDrop: (frame: Outgoing) => void;
   readonly #ready: SendQueue;
   /** Calls for the next link, while the peer is about to close this one, and their numbers. They grow no older here. */
@@ -18,10 +20,11 @@ export class WaitingFrames {
   readonly #busy: SendQueue;
   #timer: Timer | undefined;
 
-  /** `onDrop` as in {@link SendQueue}. */
-  constructor(options: ResolvedConnectionOptions, clock: Clock, onDrop: (frame: Outgoing) => void) {
+  /** `host` is the connection whose frames wait, for the errors; `onDrop` as in {@link SendQueue}. */
+  constructor(options: ResolvedConnectionOptions, clock: Clock, host: Linked, onDrop: (frame: Outgoing) => void) {
     this.#options = options;
     this.#clock = clock;
+    this.#host = host;
     this.#onDrop = onDrop;
     this.#ready = new SendQueue(options, onDrop);
     this.#busy = new SendQueue(options, onDrop);
@@ -152,12 +155,16 @@ export class WaitingFrames {
       this.#timer = undefined;
       const now = this.#clock.now();
       for (const frame of [...this.#ready.expire(now), ...this.#busy.expire(now)]) {
-        frame.owner?.frameSettled(
-          new FramewireError("queue-expired", `the frame waited longer than ${this.#options.maxQueuedMs} ms to be sent`),
-        );
+        frame.owner?.frameSettled(this.#expired());
       }
       const expiresAt = Math.min(this.#ready.expiresAt, this.#busy.expiresAt);
       if (expiresAt !== Number.POSITIVE_INFINITY) this.#watch(expiresAt - now);
     });
+  }
+
+  #expired(): FramewireError {
+    const { maxQueuedMs } = this.#options;
+    const why = explain === undefined ? "" : `: ${explain.away(this.#host)}`;
+    return new FramewireError("queue-expired", `waited longer than ${maxQueuedMs} ms (maxQueuedMs) to be sent${why}`);
   }
 }

@@ -1,5 +1,6 @@
 /** A durable outbox: what a client has accepted for sending, and its session, beyond the end of the process or page. */
 import type { ClientOutbox, OutboxClaim } from "../client/outbox.js";
+import { cmdName } from "../connection/commands.js";
 import type { Agreement } from "../connection/connection.js";
 import type { SequenceRange } from "../connection/delivery.js";
 import type { GapEvent } from "../connection/events.js";
@@ -269,7 +270,8 @@ function frameOf({ cmd, kind, callId, payload, timeoutMs, trace, ext }: Outgoing
 }
 
 function outgoingOf({ cmd, kind, callId, payload, timeoutMs, trace, ext }: OutboxFrame): Outgoing {
-  const frame = new Outgoing(cmd, kind as FrameKind | undefined, callId, true);
+  // What an earlier process has sent has no name here.
+  const frame = new Outgoing({ cmd, name: cmdName(cmd) }, kind as FrameKind | undefined, callId, true);
   frame.payload = payload;
   frame.timeoutMs = timeoutMs;
   frame.trace = trace;

@@ -1,10 +1,9 @@
 /** What a server writes to its log, and at which level. docs/logging.md lists the lines. */
 import type { Clock } from "../connection/clock.js";
-import { cmdName } from "../connection/commands.js";
 import type { DropEvent, GapEvent, InvalidEvent } from "../connection/events.js";
 import { limitedLog } from "../connection/limited-log.js";
 import type { LinkEnd } from "../connection/link.js";
-import { failureFacts, failureText, invalidFacts, type LogFacts, type WriteLog } from "../connection/logger.js";
+import { dropFacts, failureFacts, failureText, invalidFacts, type LogFacts, type WriteLog } from "../connection/logger.js";
 import type { TransportInfo } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import { ResumeVerdict, type Welcome } from "../gen/framewire/v1/session.js";
@@ -68,8 +67,8 @@ export class ServerLog {
     this.#write("debug", { ...whoseLine(connection), ...invalidFacts(event) }, "a client sent what cannot be served");
   }
 
-  drop(connection: ServerConnection, { cmd, reason, policy }: DropEvent): void {
-    this.#write("debug", { ...whoseLine(connection), cmd: cmdName(cmd), reason, policy }, "a message was dropped");
+  drop(connection: ServerConnection, event: DropEvent): void {
+    this.#write("debug", { ...whoseLine(connection), ...dropFacts(event) }, "a message was dropped");
   }
 
   // The life of connections and sessions

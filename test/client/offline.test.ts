@@ -98,7 +98,9 @@ describe("sends and calls without a connection", () => {
     service.note({ text: "x".repeat(600) }).catch(() => {});
     await expect(service.note({ text: "y".repeat(600) })).rejects.toMatchObject({
       code: "queue-full",
-      message: expect.stringMatching(/^1 frames and 7\d\d bytes .* limits are 50 and 1000$/),
+      message: expect.stringMatching(
+        /^test\.v1\.TestService\/Note: 1 frames and 7\d\d bytes .*; maxQueuedFrames is 50, maxQueuedBytes 1000$/,
+      ),
     });
   });
 

@@ -93,7 +93,7 @@ describe("calls above the peer's max_calls", () => {
     });
     await expect(service.echo({ text: "c" }, { whenBusy: "fail" })).rejects.toMatchObject({
       code: "resource-exhausted",
-      message: "2 calls are in flight, and the peer takes no more",
+      message: "test.v1.TestService/Echo: 2 calls are in flight, which is the receiver's maxCalls",
     });
     expect([requests, served]).toEqual([0, ["a", "b"]]);
     await end();

@@ -42,7 +42,7 @@ describe("metadata that the peer's maxTrailer has no room for", () => {
     const behind = service.echo({ text: "b" }, { metadata: metadata(100) });
     const tooLarge = {
       code: "frame-too-large",
-      message: expect.stringMatching(/metadata of 4\d\d bytes; the peer's maxTrailer leaves 128/),
+      message: expect.stringMatching(/metadata of 4\d\d bytes; maxTrailer is 256 and leaves 128 \(the receiver's limit\)/),
     };
     const outcome = expect(before).rejects.toMatchObject(tooLarge);
     await client.connect();
@@ -146,7 +146,9 @@ describe("an outbox entry above the peer's maxPayload", () => {
     await clock.advance(1_000);
     const texts = () => server.last.received.filter(({ cmd }) => cmd === 5).map(({ payload }) => NoteRequest.decode(payload).text.length);
     expect(texts()).toEqual([5]);
-    expect(failures).toEqual([expect.stringMatching(/^0x0005: payload of 2003 bytes; at most 1024 are allowed; it stays in the outbox/)]);
+    expect(failures).toEqual([
+      expect.stringMatching(/^0x0005: payload of 2003 bytes; maxPayload is 1024 \(the receiver's limit\); it stays in the outbox/),
+    ]);
     server.last.send({ cmd: 0, kind: 11, ack: 1 });
     await clock.advance(10);
     expect(outbox.size).toBe(1);

@@ -63,7 +63,7 @@ it("order, drops and expiry are those of one list, whatever is pushed, put back,
       let now = 0;
       for (const each of run) {
         if (each.kind === "push") {
-          const frame = new Outgoing(each.cmd, undefined, each.callId, true);
+          const frame = new Outgoing({ cmd: each.cmd, name: "each" }, undefined, each.callId, true);
           frame.payload = new Uint8Array(each.cmd);
           frame.slowConsumer = each.policy;
           if (each.owned) frame.owner = { frameSettled: () => {} };

@@ -17,7 +17,8 @@ const escaped: unknown[] = [];
 const escapes = (error: unknown) => escaped.push(error);
 const { note, price, count } = TestServiceDefinition.methods;
 const BARE = 0x0201;
-const PRICE = 263;
+/** Of `price`, which is sent without a connection. */
+const DROPPED = { cmd: 263, command: "test.v1.TestService/Price", reason: "not-connected" };
 
 beforeEach(() => process.on("unhandledRejection", escapes));
 afterEach(async () => {
@@ -104,9 +105,10 @@ describe("what send resolves with", () => {
     const client = createClient("ws://nowhere", { logger: false, reconnect: false });
     const drops: DropEvent[] = [];
     client.on("drop", (drop) => drops.push(drop));
-    expect(await client.send(price, { price: 1n })).toEqual({ dropped: { cmd: PRICE, reason: "not-connected" } });
+    client.service(TestServiceDefinition);
+    expect(await client.send(price, { price: 1n })).toEqual({ dropped: DROPPED });
     expect((await client.send(price, { price: 2n })).dropped).toBe(drops[1]);
-    expect(client.dropped).toEqual({ "0x0107": 2 });
+    expect(client.dropped).toEqual({ "test.v1.TestService/Price": 2 });
     await client.close();
   });
 
@@ -118,9 +120,10 @@ describe("what send resolves with", () => {
       outcomes.push(outcome);
       return outcome;
     });
+    const service = client.service(TestServiceDefinition);
     const sent = await client.send(price, {});
-    await client.service(TestServiceDefinition).price({});
-    expect(outcomes).toEqual([sent, { dropped: { cmd: PRICE, reason: "not-connected" } }]);
+    await service.price({});
+    expect(outcomes).toEqual([sent, { dropped: DROPPED }]);
     await client.close();
   });
 });
@@ -158,7 +161,7 @@ describe("a receiver that does not keep up", () => {
     expect(new Set(dropped)).toEqual(new Set(drops));
     expect(dropped.length).toBe(drops.length);
     expect(drops.length).toBeGreaterThan(10);
-    expect(drops[0]).toEqual({ cmd: 300, reason: "slow-consumer", policy });
+    expect(drops[0]).toEqual({ cmd: 300, command: "Note", reason: "slow-consumer", policy });
     expect({ first: sent[0]!.dropped === undefined, last: sent.at(-1)!.dropped === undefined }).toEqual(kept);
   });
 });

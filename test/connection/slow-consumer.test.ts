@@ -93,7 +93,7 @@ describe("a reader that stops reading", () => {
 
 describe("the queue of waiting frames", () => {
   const frame = (cmd: number, size: number, slowConsumer: SlowConsumerPolicy): Outgoing => {
-    const made = new Outgoing(cmd, undefined, undefined, true);
+    const made = new Outgoing({ cmd, name: "made" }, undefined, undefined, true);
     made.payload = new Uint8Array(size);
     made.slowConsumer = slowConsumer;
     made.owner = { frameSettled: () => {} };

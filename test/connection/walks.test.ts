@@ -28,7 +28,7 @@ interface FrameWish {
 }
 
 function frame({ cmd = 1, callId, policy = "close", owned = false }: FrameWish): Outgoing {
-  const made = new Outgoing(cmd, undefined, callId, true);
+  const made = new Outgoing({ cmd, name: "made" }, undefined, callId, true);
   made.payload = new Uint8Array(10);
   made.slowConsumer = policy;
   if (owned) made.owner = { frameSettled: () => {} };

@@ -14,7 +14,7 @@ async function open(disk = new MemoryDisk(), limits = LIMITS): Promise<{ disk: M
 }
 
 function frame(cmd: number, length = 10): Outgoing {
-  const outgoing = new Outgoing(cmd, undefined, undefined, true);
+  const outgoing = new Outgoing({ cmd, name: "made" }, undefined, undefined, true);
   outgoing.payload = new Uint8Array(length);
   return outgoing;
 }

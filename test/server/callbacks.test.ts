@@ -106,7 +106,10 @@ describe("a server's hook", () => {
     const { url, failures } = await served({ authorize: ({ metadata }) => (metadata.good === "1" ? true : wrong()) });
     const client = await connected(url);
     const service = client.service(TestServiceDefinition);
-    await expect(service.echo({ text: "x" })).rejects.toMatchObject({ code: "internal", message: "the handler failed (internal)" });
+    await expect(service.echo({ text: "x" })).rejects.toMatchObject({
+      code: "internal",
+      message: "test.v1.TestService/Echo: the handler failed (internal)",
+    });
     expect(failures).toEqual([{ hook: "authorize", command: "test.v1.TestService/Echo", error: boom, connection: expect.anything() }]);
     expect((await service.echo({ text: "y" }, { metadata: { good: "1" } })).text).toBe("y");
   });

@@ -135,13 +135,13 @@ describe("what is dropped", () => {
     await price({});
     await price({});
     expect(drops).toEqual([
-      { cmd: 263, reason: "not-connected" },
-      { cmd: 263, reason: "not-connected" },
+      { cmd: 263, command: "test.v1.TestService/Price", reason: "not-connected" },
+      { cmd: 263, command: "test.v1.TestService/Price", reason: "not-connected" },
     ]);
-    expect(client.dropped).toEqual({ "0x0107": 2 });
+    expect(client.dropped).toEqual({ "test.v1.TestService/Price": 2 });
     expect(logger.lines).toEqual([
-      { level: "debug", facts: { cmd: "0x0107", reason: "not-connected" }, message: "a message was dropped" },
-      { level: "debug", facts: { cmd: "0x0107", reason: "not-connected" }, message: "a message was dropped" },
+      { level: "debug", facts: { method: "test.v1.TestService/Price", reason: "not-connected" }, message: "a message was dropped" },
+      { level: "debug", facts: { method: "test.v1.TestService/Price", reason: "not-connected" }, message: "a message was dropped" },
     ]);
     await client.close();
   });
@@ -158,11 +158,11 @@ describe("what is dropped", () => {
     client.break();
     await clock.advance(1);
     server.broadcast(TestServiceDefinition.methods.price, {});
-    expect(drops).toEqual([["1", { cmd: 263, reason: "not-connected" }]]);
+    expect(drops).toEqual([["1", { cmd: 263, command: "test.v1.TestService/Price", reason: "not-connected" }]]);
     expect(server.stats.dropped).toBe(1);
     expect(logger.lines.at(-1)).toMatchObject({
       level: "debug",
-      facts: { connection: "1", cmd: "0x0107" },
+      facts: { connection: "1", method: "test.v1.TestService/Price" },
       message: "a message was dropped",
     });
     const closed = server.close();

@@ -78,7 +78,7 @@ it("handlers whose call has met its deadline count until they return: no peer ha
   expect(ends).toHaveLength(3);
   expect(answers(peer).slice(3)).toEqual(Array.from({ length: 47 }, (_, i) => [2 * i + 7, EXHAUSTED]));
   expect(FrameExt.decode(peer.frames.at(-1)!.ext!).message).toBe(
-    "0 calls are in flight on this connection, and the handlers of 3 that have ended still run; the limit is 3",
+    "test.v1.TestService/Echo: 0 calls are in flight, and the handlers of 3 that have ended still run; the receiver's maxCalls is 3",
   );
   expect(server.stats.limits["resource-exhausted"]).toBe(47);
 
