@@ -164,7 +164,7 @@ export class FrameDecoder {
 
   /**
    * Goes on with another stream, at its offset `offset`, from where it was clean; counters other than `bytes` go on
-   * serving for both. One decoder can so serve thousands of streams that are quiet most of the time.
+   * counting for both. One decoder can so serve thousands of streams that are quiet most of the time.
    */
   turnTo(offset: number, checksumSeed: number | undefined, minVersion: number): void {
     this.#bytes = offset;

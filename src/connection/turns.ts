@@ -144,7 +144,7 @@ export class Turns {
   #coming = false;
   /** What the heavy senders of this round have had. */
   #roundUs = 0;
-  #serving = false;
+  #counting = false;
   #began = 0;
   /** Frames from one look to the next. */
   #step = 1;
@@ -186,10 +186,10 @@ export class Turns {
   end(us: number): void {
     if (us < SHORT_US) return;
     this.#roundUs += us;
-    if (this.#serving) return;
-    this.#serving = true;
+    if (this.#counting) return;
+    this.#counting = true;
     this.#yield(() => {
-      this.#serving = false;
+      this.#counting = false;
       if (this.#waiting.length === 0 && this.#brief.length === 0) this.#roundUs = 0;
     });
   }
