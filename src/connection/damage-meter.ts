@@ -49,9 +49,9 @@ export class DamageMeter {
     const bad = this.#bad.total(now);
     const all = bad + this.#good.total(now);
     if (all >= errorRateFrames && bad > all * errorRate) {
-      return { code: "error-rate", message: `${bad} of ${all} frames in a minute were damaged` };
+      return { code: "error-rate", message: `${bad} of ${all} frames in a minute were damaged (errorRate)` };
     }
     if (this.#resyncs.total(now) <= resyncBudget) return undefined;
-    return { code: "resync-budget", message: `more than ${resyncBudget} resynchronisations in a minute` };
+    return { code: "resync-budget", message: `more than ${resyncBudget} resynchronisations in a minute (resyncBudget)` };
   }
 }

@@ -1,7 +1,7 @@
 /** Hello and welcome: what both ends say about themselves, built and read in one place. docs/wire.md section 5. */
 
 import type { FrameView } from "../codec/index.js";
-import { closeCodeOf, FramewireError } from "../errors.js";
+import { closeCodeOf, FramewireError, reasonOf } from "../errors.js";
 import { CONNECTION_DEFAULTS, LEAST_MAX_PAYLOAD, LEAST_MAX_TRAILER, type ResolvedConnectionOptions } from "../options.js";
 import type { Agreement } from "./connection.js";
 import { Goaway, Hello, type Limits, type PeerInfo, Welcome } from "./control-messages.js";
@@ -120,7 +120,7 @@ export function readHandshake<T>(frame: FrameView, codec: { decode(bytes: Uint8A
   try {
     return codec.decode(frame.payload);
   } catch (cause) {
-    throw new FramewireError("protocol-violation", `the ${name} could not be read`, { fault: "remote", cause });
+    throw new FramewireError("protocol-violation", `the ${name} could not be read: ${reasonOf(cause)}`, { fault: "remote", cause });
   }
 }
 

@@ -255,7 +255,7 @@ export class Link implements TransportReceiver {
     // Of bytes that the network takes at once a transport tells no drain.
     else if (crowded) this.onDrain();
     if (this.#writer.overfull) {
-      this.fail("slow-consumer", `more than ${this.options.maxQueuedBytes} bytes of answers wait for the peer`);
+      this.fail("slow-consumer", `more than ${this.options.maxQueuedBytes} bytes of answers wait for the peer (maxQueuedBytes)`);
     }
   }
 
@@ -510,7 +510,7 @@ export class Link implements TransportReceiver {
     if (buffered > 0) return bytes - (buffered % PROGRESS_BYTES);
     // Damage is reported where it begins, however many bytes of it follow: the next frame may never come.
     if (bytes - this.#frameEnd > this.options.maxPayload + this.options.maxTrailer) {
-      this.fail("resync-budget", `no frame in the last ${bytes - this.#frameEnd} bytes`);
+      this.fail("resync-budget", `no frame in the last ${bytes - this.#frameEnd} bytes (maxPayload and maxTrailer)`);
     }
     return -1;
   }
@@ -563,7 +563,7 @@ export class Link implements TransportReceiver {
     if (!this.open || this.options.recovery === "close") return;
     // What a refused frame holds is never searched for frames.
     if (damage.reason === "oversize") {
-      return this.fail("frame-too-large", `a frame claims more than the limit of ${this.maxPayload} bytes`);
+      return this.fail("frame-too-large", `a frame claims more than ${this.maxPayload} bytes (maxPayload)`);
     }
     const now = this.time();
     const meter = (this.#damage ??= new DamageMeter(this.options, this.#good));
@@ -635,7 +635,7 @@ export class Link implements TransportReceiver {
     const backlog = this.transport.bufferedBytes > 0;
     if (backlog) {
       const left = this.options.writeTimeoutMs - this.#writer.stalledMs(now);
-      if (left <= 0) return this.fail("write-timeout", `the peer took no bytes for ${this.options.writeTimeoutMs} ms`);
+      if (left <= 0) return this.fail("write-timeout", `the peer took no bytes for ${this.options.writeTimeoutMs} ms (writeTimeoutMs)`);
       this.#wakeIn(left);
     }
     if (this.paused !== 0) {
@@ -643,13 +643,16 @@ export class Link implements TransportReceiver {
       this.#liveness.received(now);
     } else if (this.#awaited !== -1) {
       const left = this.options.frameTimeoutMs - (now - this.#awaitedSince);
-      if (left <= 0) return this.fail("frame-timeout", `no more of a frame came within ${this.options.frameTimeoutMs} ms`);
+      if (left <= 0) return this.fail("frame-timeout", `no more of a frame came within ${this.options.frameTimeoutMs} ms (frameTimeoutMs)`);
       this.#wakeIn(left);
       this.#showLife(now);
     }
     const { action, lookAgainMs } = this.#liveness.check(now, this.#writer.flushedBytes, backlog);
     if (action === "dead") {
-      return this.fail("heartbeat-timeout", `nothing came for ${this.#liveness.heartbeat.timeoutMs()} ms after a ping`);
+      return this.fail(
+        "heartbeat-timeout",
+        `nothing came for ${this.#liveness.heartbeat.timeoutMs()} ms after a ping (heartbeatTimeoutMs)`,
+      );
     }
     if (action === "ping") this.#owner.onPing(this);
     this.#wakeIn(lookAgainMs);

@@ -20,18 +20,19 @@ const TIMED_FRAME_MS = 50;
  * https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm). The same object serves every connection of a server.
  */
 export class RateLimit {
-  readonly #perSecond: number;
+  /** Units a second. */
+  readonly perSecond: number;
   readonly #burstMs: number;
 
   /** `perSecond` units, and never less than `leastBurst` of them at once. */
   constructor(perSecond: number, leastBurst: number) {
-    this.#perSecond = perSecond;
+    this.perSecond = perSecond;
     this.#burstMs = perSecond === Number.POSITIVE_INFINITY ? perSecond : (Math.max(perSecond, leastBurst) * 1000) / perSecond;
   }
 
   /** Spends `units`: from the time until which the bucket was spent to the one until which it is now. */
   spend(spentUntil: number, units: number, now: number): number {
-    return Math.max(spentUntil, now) + (units * 1000) / this.#perSecond;
+    return Math.max(spentUntil, now) + (units * 1000) / this.perSecond;
   }
 
   /** Whether more was spent than the bucket holds. */
@@ -107,12 +108,13 @@ export class RateMeter {
       if (limits.framesOfAddress.exceeded(address.framesSpentUntil, now)) {
         // Whoever brings it over the limit goes, and what it brought does not count against the others.
         address.framesSpentUntil -= limits.framesOfAddress.spend(0, this.#weight, 0);
-        return "more frames a second than this side takes from one address";
+        return `more than ${limits.framesOfAddress.perSecond} frames a second from one address (twice maxFramesPerSecond)`;
       }
     }
     this.#weight = 0;
-    if (limits.frames.exceeded(this.#framesSpentUntil, now)) return "more frames a second than this side takes";
-    if (limits.bytes.exceeded(this.#bytesSpentUntil, now)) return "more bytes a second than this side takes";
+    if (limits.frames.exceeded(this.#framesSpentUntil, now))
+      return `more than ${limits.frames.perSecond} frames a second (maxFramesPerSecond)`;
+    if (limits.bytes.exceeded(this.#bytesSpentUntil, now)) return `more than ${limits.bytes.perSecond} bytes a second (maxBytesPerSecond)`;
     return undefined;
   }
 }

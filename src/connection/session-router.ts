@@ -1,7 +1,7 @@
 /** The receiving half of a version 2 session: order, acknowledgements, and every kind of frame to where it belongs. */
 
 import type { FrameView } from "../codec/index.js";
-import { statusOf } from "../errors.js";
+import { reasonOf, statusOf } from "../errors.js";
 import type { CallTable } from "./calls.js";
 import type { Clock, Timer } from "./clock.js";
 import { Credit, Goaway } from "./control-messages.js";
@@ -283,7 +283,7 @@ export class SessionRouter {
     try {
       return codec.decode(frame.payload);
     } catch (cause) {
-      link.fail("protocol-violation", "a control frame could not be read", cause);
+      link.fail("protocol-violation", `a control frame could not be read: ${reasonOf(cause)}`, cause);
       return undefined;
     }
   }

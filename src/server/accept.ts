@@ -117,7 +117,7 @@ export class Acceptance implements LinkOwner, Newcomer {
     this.#entrance = entrance;
     const left = options.handshakeTimeoutMs - (clock.now() - (arrival.since ?? clock.now()));
     this.#timer = clock.setTimer(Math.max(0, left), () =>
-      this.link.fail("handshake-timeout", `no handshake within ${options.handshakeTimeoutMs} ms`),
+      this.link.fail("handshake-timeout", `no handshake within ${options.handshakeTimeoutMs} ms (handshakeTimeoutMs)`),
     );
   }
 
@@ -231,5 +231,5 @@ function memoryOf({ url, headers }: UpgradeRequest): number {
 
 /** Why a client goes for whom there is no room in the handshake. */
 export function crowded(): FramewireError {
-  return new FramewireError("too-many-connections", "too many clients are in their handshake; try again");
+  return new FramewireError("too-many-connections", "more than maxHandshakes clients are in their handshake; try again");
 }

@@ -41,9 +41,9 @@ export class Admission {
     this.#owing.remove(known);
     known.open++;
     this.#open++;
-    if (this.#open > this.#max) return tooMany(`this server takes ${this.#max} connections`);
+    if (this.#open > this.#max) return tooMany(`this server takes ${this.#max} connections (maxConnections)`);
     if (key !== "" && known.open > this.#maxPerAddress) {
-      return tooMany(`this server takes ${this.#maxPerAddress} connections from one address`);
+      return tooMany(`this server takes ${this.#maxPerAddress} connections from one address (maxConnectionsPerAddress)`);
     }
     return undefined;
   }

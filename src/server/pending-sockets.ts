@@ -33,11 +33,13 @@ class PendingSocket implements Newcomer {
     this.#removed = removed;
     this.since = host.clock.now();
     socket.once("close", this.#onClose);
-    this.#timer = host.clock.setTimer(host.handshakeTimeoutMs, () => this.#drop("handshake-timeout", "no handshake in time"));
+    this.#timer = host.clock.setTimer(host.handshakeTimeoutMs, () =>
+      this.#drop("handshake-timeout", `no handshake within ${host.handshakeTimeoutMs} ms (handshakeTimeoutMs)`),
+    );
   }
 
   sendAway(): void {
-    this.#drop("too-many-connections", "too many clients are in their handshake");
+    this.#drop("too-many-connections", "more than maxHandshakes clients are in their handshake");
   }
 
   /** From now on `socket` stands for the connection. */

@@ -306,7 +306,7 @@ function onError(this: unknown, error: Error & { readonly code?: string }): void
     code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH"
       ? new FramewireError("frame-too-large", "a message is longer than the largest frame", { fault: "remote", cause: error })
       : code === "WS_ERR_TOO_MANY_BUFFERED_PARTS"
-        ? new FramewireError("rate-exceeded", "a message in more fragments than this side takes", { fault: "remote", cause: error })
+        ? new FramewireError("rate-exceeded", "a message in more fragments than a frame needs", { fault: "remote", cause: error })
         : code.startsWith("WS_ERR_")
           ? new FramewireError("protocol-violation", `not WebSocket: ${error.message}`, { fault: "remote", cause: error })
           : error;

@@ -137,7 +137,12 @@ for (const kind of KINDS) {
       await clock.advance(1);
       expect((await peer.ended).code).toBe(4500);
       expect(limits).toEqual([
-        { code: "handshake-timeout", message: "no handshake within 8000 ms", address: "127.0.0.1", connection: undefined },
+        {
+          code: "handshake-timeout",
+          message: "no handshake within 8000 ms (handshakeTimeoutMs)",
+          address: "127.0.0.1",
+          connection: undefined,
+        },
       ]);
     });
 

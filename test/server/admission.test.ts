@@ -24,13 +24,13 @@ describe("admission", () => {
     const admission = new Admission({ maxConnections: 5, maxConnectionsPerAddress: 2 }, new VirtualClock());
     expect(admission.enter("a")).toBeUndefined();
     expect(admission.enter("a")).toBeUndefined();
-    expect(admission.enter("a")?.message).toBe("this server takes 2 connections from one address");
+    expect(admission.enter("a")?.message).toBe("this server takes 2 connections from one address (maxConnectionsPerAddress)");
     admission.leave("a");
     admission.leave("a");
     expect(admission.enter("a")).toBeUndefined();
     expect(admission.open).toBe(2);
     for (const address of ["b", "c", "d"]) expect(admission.enter(address)).toBeUndefined();
-    expect(admission.enter("e")?.message).toBe("this server takes 5 connections");
+    expect(admission.enter("e")?.message).toBe("this server takes 5 connections (maxConnections)");
     for (const address of ["a", "a", "b", "c", "d", "e"]) admission.leave(address);
     expect(admission.open).toBe(0);
   });
