@@ -5,6 +5,12 @@
 import type { Connection } from "./connection.js";
 import type { ServedLink } from "./served-link.js";
 
+/** What handlers hold that go on for closed connections of one address. */
+export interface LateShare {
+  readonly key: string;
+  bytes: number;
+}
+
 /** Keeps the account of a server. Each call compares what is held now with what was counted before. */
 export interface AccountKeeper {
   /** What its application has not taken of one connection, in bytes, from which on that connection is not read. */
@@ -15,8 +21,12 @@ export interface AccountKeeper {
   connectionChanged(connection: Connection): void;
   /** The socket of a link is gone, and its memory with it. */
   linkGone(link: ServedLink): void;
+  /** A connection closes whose handlers, which hold so many bytes, go on. Gives where they are counted from now on. */
+  closes(connection: Connection, bytes: number): LateShare;
   /** Handlers of connections that have closed hold so many bytes more; fewer, if negative. */
-  lateChanged(bytes: number): void;
+  lateChanged(share: LateShare, bytes: number): void;
+  /** The part of `maxCalls` that a connection may have: less than 1 while many handlers go on whose calls have ended, 0 if too many are those of closed connections of its address. */
+  callShare(connection: Connection): number;
   /** Bytes that many connections hold together have been added, or are gone. */
   sharedChanged(bytes: number): void;
 }
@@ -31,8 +41,8 @@ export const DECODER_MEMORY = 2048;
 export const WRITE_MEMORY = 512;
 /** A frame in a queue, beside what the queue counts itself. */
 export const QUEUED_MEMORY = 384;
-/** A call or message whose handler runs: context, promises, the entry of its table. */
-export const CALL_MEMORY = 1024;
+/** A call or message whose handler runs: context, promises, the entry of its table; and a timer or the like that it waits for. */
+export const CALL_MEMORY = 1536;
 
 /** A session whose client is away. */
 export const SESSION_MEMORY = 2048;

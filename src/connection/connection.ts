@@ -7,7 +7,7 @@ import type { Discard, FrameView } from "../codec/index.js";
 import { type CallErrorCode, closeCodeOf, FramewireError, inFull, reasonOf, statusOf } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
-import type { AccountKeeper } from "./account.js";
+import type { AccountKeeper, LateShare } from "./account.js";
 import type { Caller } from "./caller.js";
 import { type CallOptions, CallTable, checkCallOptions } from "./calls.js";
 import type { Clock } from "./clock.js";
@@ -94,7 +94,8 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   readonly #account: AccountKeeper | undefined;
   /** Memory of what the peer has sent and the application has not taken. */
   #receivedMemory = 0;
-  #late = false;
+  /** Where what its handlers hold is counted once it has closed. */
+  #late: LateShare | undefined;
   /** @internal Bytes that its account has counted for it, without those that it shares with others. */
   counted = 0;
   #state: State = { tag: "detached" };
@@ -306,8 +307,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     this.#served?.close();
     // What is left are requests whose handlers still run.
     if (serving) {
-      this.#late = true;
-      this.#account?.lateChanged(this.#receivedMemory);
+      if (this.#receivedMemory > 0) this.#late = this.#account?.closes(this, this.#receivedMemory);
       this.#receivedMemory = 0;
       this.memoryChanged();
     }
@@ -386,10 +386,18 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
 
   held(bytes: number): void {
     if (!serving) return;
-    if (this.#late) return this.#account?.lateChanged(bytes);
+    if (this.closed) {
+      if (this.#late !== undefined) this.#account?.lateChanged(this.#late, bytes);
+      return;
+    }
     this.#receivedMemory += bytes;
     if (bytes < 0) this.#unpause();
     this.memoryChanged();
+  }
+
+  get callRoom(): number {
+    const { maxCalls } = this.options;
+    return this.#account === undefined ? maxCalls : Math.ceil(maxCalls * this.#account.callShare(this));
   }
 
   memoryChanged(): void {
@@ -508,10 +516,10 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
    * count: it has to be read. Nor does what this side sends: only what the peer has sent and the application has not taken.
    */
   #overloaded(share: number): boolean {
-    const { maxCalls, maxQueuedBytes } = this.options;
+    const { maxQueuedBytes } = this.options;
     if (serving && this.#account !== undefined && this.#receivedMemory >= this.#account.pauseBytes * share) return true;
     const v1 = this.#v1 === undefined ? 0 : this.#v1.size + this.#v1.late;
-    if ((this.#served?.messages ?? 0) + v1 >= maxCalls * share) return true;
+    if ((this.#served?.messages ?? 0) + v1 >= Math.max(1, this.callRoom * share)) return true;
     return serving && this.#side === "server" && this.#sender.blocked && this.#sender.waitingBytes >= (maxQueuedBytes / 2) * share;
   }
 

@@ -37,7 +37,7 @@ export class CallContext<C = unknown> {
   readonly deadline: number;
   readonly #clock: Clock;
   #abort: AbortController | undefined;
-  #aborted: FramewireError | undefined;
+  #aborted: { readonly code: CallErrorCode; readonly message: string } | undefined;
   #values: Map<ContextKey<unknown>, unknown> | undefined;
 
   /** @internal */
@@ -59,7 +59,7 @@ export class CallContext<C = unknown> {
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       this.#abort = new AbortController();
-      if (this.#aborted !== undefined) this.#abort.abort(this.#aborted);
+      this.#tell();
     }
     return this.#abort.signal;
   }
@@ -83,8 +83,14 @@ export class CallContext<C = unknown> {
 
   /** @internal The call is over before its handler is. */
   abort(code: CallErrorCode, message: string): void {
-    if (this.#aborted !== undefined) return;
-    this.#aborted = new FramewireError(code, message, { fault: "remote" });
-    this.#abort?.abort(this.#aborted);
+    this.#aborted ??= { code, message };
+    this.#tell();
+  }
+
+  /** An error is made for those only who ask for it: a peer may end thousands of calls whose handlers never look. */
+  #tell(): void {
+    if (this.#aborted === undefined || this.#abort === undefined || this.#abort.signal.aborted) return;
+    const { code, message } = this.#aborted;
+    this.#abort.abort(new FramewireError(code, message, { fault: "remote" }));
   }
 }

@@ -39,6 +39,10 @@ export interface CallHost {
   whenWritable(): Promise<void> | undefined;
   /** So many more bytes of memory hold what the peer has sent and the application has not taken; fewer, if negative. */
   held(bytes: number): void;
+  /** Calls of the peer that may run at once: `maxCalls`, and fewer while many handlers go on whose calls have ended. */
+  readonly callRoom: number;
+  /** Ends the connection because of a limit. */
+  exceed(code: "rate-exceeded", message: string): void;
   /** A call of either direction has settled. */
   callSettled(): void;
   /** A handler failed. */

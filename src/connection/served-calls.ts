@@ -84,6 +84,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     if (handler === undefined) return this.#host.invalid(unknownCommand(frame.cmd));
     const { command } = handler;
     if (command.requestStream || command.responseStream) return this.#host.invalid(wrongKind(command, "it was sent as a message"));
+    if (serving && this.#host.callRoom === 0) return this.#host.exceed("rate-exceeded", OVERRUN);
     let facts: CallFacts;
     let request: unknown;
     try {
@@ -153,10 +154,11 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     const { draining, options } = this.#host;
     const { maxCalls } = options;
     if (serving && draining) return peersError("unavailable", `${name}: the server is closing; nothing of the call was done`);
-    if (this.#calls.size + this.#late < maxCalls) return undefined;
+    const room = serving ? this.#host.callRoom : maxCalls;
+    if (this.#calls.size + this.#late < room) return undefined;
     const late = explain === undefined ? "" : explain.late(this.#late);
-    const message = `${name}: ${this.#calls.size} calls are in flight${late}; the receiver's maxCalls is ${maxCalls}`;
-    const error = peersError("resource-exhausted", message);
+    const full = `${this.#calls.size} calls are in flight${late}; the receiver's maxCalls is ${maxCalls}`;
+    const error = peersError("resource-exhausted", `${name}: ${room < maxCalls ? OVERRUN : full}`);
     this.#host.limited(error);
     return error;
   }
@@ -410,6 +412,9 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     call.pump?.stop();
   }
 }
+
+/** Why fewer calls are begun for a peer than `maxCalls`. */
+export const OVERRUN = "too many handlers still run whose calls have ended, on all connections, for maxServerBytes";
 
 /** Memory of a call or message whose handler runs. */
 export function callMemory({ start, end }: FrameView): number {

@@ -11,7 +11,7 @@ import { failureOf, pending } from "./guard.js";
 import type { CallHost } from "./host.js";
 import { encodeOwned } from "./messages.js";
 import { Outgoing } from "./outgoing.js";
-import { callMemory, decodeRequest, undecodable, unknownCommand, wrongKind } from "./served-calls.js";
+import { callMemory, decodeRequest, OVERRUN, undecodable, unknownCommand, wrongKind } from "./served-calls.js";
 import { serving } from "./serving.js";
 
 /** A request whose reply has not gone back. Replies leave in request order. */
@@ -64,6 +64,7 @@ export class V1Exchange {
     if (handler === undefined) return this.#host.invalid(unknownCommand(frame.cmd));
     const { command } = handler;
     if (command.requestStream || command.responseStream) return this.#host.invalid(wrongKind(command, "the peer speaks version 1"));
+    if (serving && this.#host.callRoom === 0) return this.#host.exceed("rate-exceeded", OVERRUN);
     let request: unknown;
     try {
       request = decodeRequest(command, frame);

@@ -1,6 +1,6 @@
 /** What a server holds for all its peers together, and who is closed when that, or what it holds for one of them, is too much. */
 import { pinnedBytes } from "../codec/write-block.js";
-import { type AccountKeeper, SESSION_MEMORY } from "../connection/account.js";
+import { type AccountKeeper, CALL_MEMORY, type LateShare, SESSION_MEMORY } from "../connection/account.js";
 import type { Clock, Timer } from "../connection/clock.js";
 import { Connection } from "../connection/connection.js";
 import type { ServedLink } from "../connection/served-link.js";
@@ -14,6 +14,8 @@ export interface AccountHost {
   readonly handshakes: Iterable<ServedLink>;
   /** The address of a connection's client. */
   addressOf(connection: Connection): string;
+  /** Handlers that go on though their calls have ended, or their connections. */
+  lateHandlers(): number;
   /** Drops the session of a client that is away. */
   evict(connection: Connection, message: string): void;
 }
@@ -32,6 +34,15 @@ const LEFT_SHARE = 3 / 4;
 
 /** The part of `maxServerBytes` that handlers of closed connections may take from the others. */
 const LATE_SHARE = 1 / 2;
+
+/**
+ * The part of it from which on handlers that go on slow others down: those of closed connections of one address, which gets no more then; and
+ * all whose call is over, where every connection gets little.
+ */
+const LATE_OF_ADDRESS = 1 / 32;
+const LATE_OF_ALL = 1 / 8;
+/** The part of `maxCalls` that is left then: a client with few calls at once does not notice. */
+const LEAST_SHARE = 1 / 32;
 
 /** A connection that is not read, as its application takes nothing. */
 interface Stalled {
@@ -59,6 +70,7 @@ export class ServerAccount implements AccountKeeper {
   #bytes = 0;
   /** Of handlers whose connection has closed. */
   #late = 0;
+  readonly #lateOf = new Map<string, LateShare>();
   #shed = 0;
   #checkDue = false;
   /** Connections and links that hold more than one may. */
@@ -112,9 +124,28 @@ export class ServerAccount implements AccountKeeper {
     if (bytes + (linkOf(connection)?.counted ?? 0) > this.#limits.maxConnectionBytes && !connection.closed) this.#exceeded(connection);
   }
 
-  lateChanged(bytes: number): void {
+  closes(connection: Connection, bytes: number): LateShare {
+    const key = addressKey(this.#host.addressOf(connection));
+    let share = this.#lateOf.get(key);
+    if (share === undefined) this.#lateOf.set(key, (share = { key, bytes: 0 }));
+    this.lateChanged(share, bytes);
+    return share;
+  }
+
+  lateChanged(share: LateShare, bytes: number): void {
+    share.bytes += bytes;
     this.#late += bytes;
+    if (share.bytes <= 0) this.#lateOf.delete(share.key);
     this.#add(0);
+  }
+
+  callShare(connection: Connection): number {
+    const most = this.#limits.maxServerBytes * LATE_OF_ADDRESS;
+    const late = Math.max(this.#late, this.#host.lateHandlers() * CALL_MEMORY);
+    if (late <= most) return 1;
+    const share = this.#lateOf.get(addressKey(this.#host.addressOf(connection)));
+    if (share !== undefined && share.bytes > most) return 0;
+    return Math.max(LEAST_SHARE, 1 - late / (this.#limits.maxServerBytes * LATE_OF_ALL));
   }
 
   sharedChanged(bytes: number): void {

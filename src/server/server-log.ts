@@ -3,7 +3,7 @@ import type { Clock } from "../connection/clock.js";
 import type { DropEvent, GapEvent, InvalidEvent } from "../connection/events.js";
 import { limitedLog } from "../connection/limited-log.js";
 import type { LinkEnd } from "../connection/link.js";
-import { dropFacts, failureFacts, failureText, invalidFacts, type LogFacts, type WriteLog } from "../connection/logger.js";
+import { failureFacts, failureText, invalidFacts, type LogFacts, type WriteLog } from "../connection/logger.js";
 import type { TransportInfo } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import { ResumeVerdict, type Welcome } from "../gen/framewire/v1/session.js";
@@ -28,10 +28,13 @@ const MISCONFIGURED: ReadonlySet<string | undefined> = new Set(["origin-refused"
 
 export class ServerLog {
   readonly #write: WriteLog;
+  /** Whether anybody reads lines at debug. Those of single frames are not even built otherwise: there may be a hundred thousand a second. */
+  readonly #debugs: boolean;
 
   /** @throws FramewireError `invalid-option` */
   constructor(logger: Logger | false | undefined, clock: Clock) {
     this.#write = limitedLog(logger, clock);
+    this.#debugs = logger !== undefined && logger !== false;
   }
 
   failure(failure: ServerFailureEvent): void {
@@ -64,11 +67,14 @@ export class ServerLog {
   }
 
   invalid(connection: ServerConnection, event: InvalidEvent): void {
-    this.#write("debug", { ...whoseLine(connection), ...invalidFacts(event) }, "a client sent what cannot be served");
+    if (this.#debugs) this.#write("debug", { ...whoseLine(connection), ...invalidFacts(event) }, "a client sent what cannot be served");
   }
 
-  drop(connection: ServerConnection, event: DropEvent): void {
-    this.#write("debug", { ...whoseLine(connection), ...dropFacts(event) }, "a message was dropped");
+  drop(connection: ServerConnection, { command, reason, policy }: DropEvent): void {
+    if (!this.#debugs) return;
+    const { id, transport } = connection;
+    const facts = { connection: id, address: transport.remoteAddress, method: command, reason, policy };
+    this.#write("debug", facts, "a message was dropped");
   }
 
   // The life of connections and sessions

@@ -115,6 +115,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
       connections: { [Symbol.iterator]: () => this.#live.keys() },
       handshakes: { [Symbol.iterator]: () => this.#handshakes() },
       addressOf: (connection) => this.#live.get(connection)?.facade.transport.remoteAddress ?? "",
+      lateHandlers: () => this.#dispatcher.lateHandlers,
       evict: (connection, message) => this.#evict(connection, message),
     });
     this.#dispatcher.authorize = options.authorize as Dispatcher["authorize"];

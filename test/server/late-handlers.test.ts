@@ -1,7 +1,8 @@
 import { afterEach, expect, it } from "vitest";
 import { encodeFrame } from "../../src/codec/index.js";
-import { statusOf } from "../../src/errors.js";
+import { closeCodeOf, statusOf } from "../../src/errors.js";
 import { FrameExt, FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
+import type { ServerOptions } from "../../src/server/index.js";
 import { CountRequest, EchoRequest, NoteRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { HandClock } from "../helpers/hand-clock.js";
 import { RawPeer, seededFrame } from "../helpers/raw-peer.js";
@@ -12,9 +13,9 @@ const bench = new Bench();
 afterEach(() => bench.end());
 
 /** A server whose handlers of `echo`, `count` and of the bare command 600 end when a test says so, whatever their signal says. */
-async function open() {
+async function open(options: ServerOptions = { maxCalls: 3 }) {
   const clock = new HandClock();
-  const server = bench.server({ clock, maxCalls: 3 });
+  const server = bench.server({ clock, ...options });
   const ends: (() => void)[] = [];
   const hang = () => new Promise<void>((resolve) => ends.push(resolve));
   let cleanedUp = 0;
@@ -127,4 +128,73 @@ it("handlers of a version 1 peer that has gone show until they return", async ()
   await expect.poll(() => server.stats.lateHandlers).toBe(2);
   release();
   await expect.poll(() => server.stats.lateHandlers).toBe(0);
+});
+
+/** Handlers count with 1,536 bytes each: of closed connections of one address 1/32 of this may be held, and of all whose calls are over 1/8. */
+const LITTLE = { maxServerBytes: 1_000_000 };
+const OVERRUN = "too many handlers still run whose calls have ended, on all connections, for maxServerBytes";
+
+it("an address whose connections have closed while many handlers run gets no more of them until those return", async () => {
+  const { server, peer, url, ends, release } = await open(LITTLE);
+  await peer.greet();
+  for (let i = 0; i < 25; i++) peer.send(request(2 * i + 1, "hang"));
+  await expect.poll(() => ends.length).toBe(25);
+  server.connections[0]!.close();
+  await expect.poll(() => server.stats.lateHandlers).toBe(25);
+
+  const second = await RawPeer.connect(url);
+  await second.greet();
+  second.send(request(1, "hang"));
+  await expect.poll(() => answers(second)).toEqual([[1, EXHAUSTED]]);
+  expect(FrameExt.decode(second.frames.at(-1)!.ext!).message).toBe(`test.v1.TestService/Echo: ${OVERRUN}`);
+  expect(server.stats.limits["resource-exhausted"]).toBe(1);
+  const third = await RawPeer.connect(url);
+  await third.greet();
+  third.send(seededFrame({ cmd: 600, payload: NoteRequest.encode({ text: "a" }).finish() }));
+  expect((await third.ended).code).toBe(closeCodeOf("rate-exceeded"));
+  const old = await RawPeer.connect(url);
+  old.send(encodeFrame({ cmd: 600, payload: NoteRequest.encode({ text: "a" }).finish() }));
+  await old.ended;
+  expect(server.stats.limits["rate-exceeded"]).toBe(2);
+  expect(ends).toHaveLength(25);
+
+  release();
+  await expect.poll(() => server.stats.lateHandlers).toBe(0);
+  second.send(request(3, "at once"));
+  await expect.poll(() => answers(second).at(-1)).toEqual([3, 0]);
+});
+
+it("while many handlers go on of calls that are over, every connection gets a part of maxCalls", async () => {
+  const { server, peer, url, ends } = await open(LITTLE);
+  await peer.greet();
+  for (let i = 0; i < 90; i++) {
+    peer.send(request(2 * i + 1, "hang"));
+    peer.send(seededFrame({ cmd: 0, kind: FrameKind.FRAME_KIND_CANCEL, callId: 2 * i + 1 }));
+  }
+  // The more there are, the fewer may be begun: of this connection no more at 76.
+  await expect.poll(() => answers(peer).length).toBe(14);
+  expect(server.stats.lateHandlers).toBe(76);
+  const second = await RawPeer.connect(url);
+  await second.greet();
+  const room = Math.ceil(1024 * (1 - (8 * 76 * 1536) / LITTLE.maxServerBytes));
+  for (let i = 0; i < 100; i++) second.send(request(2 * i + 1, "hang"));
+  await expect.poll(() => answers(second).length).toBe(100 - room);
+  expect(ends).toHaveLength(76 + room);
+});
+
+it("no error is made for a handler that does not look at its signal; one that looks later finds it aborted with the reason", async () => {
+  const { server, clock, peer, ends } = await open({});
+  const signals: (() => AbortSignal)[] = [];
+  server.use(async (context, next) => {
+    signals.push(() => context.signal);
+    return next();
+  });
+  await peer.greet();
+  peer.send(request(1, "hang", 1));
+  await expect.poll(() => ends.length).toBe(1);
+  await clock.advance(1);
+  await expect.poll(() => server.stats.lateHandlers).toBe(1);
+  const signal = signals[0]!();
+  expect([signal.aborted, signal.reason]).toEqual([true, expect.objectContaining({ code: "deadline-exceeded", fault: "remote" })]);
+  expect(signal.reason.stack).toContain("late-handlers.test.ts");
 });

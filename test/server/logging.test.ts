@@ -3,8 +3,11 @@ import { once } from "node:events";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { WebSocket } from "ws";
 import { createClient } from "../../src/client/index.js";
+import { systemClock } from "../../src/connection/clock.js";
 import { FramewireError } from "../../src/errors.js";
 import { createServer, type ServerOptions } from "../../src/server/index.js";
+import type { ServerConnection } from "../../src/server/server-connection.js";
+import { ServerLog } from "../../src/server/server-log.js";
 import { VirtualClock } from "../../src/testing/index.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { FakeClient } from "../helpers/fake-client.js";
@@ -76,6 +79,22 @@ describe("a handler that throws", () => {
     const { echo } = (await connected(url)).service(TestServiceDefinition);
     await expect(echo({ text: "refuse" })).rejects.toMatchObject({ code: "not-found" });
     expect(logger.texts("info")).toEqual([]);
+  });
+
+  it("builds no line about a single frame where nobody reads lines at debug: there may be a hundred thousand a second", () => {
+    const connection = {
+      get id(): number {
+        throw new Error("looked at");
+      },
+    } as ServerConnection;
+    const drop = { cmd: 1, command: "a.B/C", reason: "not-connected", policy: undefined } as const;
+    const invalid = { reason: "unknown-command", cmd: 1, command: "0x0001", error: new FramewireError("unimplemented", "no") } as const;
+    for (const logger of [false, undefined] as const) {
+      const log = new ServerLog(logger, systemClock);
+      log.drop(connection, drop);
+      log.invalid(connection, invalid);
+    }
+    expect(() => new ServerLog(recordedLog(), systemClock).drop(connection, drop)).toThrow("looked at");
   });
 
   it("writes nothing with logger: false", async () => {

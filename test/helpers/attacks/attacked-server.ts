@@ -29,7 +29,7 @@ export interface Delays {
 
 const FULL_DELAYS: Delays = { thinkMs: 2000, slowMs: 10_000 };
 /** The room and everybody get a message this often. */
-const TICK_MS = 20;
+const TICK_MS = 100;
 
 /** A codec whose messages are their bytes. */
 export const BYTES = {

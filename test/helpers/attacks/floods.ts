@@ -108,7 +108,14 @@ export const FLOODS: readonly Attack[] = [
     codes: codesOf("resync-budget"),
     run: floods(Buffer.alloc(65_536, 0x55)),
   },
-  { ...RATE, name: "cancels", ...framesFlood(cancelled(3000)) },
+  {
+    ...RATE,
+    name: "cancels",
+    // Their handlers go on: others are refused, and who does not read the refusals is closed for that.
+    alsoLimits: ["resource-exhausted", "slow-consumer"],
+    also: [...DEAF, ...codesOf("slow-consumer")],
+    ...framesFlood(cancelled(3000)),
+  },
   { ...RATE, name: "WebSocket pongs", ...webSocketFlood(message(NOTHING, PONG)) },
   { ...RATE, name: "WebSocket pings", ...webSocketFlood(message(NOTHING, PING)) },
   { ...RATE, name: "empty messages", ...webSocketFlood(message(NOTHING)) },
