@@ -94,7 +94,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   readonly #account: AccountKeeper | undefined;
   /** Memory of what the peer has sent and the application has not taken. */
   #receivedMemory = 0;
-  /** Where what its handlers hold is counted once it has closed. */
+  /** Where what its handlers hold is counted once it has closed, and all that can be released at once has been. */
   #late: LateShare | undefined;
   /** @internal Bytes that its account has counted for it, without those that it shares with others. */
   counted = 0;
@@ -307,7 +307,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     this.#served?.close();
     // What is left are requests whose handlers still run.
     if (serving) {
-      if (this.#receivedMemory > 0) this.#late = this.#account?.closes(this, this.#receivedMemory);
+      this.#late = this.#account?.closes(this, this.#receivedMemory);
       this.#receivedMemory = 0;
       this.memoryChanged();
     }
@@ -386,10 +386,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
 
   held(bytes: number): void {
     if (!serving) return;
-    if (this.closed) {
-      if (this.#late !== undefined) this.#account?.lateChanged(this.#late, bytes);
-      return;
-    }
+    if (this.#late !== undefined) return this.#account?.lateChanged(this.#late, bytes);
     this.#receivedMemory += bytes;
     if (bytes < 0) this.#unpause();
     this.memoryChanged();

@@ -58,10 +58,10 @@ function expectSame(counts: readonly number[]): void {
   expect(Math.max(...counts), `steps: ${counts}`).toBeLessThanOrEqual(2 * least + 20);
 }
 
-/** Places in a heap, and in a table of hashes, are found in a few steps more or less. */
+/** Places in a heap, and in a table of hashes, are found in a few steps more or less, and V8 counts some of them or not. A walk would take thousands. */
 function expectLog(counts: readonly number[]): void {
   expect(counts[0]).toBeGreaterThan(0);
-  expect(counts[1]).toBeLessThan(counts[0]! + 60);
+  expect(counts[1]).toBeLessThan(counts[0]! + 300);
 }
 
 describe("the steps do not grow with the frames that wait", () => {

@@ -86,7 +86,7 @@ describe("a handler that throws", () => {
       get id(): number {
         throw new Error("looked at");
       },
-    } as ServerConnection;
+    } as unknown as ServerConnection;
     const drop = { cmd: 1, command: "a.B/C", reason: "not-connected", policy: undefined } as const;
     const invalid = { reason: "unknown-command", cmd: 1, command: "0x0001", error: new FramewireError("unimplemented", "no") } as const;
     for (const logger of [false, undefined] as const) {

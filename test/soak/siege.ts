@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ATTACKS } from "../helpers/attacks/index.js";
 import { LEAST_MS, type PeerFigures, type ServerFigures } from "./attacks/figures.js";
 import { GoodClients } from "./attacks/good-clients.js";
-import { AttackProcess, HEAP_MIB, ServerProcess } from "./attacks/processes.js";
+import { AttackProcess, endProcesses, HEAP_MIB, ServerProcess } from "./attacks/processes.js";
 import type { Soak } from "./index.js";
 
 const GOOD_CLIENTS = 200;
@@ -72,6 +72,7 @@ export const soakSiege: Soak = async (number, names) => {
   table(figures);
   await good.stop();
   server.stop();
+  endProcesses();
   console.log(`${good.answered} good calls were answered`);
   return [...wrong, ...good.wrong];
 };

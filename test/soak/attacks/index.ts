@@ -16,7 +16,7 @@ import { ATTACKS } from "../../helpers/attacks/index.js";
 import type { Soak } from "../index.js";
 import { LEAST_MS, type PeerFigures, type ServerFigures } from "./figures.js";
 import { GOOD_CLIENTS, GoodClients, type Latencies } from "./good-clients.js";
-import { AttackProcess, HEAP_MIB, placeThis, raiseThis, ServerProcess, WHERE } from "./processes.js";
+import { AttackProcess, endProcesses, HEAP_MIB, placeThis, raiseThis, ServerProcess, WHERE } from "./processes.js";
 
 const CALM_MS = 4000;
 /** The server's own goodbyes are over by then: its `closeTimeoutMs`, and a little. */
@@ -32,6 +32,8 @@ const IN_USE_BESIDE = 32 * MIB;
 const COLLECT_MS = 700;
 /** Sockets whose memory is measured while they are idle. */
 const IDLE_SOCKETS = 1000;
+/** Sessions of attackers are kept so long, and an attack must be done by then; the next one begins when there are none left. */
+const RESUME_MS = 20_000;
 /** Fewer calls would say nothing of one in a hundred. */
 const LEAST_CALLS = 2000;
 
@@ -208,8 +210,8 @@ export const soakAttacks: Soak = async (_number, names) => {
   if (unknown.length > 0) return [`there is no attack ${unknown.join(", ")}; there are ${ATTACKS.map(({ name }) => name).join(", ")}`];
   placeThis();
   console.log(WHERE);
-  const target = await ServerProcess.start("target");
-  const decoy = await ServerProcess.start("decoy");
+  const target = await ServerProcess.start("target", { resumeWindowMs: RESUME_MS });
+  const decoy = await ServerProcess.start("decoy", { resumeWindowMs: RESUME_MS });
   raiseThis("good clients");
   const idleBytes = await idleSocketBytes(decoy);
   console.log(`Each server has a heap of ${HEAP_MIB} MiB. An idle socket takes ${(idleBytes / 1024).toFixed(1)} KiB.`);
@@ -217,18 +219,33 @@ export const soakAttacks: Soak = async (_number, names) => {
   await good.start();
   await sleep(1000);
   const wrong: string[] = [];
-  for (const attack of ATTACKS) {
-    if (names.length > 0 && !names.includes(attack.name)) continue;
-    const observation = await observe(attack.name, target, decoy, idleBytes, good);
-    show(attack, observation);
-    const ends = wrongEnds(attack, { ...observation.peers, ...countsOf(observation) });
-    wrong.push(...[...ends, ...damageOf(attack, observation)].map((line) => `${attack.name}: ${line}`));
+  try {
+    for (const attack of ATTACKS) {
+      if (names.length > 0 && !names.includes(attack.name)) continue;
+      const observation = await Promise.race([observe(attack.name, target, decoy, idleBytes, good), target.died, decoy.died]);
+      show(attack, observation);
+      const ends = wrongEnds(attack, { ...observation.peers, ...countsOf(observation) });
+      wrong.push(...[...ends, ...damageOf(attack, observation)].map((line) => `${attack.name}: ${line}`));
+      await withoutSessions(target, decoy);
+    }
+    await good.stop();
+  } catch (error) {
+    wrong.push((error as Error).message);
   }
-  await good.stop();
   target.stop();
   decoy.stop();
+  endProcesses();
   return [...wrong, ...good.wrong];
 };
+
+/** Waits until the sessions of the attackers are over: what they still get, such as messages to a room, belongs to no other attack. */
+async function withoutSessions(target: ServerProcess, decoy: ServerProcess): Promise<void> {
+  for (let waited = 0; waited < 2 * RESUME_MS; waited += 1000) {
+    const [{ stats: onTarget }, { stats: onDecoy }] = await Promise.all([target.ask("look"), decoy.ask("look")]);
+    if (onTarget.sessions === GOOD_CLIENTS && onDecoy.sessions === 0) return;
+    await sleep(1000);
+  }
+}
 
 function mib(bytes: number): number {
   return Math.round(bytes / MIB);

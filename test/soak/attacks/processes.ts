@@ -41,10 +41,21 @@ export function raiseThis(role: "server" | "good clients"): void {
 /** All threads of an attacker run when nobody else wants to: a process that is merely nice keeps the others waiting for up to 10 ms. */
 const IDLE = ["--idle", "0", process.execPath];
 
+const started: ChildProcess[] = [];
+
+/** Ends all of them. */
+export function endProcesses(): void {
+  for (const process of started) process.kill();
+}
+
 function start(module: string, args: readonly string[], attacks: boolean, nodeOptions: readonly string[] = []): ChildProcess {
   const path = fileURLToPath(new URL(module, import.meta.url));
-  if (!attacks || !pins) return fork(path, args, { execArgv: [...nodeOptions] });
-  return fork(path, args, { execPath: "chrt", execArgv: [...IDLE, ...nodeOptions] });
+  const process =
+    !attacks || !pins
+      ? fork(path, args, { execArgv: [...nodeOptions] })
+      : fork(path, args, { execPath: "chrt", execArgv: [...IDLE, ...nodeOptions] });
+  started.push(process);
+  return process;
 }
 
 /** How much heap a server has, in MiB: it has to do with little. */
@@ -66,9 +77,16 @@ export class ServerProcess {
   readonly #process: ChildProcess;
   readonly #name: string;
   readonly addresses: Addresses;
+  /** Rejects when it ends by itself. */
+  readonly died: Promise<never>;
+  #stopped = false;
 
   private constructor(process: ChildProcess, name: string, addresses: Addresses) {
     this.#process = process;
+    this.died = new Promise((_resolve, reject) => {
+      process.once("exit", (code, signal) => this.#stopped || reject(new Error(`${name} ended with ${signal ?? code}`)));
+    });
+    this.died.catch(() => {});
     this.#name = name;
     this.addresses = addresses;
   }
@@ -94,6 +112,7 @@ export class ServerProcess {
   }
 
   stop(): void {
+    this.#stopped = true;
     if (this.#process.connected) this.#process.disconnect();
   }
 }
