@@ -136,7 +136,9 @@ test.each(["power", "process"] as const)(
       left += (await current.evaluate((asked) => page.open(asked), durability)) as number;
       // Goes on until the page is gone.
       const sending = current.evaluate((id) => page.sendOn(id), life * 1_000_000).catch(() => {});
-      await new Promise((resolve) => setTimeout(resolve, 50 + Math.random() * 100));
+      const enough = accepted.size + 20;
+      await expect.poll(() => accepted.size).toBeGreaterThanOrEqual(enough);
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 100));
       if (life % 2 === 0) {
         await current.reload();
       } else {
