@@ -516,7 +516,8 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     const { maxQueuedBytes } = this.options;
     if (serving && this.#account !== undefined && this.#receivedMemory >= this.#account.pauseBytes * share) return true;
     const v1 = this.#v1 === undefined ? 0 : this.#v1.size + this.#v1.late;
-    if ((this.#served?.messages ?? 0) + v1 >= Math.max(1, this.callRoom * share)) return true;
+    const handlers = (this.#served?.messages ?? 0) + v1;
+    if (handlers > 0 && handlers >= this.callRoom * share) return true;
     return serving && this.#side === "server" && this.#sender.blocked && this.#sender.waitingBytes >= (maxQueuedBytes / 2) * share;
   }
 

@@ -143,8 +143,9 @@ export class ServerAccount implements AccountKeeper {
     const most = this.#limits.maxServerBytes * LATE_OF_ADDRESS;
     const late = Math.max(this.#late, this.#host.lateHandlers() * CALL_MEMORY);
     if (late <= most) return 1;
-    const share = this.#lateOf.get(addressKey(this.#host.addressOf(connection)));
-    if (share !== undefined && share.bytes > most) return 0;
+    const key = addressKey(this.#host.addressOf(connection));
+    // Clients without an address are not all one.
+    if (key !== "" && (this.#lateOf.get(key)?.bytes ?? 0) > most) return 0;
     return Math.max(LEAST_SHARE, 1 - late / (this.#limits.maxServerBytes * LATE_OF_ALL));
   }
 

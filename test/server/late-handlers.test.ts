@@ -1,8 +1,10 @@
 import { afterEach, expect, it } from "vitest";
+import { createClient } from "../../src/client/index.js";
 import { encodeFrame } from "../../src/codec/index.js";
 import { closeCodeOf, statusOf } from "../../src/errors.js";
 import { FrameExt, FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import type { ServerOptions } from "../../src/server/index.js";
+import { memoryPair } from "../../src/transport/memory.js";
 import { CountRequest, EchoRequest, NoteRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { HandClock } from "../helpers/hand-clock.js";
 import { RawPeer, seededFrame } from "../helpers/raw-peer.js";
@@ -197,4 +199,23 @@ it("no error is made for a handler that does not look at its signal; one that lo
   const signal = signals[0]!();
   expect([signal.aborted, signal.reason]).toEqual([true, expect.objectContaining({ code: "deadline-exceeded", fault: "remote" })]);
   expect(signal.reason.stack).toContain("late-handlers.test.ts");
+});
+
+it("clients without an address are not one: what those hold that have gone keeps no other from its calls", async () => {
+  const { server, ends } = await open(LITTLE);
+  const connected = () => {
+    const [near, far] = memoryPair();
+    Object.assign(far.info, { remoteAddress: "" });
+    server.accept(far);
+    return bench.client((options) => createClient("ws://memory", { ...options, connector: async () => near }));
+  };
+  const first = await connected();
+  const { echo } = first.service(TestServiceDefinition);
+  const calls = Array.from({ length: 25 }, () => echo({ text: "hang" }).catch(({ code }) => code));
+  await expect.poll(() => ends.length).toBe(25);
+  server.connections[0]!.close();
+  expect(new Set(await Promise.all(calls))).toEqual(new Set(["unavailable"]));
+  expect(server.stats.lateHandlers).toBe(25);
+  const second = await connected();
+  expect(await second.service(TestServiceDefinition).echo({ text: "at once" })).toMatchObject({ text: "at once" });
 });
