@@ -28,7 +28,7 @@ const MISCONFIGURED: ReadonlySet<string | undefined> = new Set(["origin-refused"
 
 export class ServerLog {
   readonly #write: WriteLog;
-  /** Whether anybody reads lines at debug. Those of single frames are not even built otherwise: there may be a hundred thousand a second. */
+  /** Whether anybody reads lines at debug. Those of single frames are not even built otherwise: there may be tens of thousands a second. */
   readonly #debugs: boolean;
 
   /** @throws FramewireError `invalid-option` */

@@ -53,9 +53,9 @@ for (const joint of JOINTS) {
       const look = (frame: { direction: string; payload: Uint8Array }) => frame.direction === "out" && shown.push(frame.payload);
       const service = client.service(TestServiceDefinition);
       const replies = await Promise.all(
-        Array.from({ length: 200 }, (_, i) => {
+        Array.from({ length: 300 }, (_, i) => {
           // Some calls in, somebody begins to look at the frames, and keeps what it sees.
-          if (i === 100) stop = client.on("frame", look);
+          if (i === 200) stop = client.on("frame", look);
           const data = new Uint8Array(10_000 + i).fill(i);
           const reply = service.echo({ data });
           data.fill(0xee);
@@ -65,7 +65,7 @@ for (const joint of JOINTS) {
       for (const [i, { data }] of replies.entries()) expect(Buffer.compare(data, new Uint8Array(10_000 + i).fill(i))).toBe(0);
       expect(shown.length).toBeGreaterThan(90);
       stop();
-      await Promise.all(Array.from({ length: 200 }, () => service.echo({ data: new Uint8Array(10_000) })));
+      await Promise.all(Array.from({ length: 300 }, () => service.echo({ data: new Uint8Array(10_000) })));
       for (const payload of shown) {
         const { data } = EchoRequest.decode(payload);
         expect(data.length).toBeGreaterThanOrEqual(10_000);
@@ -82,9 +82,9 @@ for (const joint of JOINTS) {
     it("streams of both directions arrive whole and in order", async () => {
       const service = (await join()).service(TestServiceDefinition);
       const numbers: number[] = [];
-      for await (const { number } of service.count({ count: 1500, padding: 400 })) numbers.push(number);
-      expect(numbers).toEqual(Array.from({ length: 1500 }, (_, i) => i + 1));
-      expect(await service.sum(Array.from({ length: 5_000 }, (_, i) => ({ number: BigInt(i) })))).toEqual({ sum: 12_497_500n });
+      for await (const { number } of service.count({ count: 3000, padding: 400 })) numbers.push(number);
+      expect(numbers).toEqual(Array.from({ length: 3000 }, (_, i) => i + 1));
+      expect(await service.sum(Array.from({ length: 20_000 }, (_, i) => ({ number: BigInt(i) })))).toEqual({ sum: 199_990_000n });
       const lines: string[] = [];
       for await (const { text } of service.chat([{ text: "a" }, { text: "b" }])) lines.push(text);
       expect(lines).toEqual(["A", "B"]);

@@ -81,7 +81,7 @@ describe("a handler that throws", () => {
     expect(logger.texts("info")).toEqual([]);
   });
 
-  it("builds no line about a single frame where nobody reads lines at debug: there may be a hundred thousand a second", () => {
+  it("builds no line about a single frame where nobody reads lines at debug: there may be tens of thousands a second", () => {
     const connection = {
       get id(): number {
         throw new Error("looked at");

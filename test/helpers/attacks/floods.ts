@@ -111,9 +111,8 @@ export const FLOODS: readonly Attack[] = [
   {
     ...RATE,
     name: "cancels",
-    // Their handlers go on: others are refused, and who does not read the refusals is closed for that.
-    alsoLimits: ["resource-exhausted", "slow-consumer"],
-    also: [...DEAF, ...codesOf("slow-consumer")],
+    // Their handlers go on, and so further calls are refused.
+    alsoLimits: ["resource-exhausted"],
     ...framesFlood(cancelled(3000)),
   },
   { ...RATE, name: "WebSocket pongs", ...webSocketFlood(message(NOTHING, PONG)) },
