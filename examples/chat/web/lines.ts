@@ -12,11 +12,18 @@ scroller.tabIndex = 0;
 
 /** Whether the reader is at the end, and stays there whatever comes. */
 let atEnd = true;
+/** The height of what is seen, as the observer last saw it. */
+let height = scroller.clientHeight;
 scroller.addEventListener("scroll", () => {
-  atEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_END;
+  // A height that has just become less moves the end away from a reader who has not moved: the observer below comes next, in the same frame.
+  const seen = Math.max(height, scroller.clientHeight);
+  atEnd = scroller.scrollHeight - scroller.scrollTop - seen < NEAR_END;
 });
 // A notice or the phone's keyboard takes some of the height.
-new ResizeObserver(() => atEnd && toEnd()).observe(scroller);
+new ResizeObserver(() => {
+  height = scroller.clientHeight;
+  if (atEnd) toEnd();
+}).observe(scroller);
 const log = element("log", HTMLDivElement);
 const lines = element("lines", HTMLOListElement);
 const drafts = element("drafts", HTMLOListElement);
