@@ -558,7 +558,7 @@ export class FrameSender implements AckWatched {
 
   #writeV1(link: Link, frame: Outgoing): void {
     frame.settlePayload();
-    if (serving && frame.broadcast !== undefined) link.writeEncoded(frame.broadcast.frame(1).bytes);
+    if (serving && frame.broadcast !== undefined) link.writeEncoded(frame.broadcast.frame(1).bytes, true);
     else link.write({ cmd: frame.cmd, payload: frame.payload ?? EMPTY });
   }
 

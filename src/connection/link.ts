@@ -232,13 +232,14 @@ export class Link implements TransportReceiver {
   /** Writes a frame that goes to many, with a trailer of its own. Only with `inPlace`. */
   writeShared(shared: SharedFrame, trailer: FrameInit, keep?: Keeper): void {
     (this.#writer as LendingWriter).writeShared(shared, trailer, keep);
-    this.#flushSoon();
+    this.flushWithMany();
   }
 
-  /** Writes a frame that is encoded already, as a resend or a broadcast. */
-  writeEncoded(bytes: Uint8Array): void {
+  /** Writes a frame that is encoded already. `toMany`: it goes to others too. */
+  writeEncoded(bytes: Uint8Array, toMany = false): void {
     this.#writer.writeEncoded(bytes);
-    this.#flushSoon();
+    if (toMany) this.flushWithMany();
+    else this.#flushSoon();
   }
 
   /** Hands all written frames to the transport. */
@@ -259,18 +260,31 @@ export class Link implements TransportReceiver {
     }
   }
 
+  /** Something was written that goes to others too. */
+  protected flushWithMany(): void {
+    this.#flushSoon();
+  }
+
+  /** Whether what was written leaves at once, or by itself in a moment. */
+  protected get leaving(): boolean {
+    return this.#writer.due || this.#flushDue || this.#reading;
+  }
+
   #flushSoon(): void {
     if (this.#writer.due) return this.flush();
     if (this.#flushDue) return;
     this.#flushDue = true;
     if (this.#reading) return;
-    this.clock.defer(() => {
-      try {
-        this.flush();
-      } catch (error) {
-        this.broken(error);
-      }
-    });
+    this.clock.defer(() => this.flushSafely());
+  }
+
+  /** Where nobody waits for what it throws. */
+  protected flushSafely(): void {
+    try {
+      this.flush();
+    } catch (error) {
+      this.broken(error);
+    }
   }
 
   /** Stops and restarts reading. */

@@ -9,6 +9,7 @@ import { type AccountKeeper, DECODER_MEMORY } from "./account.js";
 import type { Clock } from "./clock.js";
 import type { CodecPool, PooledDecoder } from "./codec-pool.js";
 import type { Entrance } from "./entrance.js";
+import type { FlushedLink, FlushRounds } from "./flush-rounds.js";
 import { Link, type LinkEnd, type LinkOwner, PAUSED_FOR_OTHERS, PAUSED_HOLDING } from "./link.js";
 import type { Heartbeat } from "./liveness.js";
 import { type RateMeter, USELESS_FRAME_WEIGHT } from "./rate-limit.js";
@@ -24,6 +25,8 @@ export interface SharedByLinks {
   readonly timers?: TimerQueue | undefined;
   /** The turns of those whose peers send a lot. */
   readonly turns: Turns;
+  /** The rounds in which messages that go to many leave. */
+  readonly rounds: FlushRounds;
   /** Counts what they hold. */
   readonly account?: AccountKeeper | undefined;
 }
@@ -40,11 +43,16 @@ const BRIEF_LOOKS = 3;
 /** What is worked on below for each unit of weight that `onAlive` brings, in microseconds: 2 for a control frame of WebSocket, read and answered. */
 const US_PER_WEIGHT = 2 / USELESS_FRAME_WEIGHT;
 
-export class ServedLink extends Link implements QueueEntry, TurnTaker {
+export class ServedLink extends Link implements QueueEntry, TurnTaker, FlushedLink {
   readonly #pool: CodecPool<Link> | undefined;
   readonly #timers: TimerQueue | undefined;
   readonly #rate: RateMeter;
   readonly #turns: Turns;
+  readonly #rounds: FlushRounds;
+  /** It waits there. */
+  #inRounds = false;
+  /** Nothing that was written for many has to leave. */
+  #flushed = true;
   readonly #account: AccountKeeper | undefined;
   /** Time spent on this peer since its turn began, in whole microseconds. */
   #spentUs = 0;
@@ -80,6 +88,7 @@ export class ServedLink extends Link implements QueueEntry, TurnTaker {
     this.#timers = shared.timers;
     this.#rate = rate;
     this.#turns = shared.turns;
+    this.#rounds = shared.rounds;
     this.#account = shared.account;
   }
 
@@ -142,6 +151,27 @@ export class ServedLink extends Link implements QueueEntry, TurnTaker {
 
   protected override changed(): void {
     this.#account?.linkChanged(this);
+  }
+
+  // What goes to many
+
+  protected override flushWithMany(): void {
+    if (this.leaving) return super.flushWithMany();
+    this.#flushed = false;
+    if (this.#inRounds) return;
+    this.#inRounds = true;
+    this.#rounds.add(this);
+  }
+
+  override flush(): void {
+    this.#flushed = true;
+    super.flush();
+  }
+
+  /** @internal */
+  flushFromMany(): void {
+    this.#inRounds = false;
+    if (!this.#flushed) this.flushSafely();
   }
 
   // What its peer costs

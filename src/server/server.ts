@@ -11,6 +11,7 @@ import { checkListener, Emitter } from "../connection/emitter.js";
 import { Entrance } from "../connection/entrance.js";
 import type { ConnectionEvents } from "../connection/events.js";
 import { useFastKeeping } from "../connection/fast.js";
+import { FlushRounds } from "../connection/flush-rounds.js";
 import { type FailureEvent, handled, pending } from "../connection/guard.js";
 import { agreedLimits, ownLimits, sendWelcome, versionOneAgreement, WIRE_VERSION } from "../connection/handshake.js";
 import { useInPlace } from "../connection/in-place.js";
@@ -126,7 +127,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
       heartbeat,
       rates: rateLimits(resolved),
       entrance: this.#entrance,
-      shared: { pool: new CodecPool(), timers, turns: new Turns(clock), account: this.#account },
+      shared: { pool: new CodecPool(), timers, turns: new Turns(clock), rounds: new FlushRounds(clock), account: this.#account },
     };
     const target: ListenTarget = {
       room: this.#room,

@@ -2,35 +2,13 @@ import { describe, expect, it } from "vitest";
 import { encodeFrame } from "../../src/codec/index.js";
 import { Entrance } from "../../src/connection/entrance.js";
 import { Turns, type TurnTaker } from "../../src/connection/turns.js";
-import { VirtualClock } from "../../src/testing/virtual-clock.js";
+import { BusyClock } from "../helpers/busy-clock.js";
 import { LinkBench } from "../helpers/link-bench.js";
 
 const frame = encodeFrame({ version: 2, cmd: 1, payload: new Uint8Array(100) });
 /** `count` frames with the commands from `first` on. */
 const frames = (count: number, first = 0) => Buffer.concat(numbers(count, first).map((cmd) => encodeFrame({ version: 2, cmd })));
 const numbers = (count: number, first = 0) => Array.from({ length: count }, (_, i) => first + i);
-
-/** A clock on which work takes time, and whose rounds of the event loop a test makes itself. */
-class BusyClock extends VirtualClock {
-  #worked = 0;
-  #waiting: (() => void)[] = [];
-
-  override now(): number {
-    return super.now() + this.#worked;
-  }
-
-  work(ms: number): void {
-    this.#worked += ms;
-  }
-
-  yield(run: () => void): void {
-    this.#waiting.push(run);
-  }
-
-  round(): void {
-    for (const run of this.#waiting.splice(0)) run();
-  }
-}
 
 /** A link each of whose frames takes `ms`. */
 function busyBench(ms: number, clock = new BusyClock(), turns = new Turns(clock), messages = false) {

@@ -1,6 +1,7 @@
 /** A link over a transport that does nothing by itself, with an owner that remembers. */
 import { encodeFrame, type FrameInit, type FrameView } from "../../src/codec/index.js";
 import type { Entrance } from "../../src/connection/entrance.js";
+import { FlushRounds } from "../../src/connection/flush-rounds.js";
 import type { Link, LinkEnd, LinkOwner } from "../../src/connection/link.js";
 import { RateMeter, rateLimits } from "../../src/connection/rate-limit.js";
 import { ServedLink } from "../../src/connection/served-link.js";
@@ -43,6 +44,7 @@ export class LinkBench implements LinkOwner {
     const heartbeat = { intervalMs: resolved.heartbeatIntervalMs, timeoutMs: timeoutMs ?? (() => resolved.heartbeatTimeoutMs) };
     this.link = new ServedLink(this.transport, this, resolved, this.clock, heartbeat, rate ?? new RateMeter(rateLimits(resolved)), {
       turns,
+      rounds: new FlushRounds(clock),
     });
     this.link.entrance = entrance;
     this.link.start();
