@@ -12,8 +12,8 @@ const DECLARED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   Codec: {
     FrameOptions: "src/options.ts",
     DecoderOptions: "src/options.ts",
-    FrameDecoderOptions: "src/codec/frame-decoder.ts",
-    EncoderOptions: "src/codec/frame-encoder.ts",
+    FrameDecoderOptions: "src/codec/decoder/frame-decoder.ts",
+    EncoderOptions: "src/codec/encoder/frame-encoder.ts",
   },
   "Both ends of a connection": { ConnectionOptions: "src/options.ts" },
   Servers: {

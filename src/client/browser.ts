@@ -1,21 +1,22 @@
 /** `framewire/client` in browsers, workers and React Native: WebSocket only, and no Node module. */
-import { redactedUrl } from "../connection/redacted-url.js";
+
 import { FramewireError } from "../errors.js";
+import { redactedUrl } from "../runtime/redacted-url.js";
 import { connectWebSocket } from "../transport/websocket.js";
 import { Client } from "./client.js";
 import type { ClientOptions, Connector } from "./client-options.js";
 
-export type { InterceptedCall, Interceptor } from "../connection/caller.js";
-export type { CallOptions } from "../connection/calls.js";
-export type { Clock, Timer } from "../connection/clock.js";
-export type { ContextKey } from "../connection/context.js";
-export { CallContext, contextKey } from "../connection/context.js";
-export type { MessageCodec, MethodDefinition, ServiceClient, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
-export type { Middleware } from "../connection/dispatcher.js";
-export type { DropEvent, FrameEvent, GapEvent, InvalidEvent, Sent } from "../connection/events.js";
-export type { FailureEvent } from "../connection/guard.js";
-export type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
+export type { InterceptedCall, Interceptor } from "../calls/caller.js";
+export type { CallOptions } from "../calls/calls.js";
+export type { ContextKey } from "../calls/context.js";
+export { CallContext, contextKey } from "../calls/context.js";
+export type { Middleware } from "../calls/dispatcher.js";
+export type { Transport, TransportInfo, TransportReceiver } from "../link/transport.js";
 export type { ConnectionOptions, Logger, PeerDescription, ReconnectOptions } from "../options.js";
+export type { MessageCodec, MethodDefinition, ServiceClient, ServiceDefinition, ServiceImplementation } from "../protocol/definition.js";
+export type { Clock, Timer } from "../runtime/clock.js";
+export type { FailureEvent } from "../runtime/guard.js";
+export type { DropEvent, FrameEvent, GapEvent, InvalidEvent, Sent } from "../session/events.js";
 export type { ClientContext, ClientEvents } from "./client.js";
 export { Client } from "./client.js";
 export type { ClientOptions, Connector, ConnectorSettings } from "./client-options.js";

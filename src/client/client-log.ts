@@ -1,7 +1,8 @@
 /** What a client writes to its log, and at which level. docs/logging.md lists the lines. */
-import type { EventSink } from "../connection/emitter.js";
-import type { ConnectionEvents } from "../connection/events.js";
-import { dropFacts, failureFacts, failureText, invalidFacts, type WriteLog } from "../connection/logger.js";
+
+import { dropFacts, failureFacts, failureText, invalidFacts, type WriteLog } from "../calls/logger.js";
+import type { EventSink } from "../runtime/emitter.js";
+import type { ConnectionEvents } from "../session/events.js";
 import type { StateDetail } from "./lifecycle.js";
 import type { ClientState } from "./reconnect.js";
 

@@ -1,8 +1,9 @@
 /** The options of a client, and what opens its sockets. */
-import type { Clock } from "../connection/clock.js";
-import type { Awaitable } from "../connection/definition.js";
-import type { Transport } from "../connection/transport.js";
+
+import type { Transport } from "../link/transport.js";
 import type { ConnectionOptions, ReconnectOptions } from "../options.js";
+import type { Awaitable } from "../protocol/definition.js";
+import type { Clock } from "../runtime/clock.js";
 import type { ClientOutbox } from "./outbox.js";
 
 /** Opens a socket to `url`. Rejects with a FramewireError; stops when `signal` aborts. */

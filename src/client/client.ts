@@ -1,11 +1,15 @@
 /** The client: one session over as many sockets as it takes. */
-import { InterceptedCaller, type Interceptor } from "../connection/caller.js";
-import type { CallOptions } from "../connection/calls.js";
-import { checks } from "../connection/checks.js";
-import { systemClock, type Timer } from "../connection/clock.js";
-import { bareCommand } from "../connection/commands.js";
-import { Connection } from "../connection/connection.js";
-import type { CallContext } from "../connection/context.js";
+import { InterceptedCaller, type Interceptor } from "../calls/caller.js";
+import type { CallOptions } from "../calls/calls.js";
+import { Connection } from "../calls/connection.js";
+import type { CallContext } from "../calls/context.js";
+import { Dispatcher, type Middleware } from "../calls/dispatcher.js";
+import { logTo, type WriteLog } from "../calls/logger.js";
+import { type BareHandler, handleCommand, implementService, sendMessage, serviceClient } from "../calls/registration.js";
+import { FramewireError } from "../errors.js";
+import { checks } from "../link/checks.js";
+import { CONNECTION_DEFAULTS, checkNames, PEER_NAMES, resolveConnectionOptions, resolveReconnectOptions } from "../options.js";
+import { bareCommand } from "../protocol/commands.js";
 import type {
   InputOf,
   MessageCodec,
@@ -15,17 +19,13 @@ import type {
   ServiceClient,
   ServiceDefinition,
   ServiceImplementation,
-} from "../connection/definition.js";
-import { Dispatcher, type Middleware } from "../connection/dispatcher.js";
-import { Emitter } from "../connection/emitter.js";
-import type { DropEvent, FrameEvent, GapEvent, InvalidEvent, Sent } from "../connection/events.js";
-import { explain } from "../connection/explain.js";
-import { type FailureEvent, handled } from "../connection/guard.js";
-import { logTo, type WriteLog } from "../connection/logger.js";
-import { redactedUrl } from "../connection/redacted-url.js";
-import { type BareHandler, handleCommand, implementService, sendMessage, serviceClient } from "../connection/registration.js";
-import { FramewireError } from "../errors.js";
-import { CONNECTION_DEFAULTS, checkNames, PEER_NAMES, resolveConnectionOptions, resolveReconnectOptions } from "../options.js";
+} from "../protocol/definition.js";
+import { systemClock, type Timer } from "../runtime/clock.js";
+import { Emitter } from "../runtime/emitter.js";
+import { type FailureEvent, handled } from "../runtime/guard.js";
+import { redactedUrl } from "../runtime/redacted-url.js";
+import type { DropEvent, FrameEvent, GapEvent, InvalidEvent, Sent } from "../session/events.js";
+import { explain } from "../session/explain.js";
 import { clientLog, logState } from "./client-log.js";
 import type { ClientOptions, Connector } from "./client-options.js";
 import { Dialer } from "./dialer.js";

@@ -1,14 +1,14 @@
 /** One attempt after the other to open a connection: credentials, socket, handshake. Remembers the session between them. */
 
+import type { Connection } from "../calls/connection.js";
 import { asBytes } from "../codec/bytes.js";
-import type { Clock } from "../connection/clock.js";
-import type { Connection } from "../connection/connection.js";
-import type { Welcome } from "../connection/control-messages.js";
-import { randomSeed } from "../connection/handshake.js";
-import { redactedUrl } from "../connection/redacted-url.js";
-import type { Transport } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
+import type { Transport } from "../link/transport.js";
 import type { ResolvedConnectionOptions } from "../options.js";
+import type { Welcome } from "../protocol/control-messages.js";
+import type { Clock } from "../runtime/clock.js";
+import { redactedUrl } from "../runtime/redacted-url.js";
+import { randomSeed } from "../session/handshake.js";
 import type { ClientOptions, Connector, ConnectorSettings } from "./client-options.js";
 import { endingOfFailure, endingOfLink } from "./ending.js";
 import { type HandshakeTarget, shakeHands } from "./handshake.js";

@@ -1,6 +1,7 @@
 /** From what ended an attempt or a connection to what a client makes of it: whom to blame, and whether to try again. */
-import type { LinkEnd } from "../connection/link.js";
+
 import { type CloseErrorCode, closeCodeOf, codeOfCloseCode, FramewireError, isRetryable } from "../errors.js";
+import type { LinkEnd } from "../link/link.js";
 import type { Ending } from "./lifecycle.js";
 
 /** The end of a link, welcomed or not. */

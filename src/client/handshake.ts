@@ -1,9 +1,15 @@
 /** The client's side of a new link, up to the server's welcome. docs/wire.md section 5, negotiation. */
+
+import type { Agreement } from "../calls/connection.js";
 import type { FrameView } from "../codec/index.js";
-import type { Clock } from "../connection/clock.js";
-import type { Agreement } from "../connection/connection.js";
-import { type Gap, Goaway, type Hello, VERDICT_GAP, VERDICT_RESUMED, Welcome } from "../connection/control-messages.js";
-import { KIND_GOAWAY, KIND_WELCOME } from "../connection/frame-kind.js";
+import { FramewireError } from "../errors.js";
+import { Link, type LinkEnd, type LinkOwner } from "../link/link.js";
+import type { Heartbeat } from "../link/liveness.js";
+import type { Transport } from "../link/transport.js";
+import type { ResolvedConnectionOptions } from "../options.js";
+import { type Gap, Goaway, type Hello, VERDICT_GAP, VERDICT_RESUMED, Welcome } from "../protocol/control-messages.js";
+import { KIND_GOAWAY, KIND_WELCOME } from "../protocol/frame-kind.js";
+import type { Clock } from "../runtime/clock.js";
 import {
   agreedLimits,
   HANDSHAKE_DEFAULTS,
@@ -15,12 +21,7 @@ import {
   sendHello,
   versionOneAgreement,
   WIRE_VERSION,
-} from "../connection/handshake.js";
-import { Link, type LinkEnd, type LinkOwner } from "../connection/link.js";
-import type { Heartbeat } from "../connection/liveness.js";
-import type { Transport } from "../connection/transport.js";
-import { FramewireError } from "../errors.js";
-import type { ResolvedConnectionOptions } from "../options.js";
+} from "../session/handshake.js";
 import type { ClientOutbox } from "./outbox.js";
 import { pageHidden } from "./wake.js";
 

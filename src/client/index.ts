@@ -1,28 +1,28 @@
 /** `framewire/client` on Node: WebSocket, TCP and TLS. */
 
 import type { ConnectionOptions as TlsConnectionOptions } from "node:tls";
-import { systemClock } from "../connection/clock.js";
-import { useFastKeeping } from "../connection/fast.js";
-import { handled } from "../connection/guard.js";
-import { limitedLog } from "../connection/limited-log.js";
-import { redactedUrl } from "../connection/redacted-url.js";
-import { useStrictChecks } from "../connection/strict.js";
+import { useFastKeeping } from "../calls/fast.js";
+import { limitedLog } from "../calls/limited-log.js";
+import { useStrictChecks } from "../calls/strict.js";
 import { FramewireError } from "../errors.js";
 import { NODE_RETRIES, type ReconnectOptions } from "../options.js";
+import { systemClock } from "../runtime/clock.js";
+import { handled } from "../runtime/guard.js";
+import { redactedUrl } from "../runtime/redacted-url.js";
 import { Client } from "./client.js";
 import type { ClientOptions, Connector } from "./client-options.js";
 
-export type { InterceptedCall, Interceptor } from "../connection/caller.js";
-export type { CallOptions } from "../connection/calls.js";
-export type { Clock, Timer } from "../connection/clock.js";
-export type { ContextKey } from "../connection/context.js";
-export { CallContext, contextKey } from "../connection/context.js";
-export type { MessageCodec, MethodDefinition, ServiceClient, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
-export type { Middleware } from "../connection/dispatcher.js";
-export type { DropEvent, FrameEvent, GapEvent, InvalidEvent, Sent } from "../connection/events.js";
-export type { FailureEvent } from "../connection/guard.js";
-export type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
+export type { InterceptedCall, Interceptor } from "../calls/caller.js";
+export type { CallOptions } from "../calls/calls.js";
+export type { ContextKey } from "../calls/context.js";
+export { CallContext, contextKey } from "../calls/context.js";
+export type { Middleware } from "../calls/dispatcher.js";
+export type { Transport, TransportInfo, TransportReceiver } from "../link/transport.js";
 export type { ConnectionOptions, Logger, PeerDescription, ReconnectOptions } from "../options.js";
+export type { MessageCodec, MethodDefinition, ServiceClient, ServiceDefinition, ServiceImplementation } from "../protocol/definition.js";
+export type { Clock, Timer } from "../runtime/clock.js";
+export type { FailureEvent } from "../runtime/guard.js";
+export type { DropEvent, FrameEvent, GapEvent, InvalidEvent, Sent } from "../session/events.js";
 export type { ClientContext, ClientEvents } from "./client.js";
 export { Client } from "./client.js";
 export type { ClientOptions, Connector, ConnectorSettings } from "./client-options.js";
@@ -35,7 +35,7 @@ const MESSAGE_SLACK = 128 * 1024;
 
 /** Messages are written and read in place once this has resolved; before that they go through bytes of their own. */
 async function loadInPlace(): Promise<void> {
-  (await import("../connection/in-place.js")).useInPlace();
+  (await import("../calls/in-place.js")).useInPlace();
 }
 
 /** Sockets and what reads messages are loaded when the first client wants to connect: an import alone should cost little. */

@@ -1,7 +1,8 @@
 /** Walks the table of reconnect.ts: starts attempts, waits between them, ends it all. It knows no socket and no frame. */
-import type { Clock, Timer } from "../connection/clock.js";
+
 import { FramewireError } from "../errors.js";
 import type { ResolvedReconnectOptions } from "../options.js";
+import type { Clock, Timer } from "../runtime/clock.js";
 import { Backoff, CLIENT_TRANSITIONS, type ClientTransition, type LifecycleState } from "./reconnect.js";
 
 /** What goes with a change of state. */

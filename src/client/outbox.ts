@@ -1,9 +1,9 @@
 /** What a client needs of a durable outbox. `openOutbox` of `framewire/outbox` gives one. */
-import type { Agreement } from "../connection/connection.js";
-import type { GapEvent } from "../connection/events.js";
-import type { Journal } from "../connection/journal.js";
-import type { Transport } from "../connection/transport.js";
+import type { Agreement } from "../calls/connection.js";
 import type { FramewireError } from "../errors.js";
+import type { Transport } from "../link/transport.js";
+import type { GapEvent } from "../session/events.js";
+import type { Journal } from "../session/journal.js";
 
 /** What an outbox has to know of its client: how much it may hold, and which version it asked for. */
 export interface OutboxClaim {

@@ -1,5 +1,5 @@
 /** Why a client has no connection, for the errors of calls that wait for one. */
-import type { Emitter } from "../connection/emitter.js";
+import type { Emitter } from "../runtime/emitter.js";
 import type { StateDetail } from "./lifecycle.js";
 import type { ClientState } from "./reconnect.js";
 

@@ -2,14 +2,14 @@
 import { CONNECTION_DEFAULTS } from "../options.js";
 
 export type { DecoderOptions, FrameOptions, Recovery } from "../options.js";
-export { crc32 } from "./crc32.js";
+export { crc32 } from "./checksum/crc32.js";
+export type { DecoderStats, DecoderUpdate, FrameDecoderOptions, FrameHandler } from "./decoder/frame-decoder.js";
+export { FrameDecoder } from "./decoder/frame-decoder.js";
+export type { FrameView } from "./decoder/frame-view.js";
+export { FrameDecoderStream, FrameEncoderStream } from "./decoder/streams.js";
+export type { EncoderOptions, MessageEncoder } from "./encoder/frame-encoder.js";
+export { encodeFrame, FrameEncoder } from "./encoder/frame-encoder.js";
 export type { Damage, Discard, DiscardReason, Frame, FrameInit, Trailer } from "./frame.js";
-export type { DecoderStats, DecoderUpdate, FrameDecoderOptions, FrameHandler } from "./frame-decoder.js";
-export { FrameDecoder } from "./frame-decoder.js";
-export type { EncoderOptions, MessageEncoder } from "./frame-encoder.js";
-export { encodeFrame, FrameEncoder } from "./frame-encoder.js";
-export type { FrameView } from "./frame-view.js";
-export { FrameDecoderStream, FrameEncoderStream } from "./streams.js";
 
 /** The magic of frames unless configured otherwise: 0x7EDDFCF5. */
 export const DEFAULT_MAGIC: number = CONNECTION_DEFAULTS.magic;

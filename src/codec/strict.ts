@@ -1,8 +1,8 @@
 /** Which options decoders and encoders have, for Node's builds: a page does without the lists. */
 import { useNearestNames } from "../nearest.js";
 import { checkNames } from "../options.js";
-import { type DecoderUpdate, type FrameDecoderOptions, provideDecoderChecks } from "./frame-decoder.js";
-import { type EncoderOptions, provideEncoderCheck } from "./frame-encoder.js";
+import { type DecoderUpdate, type FrameDecoderOptions, provideDecoderChecks } from "./decoder/frame-decoder.js";
+import { type EncoderOptions, provideEncoderCheck } from "./encoder/frame-encoder.js";
 
 const ENCODER_OPTIONS = { magic: 0, maxPayload: 0, maxTrailer: 0, checksumSeed: 0 } satisfies Record<keyof EncoderOptions, 0>;
 

@@ -13,8 +13,8 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import { randomSeed } from "../connection/handshake.js";
 import { FramewireError } from "../errors.js";
+import { randomSeed } from "../session/handshake.js";
 import { type FileLock, isNoSpace, type LockPace, lockFile } from "./file-lock.js";
 import { LogReader, LogWriter } from "./file-log.js";
 import { GroupCommit } from "./group-commit.js";

@@ -1,5 +1,5 @@
 /** A transport that lets nothing out before what it stands for would survive a crash. */
-import type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
+import type { Transport, TransportInfo, TransportReceiver } from "../link/transport.js";
 
 /**
  * The order that makes an outbox safe: a frame is on disk with its sequence before the peer can have it. Otherwise a

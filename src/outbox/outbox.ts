@@ -1,14 +1,15 @@
 /** A durable outbox: what a client has accepted for sending, and its session, beyond the end of the process or page. */
+
+import type { Agreement } from "../calls/connection.js";
 import type { ClientOutbox, OutboxClaim } from "../client/outbox.js";
-import { cmdName } from "../connection/commands.js";
-import type { Agreement } from "../connection/connection.js";
-import type { SequenceRange } from "../connection/delivery.js";
-import type { GapEvent } from "../connection/events.js";
-import { ACKNOWLEDGED } from "../connection/handshake.js";
-import { Outgoing } from "../connection/outgoing.js";
-import type { Transport } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
+import type { Transport } from "../link/transport.js";
+import { cmdName } from "../protocol/commands.js";
+import type { SequenceRange } from "../session/delivery.js";
+import type { GapEvent } from "../session/events.js";
+import { ACKNOWLEDGED } from "../session/handshake.js";
+import { Outgoing } from "../session/outgoing.js";
 import { GuardedTransport } from "./guarded-transport.js";
 import type { OutboxContents, OutboxFrame, OutboxSession, OutboxStorage } from "./storage.js";
 

@@ -1,20 +1,20 @@
 /** A new link on a server: its first frame decides what it is. docs/wire.md section 5, negotiation. */
 
+import { callMemory } from "../calls/served-calls.js";
 import type { FrameView } from "../codec/index.js";
-import type { Clock, Timer } from "../connection/clock.js";
-import type { Hello } from "../connection/control-messages.js";
-import type { Entrance } from "../connection/entrance.js";
-import { KIND_HELLO } from "../connection/frame-kind.js";
-import type { FailureEvent } from "../connection/guard.js";
-import { HANDSHAKE_DEFAULTS, MAX_HELLO, readHello, sayClosing, WIRE_VERSION } from "../connection/handshake.js";
-import { INTERNAL_ERROR, type Link, type LinkEnd, type LinkOwner } from "../connection/link.js";
-import type { Heartbeat } from "../connection/liveness.js";
-import { type AddressShare, type RateLimits, RateMeter } from "../connection/rate-limit.js";
-import { callMemory } from "../connection/served-calls.js";
-import { ServedLink, type SharedByLinks } from "../connection/served-link.js";
-import type { Transport } from "../connection/transport.js";
 import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
+import { INTERNAL_ERROR, type Link, type LinkEnd, type LinkOwner } from "../link/link.js";
+import type { Heartbeat } from "../link/liveness.js";
+import { type AddressShare, type RateLimits, RateMeter } from "../link/rate-limit.js";
+import { ServedLink, type SharedByLinks } from "../link/served-link.js";
+import type { Transport } from "../link/transport.js";
 import type { ResolvedServerOptions } from "../options.js";
+import type { Hello } from "../protocol/control-messages.js";
+import { KIND_HELLO } from "../protocol/frame-kind.js";
+import type { Clock, Timer } from "../runtime/clock.js";
+import type { Entrance } from "../runtime/entrance.js";
+import type { FailureEvent } from "../runtime/guard.js";
+import { HANDSHAKE_DEFAULTS, MAX_HELLO, readHello, sayClosing, WIRE_VERSION } from "../session/handshake.js";
 import type { Newcomer } from "./waiting-room.js";
 
 /** The HTTP request that opened a WebSocket. */

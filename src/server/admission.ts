@@ -1,8 +1,9 @@
 /** How many sockets may be open, in all and from each address. */
-import type { Clock } from "../connection/clock.js";
-import { Heap, type HeapEntry } from "../connection/heap.js";
-import type { AddressShare } from "../connection/rate-limit.js";
+
 import { FramewireError } from "../errors.js";
+import type { AddressShare } from "../link/rate-limit.js";
+import type { Clock } from "../runtime/clock.js";
+import { Heap, type HeapEntry } from "../runtime/heap.js";
 
 interface Address extends AddressShare, HeapEntry {
   readonly key: string;

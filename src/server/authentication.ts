@@ -1,7 +1,8 @@
 /** What `authenticate` returns, and whether the client of a resume is the one that the session belongs to. */
-import { handled, pending } from "../connection/guard.js";
-import type { TransportInfo } from "../connection/transport.js";
+
 import { FramewireError } from "../errors.js";
+import type { TransportInfo } from "../link/transport.js";
+import { handled, pending } from "../runtime/guard.js";
 
 /** What an `authenticate` hook returns for a client that may connect. */
 export interface Authentication {

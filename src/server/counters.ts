@@ -1,6 +1,7 @@
 /** What a server counts, and which limits it tells of. */
-import type { InvalidEvent } from "../connection/events.js";
+
 import type { ErrorCode } from "../errors.js";
+import type { InvalidEvent } from "../session/events.js";
 
 /** Every limit that closes a connection or refuses a call. */
 const LIMITS = [

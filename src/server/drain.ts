@@ -1,11 +1,12 @@
 /** How a server ends: its handlers are told, its streams end, its calls may finish. */
-import type { Clock } from "../connection/clock.js";
-import type { Command } from "../connection/commands.js";
-import type { Connection } from "../connection/connection.js";
-import { KIND_GOAWAY } from "../connection/frame-kind.js";
-import { goawayPayload } from "../connection/handshake.js";
+
+import type { Connection } from "../calls/connection.js";
 import { closeCodeOf, FramewireError } from "../errors.js";
 import { checkNames, resolveOptions } from "../options.js";
+import type { Command } from "../protocol/commands.js";
+import { KIND_GOAWAY } from "../protocol/frame-kind.js";
+import type { Clock } from "../runtime/clock.js";
+import { goawayPayload } from "../session/handshake.js";
 
 export const CLOSING = "the server is closing";
 export const GOING_AWAY = closeCodeOf("going-away");

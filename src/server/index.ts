@@ -1,16 +1,16 @@
 /** `framewire/server`: serve commands over WebSocket and TCP. */
-export type { CallOptions } from "../connection/calls.js";
-export type { Clock, Timer } from "../connection/clock.js";
-export type { Command, SlowConsumerPolicy } from "../connection/commands.js";
-export type { ContextKey } from "../connection/context.js";
-export { CallContext, contextKey } from "../connection/context.js";
-export type { MessageCodec, MethodDefinition, ServiceClient, ServiceDefinition, ServiceImplementation } from "../connection/definition.js";
-export type { Middleware } from "../connection/dispatcher.js";
-export type { ConnectionEvents, DropEvent, FrameEvent, GapEvent, InvalidEvent, Sent } from "../connection/events.js";
-export type { FailureEvent } from "../connection/guard.js";
-export type { LinkEnd } from "../connection/link.js";
-export type { PeerCertificate, Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
+export type { CallOptions } from "../calls/calls.js";
+export type { ContextKey } from "../calls/context.js";
+export { CallContext, contextKey } from "../calls/context.js";
+export type { Middleware } from "../calls/dispatcher.js";
+export type { LinkEnd } from "../link/link.js";
+export type { PeerCertificate, Transport, TransportInfo, TransportReceiver } from "../link/transport.js";
 export type { ConnectionOptions, Logger, PeerDescription, ServerLimits } from "../options.js";
+export type { Command, SlowConsumerPolicy } from "../protocol/commands.js";
+export type { MessageCodec, MethodDefinition, ServiceClient, ServiceDefinition, ServiceImplementation } from "../protocol/definition.js";
+export type { Clock, Timer } from "../runtime/clock.js";
+export type { FailureEvent } from "../runtime/guard.js";
+export type { ConnectionEvents, DropEvent, FrameEvent, GapEvent, InvalidEvent, Sent } from "../session/events.js";
 export type { UpgradeRequest } from "./accept.js";
 export type { Authentication, SameIdentity, SessionOwner } from "./authentication.js";
 export type { InvalidCounts, LimitCode, ServerStats } from "./counters.js";

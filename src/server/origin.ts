@@ -1,7 +1,7 @@
 /** Which web pages may connect: by the origin of the page, and by the host name that it connected to. */
 import type { AddressInfo } from "node:net";
-import { cutText } from "../connection/cut-text.js";
 import { FramewireError } from "../errors.js";
+import { cutText } from "../protocol/cut-text.js";
 
 /** Origins whose pages may connect, `"any"` for all. */
 export type AllowedOrigins = readonly string[] | "any";

@@ -2,9 +2,9 @@
 import type { Server as HttpServer } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Clock } from "../connection/clock.js";
-import type { TransportInfo } from "../connection/transport.js";
 import type { FramewireError } from "../errors.js";
+import type { TransportInfo } from "../link/transport.js";
+import type { Clock } from "../runtime/clock.js";
 import { magicOf, protocolOf } from "../transport/first-bytes.js";
 import { answerTo, portMismatch, type Scheme } from "../transport/mismatch.js";
 import { endWith, refuseUpgrade } from "../transport/refuse-upgrade.js";

@@ -4,7 +4,7 @@
  */
 import type { Server as NetServer, Socket } from "node:net";
 import type { TLSSocket, Server as TlsServer } from "node:tls";
-import type { Clock, Timer } from "../connection/clock.js";
+import type { Clock, Timer } from "../runtime/clock.js";
 import type { LimitCode } from "./counters.js";
 import type { Newcomer, WaitingRoom } from "./waiting-room.js";
 

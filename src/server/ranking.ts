@@ -1,5 +1,5 @@
 /** Finds the item of the highest rank. */
-import { LinkedList, type ListEntry } from "../connection/linked-list.js";
+import { LinkedList, type ListEntry } from "../runtime/linked-list.js";
 
 interface Place<T> {
   readonly rank: number;

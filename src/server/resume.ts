@@ -1,8 +1,8 @@
 /** What becomes of a client's wish to go on with its session. docs/wire.md section 5.7. */
-import type { Agreement } from "../connection/connection.js";
-import type { ReplayBuffer, SequenceRange } from "../connection/delivery.js";
-import { ACKNOWLEDGED } from "../connection/handshake.js";
+import type { Agreement } from "../calls/connection.js";
 import { type Gap, type ResumeRequest, ResumeVerdict, type Welcome } from "../gen/framewire/v1/session.js";
+import type { ReplayBuffer, SequenceRange } from "../session/delivery.js";
+import { ACKNOWLEDGED } from "../session/handshake.js";
 
 /** What the server has of the session. */
 export interface SessionState {

@@ -1,9 +1,10 @@
 /** What a server holds for all its peers together, and who is closed when that, or what it holds for one of them, is too much. */
-import { pinnedBytes } from "../codec/write-block.js";
-import { type AccountKeeper, CALL_MEMORY, type LateShare, SESSION_MEMORY } from "../connection/account.js";
-import type { Clock, Timer } from "../connection/clock.js";
-import { Connection } from "../connection/connection.js";
-import type { ServedLink } from "../connection/served-link.js";
+
+import { Connection } from "../calls/connection.js";
+import { pinnedBytes } from "../codec/encoder/write-block.js";
+import { type AccountKeeper, CALL_MEMORY, type LateShare, SESSION_MEMORY } from "../link/account.js";
+import type { ServedLink } from "../link/served-link.js";
+import type { Clock, Timer } from "../runtime/clock.js";
 import { addressKey } from "./admission.js";
 
 /** What an account needs of its server. */

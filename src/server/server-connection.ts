@@ -1,7 +1,11 @@
 /** One client, as a server's handlers see it. */
-import type { CallOptions } from "../connection/calls.js";
-import { bareCommand } from "../connection/commands.js";
-import type { Connection } from "../connection/connection.js";
+import type { CallOptions } from "../calls/calls.js";
+import type { Connection } from "../calls/connection.js";
+import { sendMessage, serviceClient } from "../calls/registration.js";
+import { FramewireError } from "../errors.js";
+import type { TransportInfo } from "../link/transport.js";
+import type { PeerDescription } from "../options.js";
+import { bareCommand } from "../protocol/commands.js";
 import type {
   InputOf,
   MessageCodec,
@@ -10,14 +14,10 @@ import type {
   OutputOf,
   ServiceClient,
   ServiceDefinition,
-} from "../connection/definition.js";
-import { checkListener } from "../connection/emitter.js";
-import { CONNECTION_EVENTS, type ConnectionEvents, type Sent } from "../connection/events.js";
-import { handled } from "../connection/guard.js";
-import { sendMessage, serviceClient } from "../connection/registration.js";
-import type { TransportInfo } from "../connection/transport.js";
-import { FramewireError } from "../errors.js";
-import type { PeerDescription } from "../options.js";
+} from "../protocol/definition.js";
+import { checkListener } from "../runtime/emitter.js";
+import { handled } from "../runtime/guard.js";
+import { CONNECTION_EVENTS, type ConnectionEvents, type Sent } from "../session/events.js";
 import type { Rooms } from "./rooms.js";
 
 /** What the server learnt about a client in the handshake. */

@@ -1,9 +1,10 @@
 /** What a server's handlers know of the call they serve. */
-import type { Clock } from "../connection/clock.js";
-import type { Command } from "../connection/commands.js";
-import { CallContext, type CallFacts } from "../connection/context.js";
-import { Dispatcher } from "../connection/dispatcher.js";
+
+import { CallContext, type CallFacts } from "../calls/context.js";
+import { Dispatcher } from "../calls/dispatcher.js";
 import type { FramewireError } from "../errors.js";
+import type { Command } from "../protocol/commands.js";
+import type { Clock } from "../runtime/clock.js";
 import type { DrainNotice } from "./drain.js";
 import type { ServerConnection } from "./server-connection.js";
 

@@ -1,9 +1,10 @@
 /** What a server tells while it runs. */
-import type { DropEvent, FrameEvent, InvalidEvent } from "../connection/events.js";
-import type { FailureEvent } from "../connection/guard.js";
-import type { LinkEnd } from "../connection/link.js";
-import type { TransportInfo } from "../connection/transport.js";
+
 import type { FramewireError } from "../errors.js";
+import type { LinkEnd } from "../link/link.js";
+import type { TransportInfo } from "../link/transport.js";
+import type { FailureEvent } from "../runtime/guard.js";
+import type { DropEvent, FrameEvent, InvalidEvent } from "../session/events.js";
 import type { LimitCode } from "./counters.js";
 import type { ServerConnection } from "./server-connection.js";
 

@@ -1,13 +1,14 @@
 /** What a server writes to its log, and at which level. docs/logging.md lists the lines. */
-import type { Clock } from "../connection/clock.js";
-import type { DropEvent, GapEvent, InvalidEvent } from "../connection/events.js";
-import { limitedLog } from "../connection/limited-log.js";
-import type { LinkEnd } from "../connection/link.js";
-import { failureFacts, failureText, invalidFacts, type LogFacts, type WriteLog } from "../connection/logger.js";
-import type { TransportInfo } from "../connection/transport.js";
+
+import { limitedLog } from "../calls/limited-log.js";
+import { failureFacts, failureText, invalidFacts, type LogFacts, type WriteLog } from "../calls/logger.js";
 import { FramewireError } from "../errors.js";
 import { ResumeVerdict, type Welcome } from "../gen/framewire/v1/session.js";
+import type { LinkEnd } from "../link/link.js";
+import type { TransportInfo } from "../link/transport.js";
 import type { Logger } from "../options.js";
+import type { Clock } from "../runtime/clock.js";
+import type { DropEvent, GapEvent, InvalidEvent } from "../session/events.js";
 import type { ServerConnection } from "./server-connection.js";
 import type { LimitEvent, ServerFailureEvent } from "./server-events.js";
 

@@ -1,9 +1,9 @@
 /** What a server is told when it is made. */
 
-import type { Clock } from "../connection/clock.js";
-import type { Awaitable } from "../connection/definition.js";
-import type { TransportInfo } from "../connection/transport.js";
+import type { TransportInfo } from "../link/transport.js";
 import { CONNECTION_DEFAULTS, type ConnectionOptions, type PeerDescription, SERVER_DEFAULTS, type ServerLimits } from "../options.js";
+import type { Awaitable } from "../protocol/definition.js";
+import type { Clock } from "../runtime/clock.js";
 import type { UpgradeRequest } from "./accept.js";
 import type { Authentication, SameIdentity } from "./authentication.js";
 import type { PageOptions } from "./origin.js";

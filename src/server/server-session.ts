@@ -1,8 +1,8 @@
 /** One session of a server: the connection, what its handlers see of it, and what brings the two together again. */
-import type { Connection } from "../connection/connection.js";
-import type { EventSink } from "../connection/emitter.js";
-import type { ConnectionEvents } from "../connection/events.js";
-import { randomSeed } from "../connection/handshake.js";
+import type { Connection } from "../calls/connection.js";
+import type { EventSink } from "../runtime/emitter.js";
+import type { ConnectionEvents } from "../session/events.js";
+import { randomSeed } from "../session/handshake.js";
 import { addressKey } from "./admission.js";
 import type { SessionOwner } from "./authentication.js";
 import type { ServerConnection } from "./server-connection.js";

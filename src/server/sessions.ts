@@ -1,6 +1,7 @@
 /** The sessions of a server: found by the token that a reconnecting client shows, bounded while their clients are away. */
-import type { Clock, Timer } from "../connection/clock.js";
-import type { Awaitable } from "../connection/definition.js";
+
+import type { Awaitable } from "../protocol/definition.js";
+import type { Clock, Timer } from "../runtime/clock.js";
 import { type WaitingSession, WaitingSessions } from "./waiting-sessions.js";
 
 const ID_LENGTH = 16;

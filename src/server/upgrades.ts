@@ -2,8 +2,8 @@
 import type { Server as HttpServer, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Clock } from "../connection/clock.js";
 import { FramewireError } from "../errors.js";
+import type { Clock } from "../runtime/clock.js";
 import { refuseUpgrade } from "../transport/refuse-upgrade.js";
 
 /** The upgrades that one listener takes. */

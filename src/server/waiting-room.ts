@@ -1,6 +1,6 @@
 /** The sockets whose handshake is not done: how many there may be, and who goes when there are too many. */
-import { Heap, type HeapEntry } from "../connection/heap.js";
-import { LinkedList, type ListEntry } from "../connection/linked-list.js";
+import { Heap, type HeapEntry } from "../runtime/heap.js";
+import { LinkedList, type ListEntry } from "../runtime/linked-list.js";
 
 /** A socket on its way in. */
 export interface Newcomer {

@@ -1,5 +1,5 @@
 /** The sessions whose clients are away, and which of them makes room when there are too many. */
-import { LinkedList, type ListEntry } from "../connection/linked-list.js";
+import { LinkedList, type ListEntry } from "../runtime/linked-list.js";
 import { Ranking } from "./ranking.js";
 
 /** What decides which session makes room. */

@@ -1,6 +1,7 @@
 /** `framewire/testing` where there is no Node: everything but the TCP proxy. */
-export type { Clock, Timer } from "../connection/clock.js";
-export type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
+
+export type { Transport, TransportInfo, TransportReceiver } from "../link/transport.js";
+export type { Clock, Timer } from "../runtime/clock.js";
 export type { MemoryPairOptions } from "../transport/memory.js";
 export { memoryPair } from "../transport/memory.js";
 export type { ChaosOptions, ChaosStats } from "./chaos.js";

@@ -1,5 +1,5 @@
 /** Chaos over all links of one network or proxy: who misbehaves how, by hand or by profile, and what came of it. */
-import { type Clock, systemClock } from "../connection/clock.js";
+import { type Clock, systemClock } from "../runtime/clock.js";
 import { type FaultSource, faultsOf } from "./faults.js";
 import { type Direction, FaultyLink, type LinkEnds } from "./faulty-link.js";
 import { SeededRandom } from "./random.js";

@@ -1,6 +1,6 @@
 /** One direction of a link that misbehaves as told. Bytes in, bytes out later; no socket. */
-import type { Clock, Timer } from "../connection/clock.js";
-import { Deque } from "../connection/deque.js";
+import type { Clock, Timer } from "../runtime/clock.js";
+import { Deque } from "../runtime/deque.js";
 import type { DirectionFaults } from "./faults.js";
 import type { SeededRandom } from "./random.js";
 

@@ -1,5 +1,5 @@
 /** Both directions of a link that misbehaves as told, and what ends them together. */
-import type { Clock, Timer } from "../connection/clock.js";
+import type { Clock, Timer } from "../runtime/clock.js";
 import type { LinkFaults } from "./faults.js";
 import { FaultyLine } from "./faulty-line.js";
 import type { SeededRandom } from "./random.js";

@@ -1,5 +1,5 @@
 /** A transport around another one, on the side that connected, that misbehaves as told. */
-import type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
+import type { Transport, TransportInfo, TransportReceiver } from "../link/transport.js";
 import { Chaos, type ChaosOptions } from "./chaos.js";
 import type { Direction, FaultyLink } from "./faulty-link.js";
 

@@ -1,9 +1,9 @@
 /** A network in memory: clients connect to a server without sockets, and the network misbehaves as told. */
 
 import type { Connector } from "../client/client-options.js";
-import { redactedUrl } from "../connection/redacted-url.js";
-import type { Transport } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
+import type { Transport } from "../link/transport.js";
+import { redactedUrl } from "../runtime/redacted-url.js";
 import { memoryPair } from "../transport/memory.js";
 import { Chaos, type ChaosOptions } from "./chaos.js";
 import { FaultyTransport } from "./faulty-transport.js";

@@ -1,5 +1,5 @@
 /** A clock that a test turns by hand. */
-import type { Clock, Timer } from "../connection/clock.js";
+import type { Clock, Timer } from "../runtime/clock.js";
 
 interface Armed {
   readonly at: number;

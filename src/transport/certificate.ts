@@ -1,6 +1,6 @@
 /** Who is on the other end of TLS, for `authenticate` and `authorize`. */
 import type { PeerCertificate as NodeCertificate } from "node:tls";
-import type { PeerCertificate } from "../connection/transport.js";
+import type { PeerCertificate } from "../link/transport.js";
 
 /** Facts of a certificate that was verified; `undefined` if the peer showed none. */
 export function describeCertificate(certificate: NodeCertificate): PeerCertificate | undefined {

@@ -3,10 +3,10 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
-import { systemClock } from "../connection/clock.js";
-import { protocolNames } from "../connection/handshake.js";
-import type { Transport } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
+import type { Transport } from "../link/transport.js";
+import { systemClock } from "../runtime/clock.js";
+import { protocolNames } from "../session/handshake.js";
 import { refuseUpgrade } from "./refuse-upgrade.js";
 import { TcpTransport } from "./tcp.js";
 import { NodeWebSocketTransport, socketSettings } from "./websocket-node.js";

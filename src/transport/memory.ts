@@ -1,5 +1,5 @@
 /** Two transports joined in memory: for tests, and for peers in one process. */
-import type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
+import type { Transport, TransportInfo, TransportReceiver } from "../link/transport.js";
 
 /** How a memory pair behaves. */
 export interface MemoryPairOptions {

@@ -1,5 +1,5 @@
-import { USELESS_FRAME_WEIGHT } from "../connection/rate-limit.js";
-import { PROGRESS_BYTES } from "../connection/transport.js";
+import { USELESS_FRAME_WEIGHT } from "../link/rate-limit.js";
+import { PROGRESS_BYTES } from "../link/transport.js";
 
 /** Memory of the view that is kept of a fragment. */
 const FRAGMENT_MEMORY = 192;

@@ -1,6 +1,6 @@
 /** What the body of an HTTP answer says, for the text of an error. */
 import type { IncomingMessage } from "node:http";
-import { cutText } from "../connection/cut-text.js";
+import { cutText } from "../protocol/cut-text.js";
 
 /** Read at most, in bytes, and shown of it. */
 const MAX_BODY = 1024;

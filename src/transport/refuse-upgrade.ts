@@ -1,7 +1,7 @@
 /** Answers an HTTP request or upgrade that is not served. */
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import type { Clock } from "../connection/clock.js";
+import type { Clock } from "../runtime/clock.js";
 
 /** Answers with `status`, and ends the socket as {@link endWith} does. */
 export function refuseUpgrade(socket: Duplex, status: 400 | 404 | 408 | 413 | 431 | 503, clock: Clock, timeoutMs: number): void {

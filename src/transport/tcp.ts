@@ -2,11 +2,11 @@
 
 import type { Socket } from "node:net";
 import { type TLSSocket, type ConnectionOptions as TlsConnectionOptions, connect as tlsConnect } from "node:tls";
-import { protocolNames, versionNamed } from "../connection/handshake.js";
-import { noteOutside } from "../connection/outside-heap.js";
-import { redactedUrl } from "../connection/redacted-url.js";
-import type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
+import type { Transport, TransportInfo, TransportReceiver } from "../link/transport.js";
+import { noteOutside } from "../runtime/outside-heap.js";
+import { redactedUrl } from "../runtime/redacted-url.js";
+import { protocolNames, versionNamed } from "../session/handshake.js";
 import { describeCertificate } from "./certificate.js";
 import { isOpening, magicOf, protocolOf } from "./first-bytes.js";
 import { Linger } from "./linger.js";

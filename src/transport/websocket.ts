@@ -1,10 +1,10 @@
 /** The WebSocket of browsers, workers, React Native and Deno. */
 
 import { asBytes } from "../codec/bytes.js";
-import { protocolNames, versionNamed } from "../connection/handshake.js";
-import { redactedUrl } from "../connection/redacted-url.js";
-import type { Transport, TransportInfo, TransportReceiver } from "../connection/transport.js";
 import { FramewireError } from "../errors.js";
+import type { Transport, TransportInfo, TransportReceiver } from "../link/transport.js";
+import { redactedUrl } from "../runtime/redacted-url.js";
+import { protocolNames, versionNamed } from "../session/handshake.js";
 
 /** Browsers tell nobody when `bufferedAmount` falls: it is looked at this often while it is not 0. */
 const DRAIN_POLL_MS = 20;

@@ -1,10 +1,10 @@
 import { getEventListeners } from "node:events";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type Client, type ClientOptions, type ClientState, createClient, type StateDetail } from "../../src/client/index.js";
-import type { Transport } from "../../src/connection/transport.js";
 import { closeCodeOf, codeOfCloseCode, FramewireError } from "../../src/errors.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { Goaway, ResumeVerdict, type Welcome } from "../../src/gen/framewire/v1/session.js";
+import type { Transport } from "../../src/link/transport.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import { NoteRequest } from "../gen/test/v1/test_service.js";

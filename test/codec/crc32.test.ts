@@ -1,8 +1,8 @@
 import { crc32 as zlibCrc32 } from "node:zlib";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { ByteSource } from "../../src/codec/byte-source.js";
-import { crc32, crcOfBytes, crcOfSeed, crcUpdate, provideLongCrc } from "../../src/codec/crc32.js";
-import { crcOfLong, crcOfSource, crcOfView, nativeCrcOf } from "../../src/codec/crc32-long.js";
+import { crc32, crcOfBytes, crcOfSeed, crcUpdate, provideLongCrc } from "../../src/codec/checksum/crc32.js";
+import { crcOfLong, crcOfSource, crcOfView, nativeCrcOf } from "../../src/codec/checksum/crc32-long.js";
+import { ByteSource } from "../../src/codec/decoder/byte-source.js";
 import { Random } from "../helpers/random.js";
 
 provideLongCrc(crcOfLong);

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { encodeFrame, FrameEncoder } from "../../src/codec/encoder/frame-encoder.js";
 import type { FrameInit } from "../../src/codec/frame.js";
-import { encodeFrame, FrameEncoder } from "../../src/codec/frame-encoder.js";
 import { oracle } from "../helpers/oracle.js";
 import { hex, toHex } from "../helpers/wire-builder.js";
 import type { EncodeVector } from "../vectors/source/encode.js";

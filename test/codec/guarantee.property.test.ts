@@ -1,6 +1,6 @@
 /** The guarantee of docs/wire.md section 4.4 over streams of which it is known, without a decoder, what arrived undamaged. */
 import { describe, expect, it } from "vitest";
-import { FrameDecoder } from "../../src/codec/frame-decoder.js";
+import { FrameDecoder } from "../../src/codec/decoder/frame-decoder.js";
 import { chunksAt, chunksOf } from "../helpers/decoder-run.js";
 import { expectEqual } from "../helpers/expect-equal.js";
 import { Random, randomCuts } from "../helpers/random.js";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { crcOfBytes } from "../../src/codec/crc32.js";
-import { crcOfRange, PrefixCrc } from "../../src/codec/prefix-crc.js";
+import { crcOfBytes } from "../../src/codec/checksum/crc32.js";
+import { crcOfRange, PrefixCrc } from "../../src/codec/checksum/prefix-crc.js";
 import { Random } from "../helpers/random.js";
 
 const IN_PLACE = -1;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { ByteSource } from "../../src/codec/byte-source.js";
-import { RingBuffer } from "../../src/codec/ring-buffer.js";
+import { ByteSource } from "../../src/codec/decoder/byte-source.js";
+import { RingBuffer } from "../../src/codec/decoder/ring-buffer.js";
 import { heldBytes } from "../helpers/memory.js";
 import { Random } from "../helpers/random.js";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { SharedFrame } from "../../src/codec/encoder/shared-frame.js";
 import { encodeFrame, FrameEncoder } from "../../src/codec/index.js";
-import { SharedFrame } from "../../src/codec/shared-frame.js";
 import { DEFAULTS } from "../../src/options.js";
 
 const { magic } = DEFAULTS;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { PREFIX_LENGTH, prefixFor, SyncPrefix } from "../../src/codec/sync-prefix.js";
+import { PREFIX_LENGTH, prefixFor, SyncPrefix } from "../../src/codec/decoder/sync-prefix.js";
 import { Random } from "../helpers/random.js";
 import { varint } from "../helpers/wire-builder.js";
 

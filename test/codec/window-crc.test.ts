@@ -1,11 +1,11 @@
 import { crc32 as zlibCrc32 } from "node:zlib";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { ByteSource } from "../../src/codec/byte-source.js";
-import { crcProgram, LONGEST, MULTIPLE, RUN, SPARSE_FROM, SPARSE_MULTIPLE, TABLES } from "../../src/codec/crc-program.js";
-import { fillTables } from "../../src/codec/crc32.js";
-import { multiply } from "../../src/codec/gf2.js";
+import { crcProgram, LONGEST, MULTIPLE, RUN, SPARSE_FROM, SPARSE_MULTIPLE, TABLES } from "../../src/codec/checksum/crc-program.js";
+import { fillTables } from "../../src/codec/checksum/crc32.js";
+import { multiply } from "../../src/codec/checksum/gf2.js";
+import { crcOfFrame, crcOfRun, forgetWindow } from "../../src/codec/checksum/window-crc.js";
+import { ByteSource } from "../../src/codec/decoder/byte-source.js";
 import { encodeFrame, FrameDecoder, type FrameView } from "../../src/codec/index.js";
-import { crcOfFrame, crcOfRun, forgetWindow } from "../../src/codec/window-crc.js";
 import { Random } from "../helpers/random.js";
 
 const noise = new Random(11).bytes(6 * LONGEST);
@@ -59,7 +59,7 @@ describe("crcOfFrame", () => {
   it("gives the same where WebAssembly is refused", async () => {
     vi.resetModules();
     vi.stubGlobal("WebAssembly", { Module: vi.fn(refuse), Instance: vi.fn(refuse) });
-    const { crcOfFrame: crcWithout, crcOfRun: crcOfRunWithout } = await import("../../src/codec/window-crc.js");
+    const { crcOfFrame: crcWithout, crcOfRun: crcOfRunWithout } = await import("../../src/codec/checksum/window-crc.js");
     const source = new ByteSource();
     source.set(noise);
     for (const end of [0, 100, 600, LONGEST, LONGEST + 1]) {

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { createClient } from "../../src/client/index.js";
 import { encodeFrame, FrameDecoder } from "../../src/codec/index.js";
-import type { MethodDefinition } from "../../src/connection/definition.js";
 import { Outbox } from "../../src/outbox/outbox.js";
+import type { MethodDefinition } from "../../src/protocol/definition.js";
 import type { ServerConnection } from "../../src/server/index.js";
 import { SeededRandom } from "../../src/testing/random.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import * as control from "../../src/connection/control-messages.js";
-import * as kinds from "../../src/connection/frame-kind.js";
 import { CommandOptions } from "../../src/gen/framewire/v1/command.js";
 import { FrameExt, FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { Credit, Goaway, Hello, Welcome } from "../../src/gen/framewire/v1/session.js";
+import * as control from "../../src/protocol/control-messages.js";
+import * as kinds from "../../src/protocol/frame-kind.js";
 import { codePoint } from "../helpers/code-points.js";
 
 interface Ours {

@@ -1,8 +1,8 @@
 /** Deadlines of calls: the way of pages, with a timer for each, and that of Node, with one timer for all. */
 import { describe, expect, it } from "vitest";
-import type { Clock } from "../../src/connection/clock.js";
-import { DeadlineQueue } from "../../src/connection/deadline-queue.js";
-import { type Deadlines, newDeadlines } from "../../src/connection/deadlines.js";
+import type { Clock } from "../../src/runtime/clock.js";
+import { DeadlineQueue } from "../../src/runtime/deadline-queue.js";
+import { type Deadlines, newDeadlines } from "../../src/runtime/deadlines.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 
 interface Entry {

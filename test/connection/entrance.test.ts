@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Clock } from "../../src/connection/clock.js";
-import { Entrance } from "../../src/connection/entrance.js";
+import type { Clock } from "../../src/runtime/clock.js";
+import { Entrance } from "../../src/runtime/entrance.js";
 
 /** A clock whose rounds are begun by hand, and on which letting somebody in takes a while. */
 function world(letInMs: number) {

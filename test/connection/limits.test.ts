@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { encodeFrame, type FrameInit } from "../../src/codec/index.js";
-import { RateMeter, rateLimits, USELESS_FRAME_WEIGHT } from "../../src/connection/rate-limit.js";
+import { RateMeter, rateLimits, USELESS_FRAME_WEIGHT } from "../../src/link/rate-limit.js";
 import type { ConnectionOptions, ServerLimits } from "../../src/options.js";
 import { LinkBench } from "../helpers/link-bench.js";
 

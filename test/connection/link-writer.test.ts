@@ -1,14 +1,14 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { pinnedBytes } from "../../src/codec/encoder/write-block.js";
 import { encodeFrame, FrameDecoder } from "../../src/codec/index.js";
-import type { MessageWriter } from "../../src/codec/message-writer.js";
-import { pinnedBytes } from "../../src/codec/write-block.js";
-import { ReplayBuffer } from "../../src/connection/delivery.js";
-import { FrameRing } from "../../src/connection/frame-ring.js";
-import { provideFrameStore } from "../../src/connection/frame-store.js";
-import { encodeApart, LEAST_APART, MOST_APART } from "../../src/connection/large-frame.js";
-import { LendingWriter, provideApart } from "../../src/connection/lending-writer.js";
-import type { Transport } from "../../src/connection/transport.js";
+import { encodeApart, LEAST_APART, MOST_APART } from "../../src/link/large-frame.js";
+import { LendingWriter, provideApart } from "../../src/link/lending-writer.js";
+import type { Transport } from "../../src/link/transport.js";
 import { resolveConnectionOptions } from "../../src/options.js";
+import type { MessageWriter } from "../../src/protobuf/message-writer.js";
+import { ReplayBuffer } from "../../src/session/delivery.js";
+import { FrameRing } from "../../src/session/frame-ring.js";
+import { provideFrameStore } from "../../src/session/frame-store.js";
 import { Random } from "../helpers/random.js";
 
 const APART = { encode: encodeApart, least: LEAST_APART, most: MOST_APART };

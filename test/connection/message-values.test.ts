@@ -5,8 +5,8 @@
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Client, createClient } from "../../src/client/index.js";
-import { MessageWriter } from "../../src/codec/message-writer.js";
-import type { MessageCodec } from "../../src/connection/definition.js";
+import { MessageWriter } from "../../src/protobuf/message-writer.js";
+import type { MessageCodec } from "../../src/protocol/definition.js";
 import { createServer, type Server } from "../../src/server/index.js";
 import { MemoryNetwork, VirtualClock } from "../../src/testing/index.js";
 import { AllMaps, AllTypes } from "../gen/test/v1/all_types.js";

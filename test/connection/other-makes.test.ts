@@ -1,8 +1,8 @@
 /** Values of another make: lazy thenables, classes, other copies of the package, other realms, codecs around codecs. */
 import { runInNewContext } from "node:vm";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { useInPlace } from "../../src/calls/in-place.js";
 import type { Client } from "../../src/client/index.js";
-import { useInPlace } from "../../src/connection/in-place.js";
 import { FramewireError } from "../../src/errors.js";
 import type { Server } from "../../src/server/index.js";
 import { connectWebSocket } from "../../src/transport/websocket.js";

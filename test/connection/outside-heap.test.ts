@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { noteOutside } from "../../src/connection/outside-heap.js";
+import { noteOutside } from "../../src/runtime/outside-heap.js";
 
 const MIB = 1024 * 1024;
 

@@ -2,10 +2,10 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { type Client, createClient } from "../../src/client/index.js";
 import { encodeFrame } from "../../src/codec/index.js";
-import { isOversize } from "../../src/connection/frame-sizes.js";
 import { type Limits, ResumeVerdict } from "../../src/gen/framewire/v1/session.js";
 import { Outbox } from "../../src/outbox/outbox.js";
 import type { Server } from "../../src/server/index.js";
+import { isOversize } from "../../src/session/frame-sizes.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { NoteRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { FakeClient } from "../helpers/fake-client.js";

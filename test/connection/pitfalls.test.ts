@@ -2,9 +2,9 @@
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { FrameDecoder } from "../../src/codec/index.js";
-import { FrameExt } from "../../src/connection/control-messages.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { Welcome } from "../../src/gen/framewire/v1/session.js";
+import { FrameExt } from "../../src/protocol/control-messages.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import { connectWebSocket } from "../../src/transport/websocket.js";
 import { AllTypes } from "../gen/test/v1/all_types.js";

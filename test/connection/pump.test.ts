@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { SendCredit } from "../../src/connection/credit.js";
-import { pump } from "../../src/connection/pump.js";
+import { SendCredit } from "../../src/calls/credit.js";
+import { pump } from "../../src/calls/pump.js";
 import { heldBytes } from "../helpers/memory.js";
 
 /** A target that takes everything. */

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import type { SlowConsumerPolicy } from "../../src/connection/commands.js";
-import { Outgoing, SendQueue } from "../../src/connection/outgoing.js";
 import { resolveConnectionOptions } from "../../src/options.js";
+import type { SlowConsumerPolicy } from "../../src/protocol/commands.js";
+import { Outgoing, SendQueue } from "../../src/session/outgoing.js";
 
 const options = resolveConnectionOptions({ maxQueuedFrames: 6, maxQueuedBytes: 100_000, maxQueuedMs: 10 });
 

@@ -1,9 +1,9 @@
 /** What `send` resolves with on both ends, and that it may be left un-awaited. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Client, createClient, type DropEvent, type MethodDefinition, type Sent } from "../../src/client/index.js";
-import { systemClock } from "../../src/connection/clock.js";
 import { CommandOptions, Delivery, SlowConsumer } from "../../src/gen/framewire/v1/command.js";
 import { Outbox } from "../../src/outbox/index.js";
+import { systemClock } from "../../src/runtime/clock.js";
 import type { Server, ServerConnection } from "../../src/server/index.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import { NoteRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";

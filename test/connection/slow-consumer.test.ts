@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { encodeFrame, FrameDecoder } from "../../src/codec/index.js";
-import type { SlowConsumerPolicy } from "../../src/connection/commands.js";
-import { Outgoing, SendQueue } from "../../src/connection/outgoing.js";
-import type { Transport } from "../../src/connection/transport.js";
+import type { Transport } from "../../src/link/transport.js";
 import { resolveConnectionOptions } from "../../src/options.js";
+import type { SlowConsumerPolicy } from "../../src/protocol/commands.js";
 import type { Server, ServerConnection, ServerDropEvent } from "../../src/server/index.js";
+import { Outgoing, SendQueue } from "../../src/session/outgoing.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import { PriceRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { Bench } from "../helpers/transports.js";

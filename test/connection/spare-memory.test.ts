@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { giveSpare, LEAST_SPARE, takeSpare } from "../../src/connection/spare-memory.js";
+import { giveSpare, LEAST_SPARE, takeSpare } from "../../src/runtime/spare-memory.js";
 import { Random } from "../helpers/random.js";
 
 describe("memory for messages that wait", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Clock } from "../../src/connection/clock.js";
-import { TimerQueue } from "../../src/connection/timer-queue.js";
+import type { Clock } from "../../src/runtime/clock.js";
+import { TimerQueue } from "../../src/runtime/timer-queue.js";
 import { SeededRandom } from "../../src/testing/random.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { encodeFrame } from "../../src/codec/index.js";
-import { Entrance } from "../../src/connection/entrance.js";
-import { Turns, type TurnTaker } from "../../src/connection/turns.js";
+import { Entrance } from "../../src/runtime/entrance.js";
+import { Turns, type TurnTaker } from "../../src/runtime/turns.js";
 import { BusyClock } from "../helpers/busy-clock.js";
 import { LinkBench } from "../helpers/link-bench.js";
 

@@ -3,9 +3,9 @@
  * the side under test sends to it is held against the wire's rules.
  */
 import { FrameDecoder, type FrameView } from "../../src/codec/index.js";
-import type { Transport } from "../../src/connection/transport.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { Hello, Welcome } from "../../src/gen/framewire/v1/session.js";
+import type { Transport } from "../../src/link/transport.js";
 import type { Random } from "../helpers/random.js";
 import { cat, v1, varint } from "../helpers/wire-builder.js";
 import {

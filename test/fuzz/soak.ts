@@ -3,7 +3,7 @@
  * oracle over as many wild streams, discards included. Ends at the first stream that differs, with its seed.
  */
 import { deepStrictEqual } from "node:assert/strict";
-import { FrameDecoder } from "../../src/codec/frame-decoder.js";
+import { FrameDecoder } from "../../src/codec/decoder/frame-decoder.js";
 import { chunksAt, chunksOf, outcomeOfRun, runDecoder } from "../helpers/decoder-run.js";
 import { oracle } from "../helpers/oracle.js";
 import { outcomeOf } from "../helpers/outcome.js";

@@ -1,7 +1,6 @@
 /** The conformance service, as a peer made with framewire serves it. */
 
-import type { CallOptions } from "../../src/connection/calls.js";
-import type { ServiceClient, ServiceImplementation } from "../../src/connection/definition.js";
+import type { CallOptions } from "../../src/calls/calls.js";
 import type { CallErrorCode } from "../../src/errors.js";
 import { codeOfStatus, FramewireError, statusOf } from "../../src/errors.js";
 import {
@@ -10,6 +9,7 @@ import {
   type DriveRequest,
   type DriveResponse,
 } from "../../src/gen/framewire/conformance/v1/conformance.js";
+import type { ServiceClient, ServiceImplementation } from "../../src/protocol/definition.js";
 
 interface Context {
   readonly signal: AbortSignal;

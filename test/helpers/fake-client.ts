@@ -1,8 +1,8 @@
 /** The near end of a server's sockets, written by hand: it says what a test wants it to say. */
 import { encodeFrame, FrameDecoder, type FrameInit } from "../../src/codec/index.js";
-import type { Transport, TransportInfo } from "../../src/connection/transport.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { Goaway, Hello, type ResumeRequest, Welcome } from "../../src/gen/framewire/v1/session.js";
+import type { Transport, TransportInfo } from "../../src/link/transport.js";
 import type { Server } from "../../src/server/index.js";
 import { memoryPair } from "../../src/transport/memory.js";
 

@@ -1,9 +1,9 @@
 /** The far end of a client's sockets, written by hand: it says what a test wants it to say. */
 import type { Connector } from "../../src/client/client-options.js";
 import { encodeFrame, FrameDecoder, type FrameInit, type FrameView } from "../../src/codec/index.js";
-import type { Transport } from "../../src/connection/transport.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { Hello, ResumeVerdict, Welcome } from "../../src/gen/framewire/v1/session.js";
+import type { Transport } from "../../src/link/transport.js";
 import { memoryPair } from "../../src/transport/memory.js";
 
 const SEED = 0x5eed;

@@ -1,5 +1,5 @@
 /** A transport that does nothing by itself and remembers what was asked of it. */
-import type { Transport, TransportInfo, TransportReceiver } from "../../src/connection/transport.js";
+import type { Transport, TransportInfo, TransportReceiver } from "../../src/link/transport.js";
 
 export class FakeTransport implements Transport {
   readonly info: TransportInfo;

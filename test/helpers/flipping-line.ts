@@ -1,6 +1,6 @@
 /** A line between a client and a server in virtual time that flips one bit where a test says, and nothing else. */
 import type { Connector } from "../../src/client/client-options.js";
-import type { Transport, TransportReceiver } from "../../src/connection/transport.js";
+import type { Transport, TransportReceiver } from "../../src/link/transport.js";
 import type { VirtualClock } from "../../src/testing/index.js";
 import { memoryPair } from "../../src/transport/memory.js";
 

@@ -1,14 +1,14 @@
 /** A link over a transport that does nothing by itself, with an owner that remembers. */
 import { encodeFrame, type FrameInit, type FrameView } from "../../src/codec/index.js";
-import type { Entrance } from "../../src/connection/entrance.js";
-import { FlushRounds } from "../../src/connection/flush-rounds.js";
-import type { Link, LinkEnd, LinkOwner } from "../../src/connection/link.js";
-import { RateMeter, rateLimits } from "../../src/connection/rate-limit.js";
-import { ServedLink } from "../../src/connection/served-link.js";
-import type { TransportInfo } from "../../src/connection/transport.js";
-import { Turns } from "../../src/connection/turns.js";
 import { FramewireError } from "../../src/errors.js";
+import type { Link, LinkEnd, LinkOwner } from "../../src/link/link.js";
+import { RateMeter, rateLimits } from "../../src/link/rate-limit.js";
+import { ServedLink } from "../../src/link/served-link.js";
+import type { TransportInfo } from "../../src/link/transport.js";
 import { type ConnectionOptions, resolveServerOptions, type ServerLimits } from "../../src/options.js";
+import type { Entrance } from "../../src/runtime/entrance.js";
+import { FlushRounds } from "../../src/runtime/flush-rounds.js";
+import { Turns } from "../../src/runtime/turns.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { FakeTransport } from "./fake-transport.js";
 

@@ -1,11 +1,12 @@
 /** Sessions under seeded chaos that do lose: what little is kept, what grows too old, servers that forget. Every loss must be told. */
+
+import type { CallOptions } from "../../src/calls/calls.js";
 import { type Client, type ClientOptions, createClient } from "../../src/client/index.js";
-import type { CallOptions } from "../../src/connection/calls.js";
-import type { ServiceClient } from "../../src/connection/definition.js";
-import type { SequenceRange } from "../../src/connection/delivery.js";
-import type { GapEvent } from "../../src/connection/events.js";
 import { FramewireError } from "../../src/errors.js";
+import type { ServiceClient } from "../../src/protocol/definition.js";
 import { createServer, type Server, type ServerConnection, type ServerOptions } from "../../src/server/index.js";
+import type { SequenceRange } from "../../src/session/delivery.js";
+import type { GapEvent } from "../../src/session/events.js";
 import { MemoryNetwork, SeededRandom, VirtualClock } from "../../src/testing/index.js";
 import { NoteRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { breaksAtRandomBytes, Handled, handledService, type Outcome, sendLoad } from "./session-run.js";

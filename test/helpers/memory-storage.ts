@@ -1,7 +1,8 @@
 /** An outbox's storage in memory, with crashes: what was not confirmed may be there afterwards or not. */
-import type { Clock } from "../../src/connection/clock.js";
+
 import { GroupCommit } from "../../src/outbox/group-commit.js";
 import { NO_SESSION, type OutboxContents, type OutboxFrame, type OutboxSession, type OutboxStorage } from "../../src/outbox/storage.js";
+import type { Clock } from "../../src/runtime/clock.js";
 
 type Change = (disk: MemoryDisk) => void;
 

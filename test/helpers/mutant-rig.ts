@@ -1,8 +1,8 @@
 /** A line between the conformance kit and a peer that is right, which makes the peer look wrong: it reads each frame and passes on what a mutation says. */
 import { crc32, encodeFrame, type Frame, FrameDecoder, type FrameInit } from "../../src/codec/index.js";
-import type { Transport } from "../../src/connection/transport.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { Hello, Welcome } from "../../src/gen/framewire/v1/session.js";
+import type { Transport } from "../../src/link/transport.js";
 import { Doorstep } from "../../src/transport/doorstep.js";
 import { connectTcp } from "../../src/transport/tcp.js";
 import { connectNodeWebSocket } from "../../src/transport/websocket-node.js";

@@ -1,8 +1,8 @@
 /** A version 2 peer that does only what a test tells it to: frame by frame, with the codec and nothing above it. */
 import { encodeFrame, type Frame, FrameDecoder, type FrameInit } from "../../src/codec/index.js";
-import type { Transport } from "../../src/connection/transport.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { Goaway, Hello, type ResumeRequest, Welcome } from "../../src/gen/framewire/v1/session.js";
+import type { Transport } from "../../src/link/transport.js";
 
 /** What a scripted peer seals its frames with. */
 export const SEED = 0x1234_5678;

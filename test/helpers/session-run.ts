@@ -1,10 +1,11 @@
 /** One session under seeded chaos, on a clock turned by hand: what was sent, what was handled, what was told. */
+
+import type { CallOptions } from "../../src/calls/calls.js";
+import type { CallContext } from "../../src/calls/context.js";
 import { type Client, type ClientOptions, createClient } from "../../src/client/index.js";
-import type { CallOptions } from "../../src/connection/calls.js";
-import type { CallContext } from "../../src/connection/context.js";
-import type { ServiceClient, ServiceImplementation } from "../../src/connection/definition.js";
-import type { GapEvent } from "../../src/connection/events.js";
+import type { ServiceClient, ServiceImplementation } from "../../src/protocol/definition.js";
 import { createServer, type Server, type ServerConnection, type ServerOptions } from "../../src/server/index.js";
+import type { GapEvent } from "../../src/session/events.js";
 import { type ChaosStats, type FaultSource, MemoryNetwork, SeededRandom, VirtualClock } from "../../src/testing/index.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
 

@@ -1,6 +1,7 @@
 /** The service that most tests of connections serve. */
-import type { ServiceImplementation } from "../../src/connection/definition.js";
+
 import { FramewireError } from "../../src/errors.js";
+import type { ServiceImplementation } from "../../src/protocol/definition.js";
 import type { TestServiceDefinition } from "../gen/test/v1/test_service.js";
 
 interface Context {

@@ -1,8 +1,8 @@
 /** Reads along on both ends of every link: which frame had which sequence in which session, whether it arrived or not. */
 import { type Frame, FrameDecoder, type FrameView } from "../../src/codec/index.js";
-import type { Transport, TransportReceiver } from "../../src/connection/transport.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { Hello, Welcome } from "../../src/gen/framewire/v1/session.js";
+import type { Transport, TransportReceiver } from "../../src/link/transport.js";
 
 /** One session, by what was sent in it. */
 export class TappedSession {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Transport, TransportReceiver } from "../../src/connection/transport.js";
+import type { Transport, TransportReceiver } from "../../src/link/transport.js";
 import { GroupCommit } from "../../src/outbox/group-commit.js";
 import { GuardedTransport } from "../../src/outbox/guarded-transport.js";
 

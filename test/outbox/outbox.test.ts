@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { Outgoing } from "../../src/connection/outgoing.js";
 import { Outbox } from "../../src/outbox/outbox.js";
 import { NO_SESSION } from "../../src/outbox/storage.js";
+import { Outgoing } from "../../src/session/outgoing.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { MemoryDisk } from "../helpers/memory-storage.js";
 

@@ -24,7 +24,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   type: "elements of the page's own document",
 };
 /** In the writer of links: frames that this copy has just made. */
-const ALLOWED_THERE: Readonly<Record<string, readonly string[]>> = { "src/connection/lending-writer.ts": ["Uint8Array"] };
+const ALLOWED_THERE: Readonly<Record<string, readonly string[]>> = { "src/link/lending-writer.ts": ["Uint8Array"] };
 
 function filesOf(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })

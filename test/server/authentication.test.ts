@@ -1,10 +1,10 @@
 /** A session belongs to a client: what `authenticate` returns, and who may resume. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createClient } from "../../src/client/index.js";
-import type { PeerCertificate, TransportInfo } from "../../src/connection/transport.js";
 import { FramewireError, isRetryable } from "../../src/errors.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { type ResumeRequest, ResumeVerdict } from "../../src/gen/framewire/v1/session.js";
+import type { PeerCertificate, TransportInfo } from "../../src/link/transport.js";
 import { type SessionOwner, sameSubject } from "../../src/server/authentication.js";
 import { type AuthenticationRequest, createServer, type Server, type ServerOptions } from "../../src/server/index.js";
 import { MemoryNetwork, VirtualClock } from "../../src/testing/index.js";

@@ -1,9 +1,9 @@
 /** A message to many leaves a little in each round of the event loop; what goes to one alone leaves at once. */
 import { expect, it } from "vitest";
 import { encodeFrame, FrameDecoder } from "../../src/codec/index.js";
-import { messageCommand } from "../../src/connection/commands.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { Hello, Welcome } from "../../src/gen/framewire/v1/session.js";
+import { messageCommand } from "../../src/protocol/commands.js";
 import { createServer } from "../../src/server/index.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { BusyClock } from "../helpers/busy-clock.js";

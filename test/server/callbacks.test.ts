@@ -1,9 +1,9 @@
 /** What application callbacks throw, reject with or return harms what they were called for, and nothing else. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Client, createClient } from "../../src/client/index.js";
-import { pending } from "../../src/connection/guard.js";
 import { FramewireError } from "../../src/errors.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
+import { pending } from "../../src/runtime/guard.js";
 import type { Server, ServerContext, ServerFailureEvent, ServerOptions } from "../../src/server/index.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { RawPeer, seededFrame } from "../helpers/raw-peer.js";

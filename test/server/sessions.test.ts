@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
-import { LinkedList } from "../../src/connection/linked-list.js";
+import { LinkedList } from "../../src/runtime/linked-list.js";
 import { Ranking } from "../../src/server/ranking.js";
 import { MemorySessionStore, newToken, type SessionDrop, type StoredSession } from "../../src/server/sessions.js";
 import { WaitingSessions } from "../../src/server/waiting-sessions.js";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Transport } from "../../src/connection/transport.js";
+import type { Transport } from "../../src/link/transport.js";
 import { type ChaosOptions, faultyTransport, type LinkFaults, memoryPair, PROFILE_NAMES, VirtualClock } from "../../src/testing/index.js";
 
 /** What one end of a pair has seen. */

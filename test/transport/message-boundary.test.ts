@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { PROGRESS_BYTES } from "../../src/connection/transport.js";
+import { PROGRESS_BYTES } from "../../src/link/transport.js";
 import { MessageBoundary } from "../../src/transport/message-boundary.js";
 import { chunksOf } from "../helpers/decoder-run.js";
 

@@ -3,7 +3,7 @@ import { createServer as createHttpServer, type IncomingMessage } from "node:htt
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { Transport } from "../../src/connection/transport.js";
+import type { Transport } from "../../src/link/transport.js";
 import { connectTcp } from "../../src/transport/tcp.js";
 import { connectNodeWebSocket } from "../../src/transport/websocket-node.js";
 import { Random } from "../helpers/random.js";

@@ -1,5 +1,5 @@
-import { MessageWriter } from "../../../src/codec/message-writer.js";
-import { readerOver } from "../../../src/connection/message-reader.js";
+import { readerOver } from "../../../src/protobuf/message-reader.js";
+import { MessageWriter } from "../../../src/protobuf/message-writer.js";
 import { Order } from "../../gen/bench/v1/order.js";
 import type { Order as PlainOrder } from "../orders.js";
 import type { OrderCodec } from "./codec.js";

@@ -1,7 +1,7 @@
 /** `framewire conformance`: runs the cases of the kit against a peer. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { redactedUrl } from "../../connection/redacted-url.js";
 import { FramewireError } from "../../errors.js";
+import { redactedUrl } from "../../runtime/redacted-url.js";
 import type { CliIo } from "../io.js";
 import { wholeNumber } from "../numbers.js";
 import type { Profile } from "./case.js";

@@ -1,9 +1,9 @@
 /** What a case has in its hands: it opens links and sessions to the peer under test, and closes them behind it. */
 import { encodeFrame, type Frame } from "../../codec/index.js";
-import type { Transport } from "../../connection/transport.js";
 import { closeCodeOf } from "../../errors.js";
 import { FrameKind } from "../../gen/framewire/v1/data_frame.js";
 import { Hello, ResumeVerdict, Welcome } from "../../gen/framewire/v1/session.js";
+import type { Transport } from "../../link/transport.js";
 import type { Profile } from "./case.js";
 import { KitSession, type SessionSettings } from "./session.js";
 import type { Trace } from "./trace.js";

@@ -1,9 +1,9 @@
 /** One link to the peer under test, as bytes and frames: it sends whatever it is told to, and notes what comes. */
 import { type Frame, FrameDecoder } from "../../codec/index.js";
-import type { Transport } from "../../connection/transport.js";
 import { codeOfCloseCode } from "../../errors.js";
 import { FrameKind } from "../../gen/framewire/v1/data_frame.js";
 import { Goaway } from "../../gen/framewire/v1/session.js";
+import type { Transport } from "../../link/transport.js";
 import { TcpTransport } from "../../transport/tcp.js";
 import { Mismatch, tellFrames, Violation } from "./verdict.js";
 

@@ -1,0 +1,450 @@
+/** The calls of one connection that this side opened: each settles exactly once, whatever happens to the link. */
+
+import type { FrameView } from "../codec/index.js";
+import { type CallErrorCode, codeOfStatus, FramewireError, inFull, reasonOf } from "../errors.js";
+import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
+import { checks } from "../link/checks.js";
+import { isTimeout, type WhenBusy } from "../options.js";
+import { decodeMessage, encodeOwned } from "../protobuf/messages.js";
+import { type Command, cmdName } from "../protocol/commands.js";
+import { Credit } from "../protocol/control-messages.js";
+import type { MessageSource } from "../protocol/definition.js";
+import { KIND_CANCEL, KIND_CREDIT, KIND_END, KIND_ITEM, KIND_REQUEST } from "../protocol/frame-kind.js";
+import { type DeadlineOwner, type Deadlines, newDeadlines } from "../runtime/deadlines.js";
+import type { HeapEntry } from "../runtime/heap.js";
+import { newOpenCalls } from "../runtime/open-calls.js";
+import { explain } from "../session/explain.js";
+import type { Journal } from "../session/journal.js";
+import { decodeExt, encodeExt, type FrameOwner, NO_METADATA, Outgoing } from "../session/outgoing.js";
+import type { CallContext } from "./context.js";
+import { ITEM_OVERHEAD, ReceiveCredit, SendCredit } from "./credit.js";
+import { errorOf, type Failure, named, raise, refused } from "./failure.js";
+import type { CallHost } from "./host.js";
+import { ItemQueue } from "./item-queue.js";
+import { closeSource, type Pump, pump } from "./pump.js";
+import type { AwaitsReply } from "./v1-exchange.js";
+
+/** What a caller can say about one call. */
+export interface CallOptions {
+  /** Aborting it cancels the call; a signal that is aborted already sends nothing. */
+  readonly signal?: AbortSignal;
+  /** Longest time the call may take, waiting for a connection included; Infinity or 0 = no limit. Default: the connection's `timeoutMs` for calls with one reply, no limit for streams. */
+  readonly timeoutMs?: number;
+  /** Sent along with the request. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** W3C traceparent, handed to the handler. Default: that of `parent`. */
+  readonly trace?: string;
+  /** The call being served that this one is made for: its cancellation, what is left of its deadline and its trace are handed on. */
+  readonly parent?: CallContext;
+  /** What it does when the peer takes no more calls now: wait until one has ended, or fail with `resource-exhausted`. Default: the connection's `whenBusy`. */
+  readonly whenBusy?: WhenBusy;
+  /** Given the metadata of the reply. */
+  readonly onMetadata?: (metadata: Readonly<Record<string, string>>) => void;
+}
+
+/** @throws FramewireError `invalid-option` */
+export function checkCallOptions(options: CallOptions): void {
+  checks?.callOptions(options);
+  if (!isTimeout(options.timeoutMs)) throw new FramewireError("invalid-option", `timeoutMs is ${String(options.timeoutMs)}`);
+}
+
+/** A call that has not settled. Each kind of method says what becomes of its outcome. */
+abstract class OpenCall implements FrameOwner, AwaitsReply, HeapEntry {
+  readonly command: Command;
+  readonly options: CallOptions;
+  /** Its number, which peers of version 1 never see. */
+  id!: number;
+  /** The frame that opens the call. */
+  request!: Outgoing;
+  /** Its deadline, if it has one. */
+  at = 0;
+  place = -1;
+  sendCredit: SendCredit | undefined = undefined;
+  receiveCredit: ReceiveCredit | undefined = undefined;
+  pump: Pump | undefined = undefined;
+  unlisten: (() => void) | undefined = undefined;
+  /** Called when the request went out. */
+  onSent: (() => void) | undefined = undefined;
+  readonly #table: CallTable;
+
+  constructor(table: CallTable, command: Command, options: CallOptions) {
+    this.#table = table;
+    this.command = command;
+    this.options = options;
+  }
+
+  /** The request went out, or will never, nor anything behind it. */
+  frameSettled(error?: FramewireError): void {
+    if (error === undefined) {
+      this.onSent?.();
+      if (this.request.callId === undefined) this.#table.awaitReply(this);
+      return;
+    }
+    this.#table.settle(this, named(this.command.name, error));
+    this.#table.withdraw(this);
+  }
+
+  /** The reply of a version 1 peer. */
+  onReply(frame: FrameView): void {
+    this.#table.reply(this, frame);
+  }
+
+  abstract item(message: unknown, cost: number): void;
+  /** The call ended well; `reply` is undefined for a method that streams its responses. */
+  abstract done(reply: unknown): void;
+  abstract fail(failure: Failure): void;
+}
+
+/** A call with one reply. */
+class ReplyCall extends OpenCall {
+  readonly #resolve: (reply: unknown) => void;
+
+  constructor(table: CallTable, command: Command, options: CallOptions, resolve: (reply: unknown) => void) {
+    super(table, command, options);
+    this.#resolve = resolve;
+  }
+
+  item(): void {}
+
+  done(reply: unknown): void {
+    this.#resolve(reply);
+  }
+
+  fail(failure: Failure): void {
+    this.#resolve(raise(failure));
+  }
+}
+
+/** A call whose responses are a stream. */
+class StreamCall extends OpenCall {
+  readonly items: ItemQueue<unknown>;
+
+  constructor(table: CallTable, command: Command, options: CallOptions) {
+    super(table, command, options);
+    this.items = new ItemQueue({
+      consumed: (cost) => table.consumed(this, cost),
+      held: (bytes) => table.held(bytes),
+      abandoned: () => table.cancel(this, { code: "cancelled", message: `${command.name}: the reader left the stream` }),
+    });
+  }
+
+  item(message: unknown, cost: number): void {
+    this.items.push(message, cost);
+  }
+
+  done(): void {
+    this.items.end();
+  }
+
+  fail(failure: Failure): void {
+    this.items.fail(failure);
+  }
+}
+
+/** The table of calls that this side opened. */
+export class CallTable implements DeadlineOwner<OpenCall> {
+  readonly #host: CallHost;
+  readonly #calls = newOpenCalls<OpenCall>();
+  readonly #deadlines: Deadlines<OpenCall>;
+  readonly #journal: Journal | undefined;
+  #nextId: number;
+
+  /** Clients open odd calls, servers even ones. */
+  constructor(host: CallHost, side: "client" | "server", journal?: Journal | undefined) {
+    this.#host = host;
+    this.#journal = journal;
+    this.#nextId = side === "client" ? (journal?.firstCallId ?? 1) : 2;
+    this.#deadlines = newDeadlines(host.clock, this);
+  }
+
+  /** Calls that have not settled. */
+  get size(): number {
+    return this.#calls.size;
+  }
+
+  /** Whether the call is open. */
+  has(callId: number): boolean {
+    return this.#calls.has(callId);
+  }
+
+  /** A call with one reply. `request` is the message or their source. Rejects with a FramewireError that carries a google.rpc.Code. */
+  call(command: Command, request: unknown, options: CallOptions): Promise<unknown> {
+    return new Promise((resolve) => this.#open(new ReplyCall(this, command, options, resolve), request));
+  }
+
+  /** A call that streams its responses. It is opened when the first of them is asked for. */
+  stream(command: Command, request: unknown, options: CallOptions): AsyncIterable<unknown> {
+    return {
+      [Symbol.asyncIterator]: () => {
+        const call = new StreamCall(this, command, options);
+        this.#open(call, request);
+        return call.items;
+      },
+    };
+  }
+
+  /** A response or an item of the peer; frames of calls that have settled are late and mean nothing. */
+  onResponse(frame: FrameView): void {
+    const call = this.#calls.get(frame.callIdNumber);
+    if (call === undefined) return this.#host.answered(frame.callIdNumber);
+    const status = frame.status ?? 0;
+    try {
+      const { metadata, message } = decodeExt(frame.ext);
+      if (metadata !== NO_METADATA && Object.keys(metadata).length > 0) call.options.onMetadata?.(metadata);
+      if (status !== 0) {
+        // Where the peer has no name for the command, it has written its number.
+        const { cmd, name } = call.command;
+        const text = message === "" ? `${name} failed` : inFull ? message.replace(cmdName(cmd), () => name) : message;
+        this.settle(call, { code: codeOfStatus(status), message: text, fault: "remote", metadata });
+      } else if (call.command.responseStream) {
+        this.settle(call, undefined);
+      } else {
+        this.settle(call, undefined, decodeMessage(call.command.response, frame));
+      }
+    } catch (cause) {
+      this.#unreadable(call, cause);
+    }
+  }
+
+  /** @internal The request of a call to a version 1 peer went out. */
+  awaitReply(call: OpenCall): void {
+    this.#host.awaitReply(call);
+  }
+
+  /** @internal The reply of a version 1 peer; that of a call that was given up means nothing. */
+  reply(call: OpenCall, frame: FrameView): void {
+    if (!this.#calls.has(call.id)) return;
+    try {
+      this.settle(call, undefined, decodeMessage(call.command.response, frame));
+    } catch (cause) {
+      this.#unreadable(call, cause);
+    }
+  }
+
+  #unreadable(call: OpenCall, cause: unknown): void {
+    this.settle(call, unreadable("the reply", call.command, cause));
+  }
+
+  /** False if the peer sent more than its credit. */
+  onItem(frame: FrameView): boolean {
+    const call = this.#calls.get(frame.callIdNumber);
+    if (call?.receiveCredit === undefined) return true;
+    const length = frame.payloadEnd - frame.payloadStart;
+    if (!call.receiveCredit.take(length)) return false;
+    try {
+      call.item(decodeMessage(call.command.response, frame), length + ITEM_OVERHEAD);
+    } catch (cause) {
+      this.cancel(call, unreadable("an item", call.command, cause));
+    }
+    return true;
+  }
+
+  onCredit(callId: number, bytes: number): void {
+    this.#calls.get(callId)?.sendCredit?.add(bytes);
+  }
+
+  /** Ends the calls that `match` names, in the order they were opened. */
+  failWhere(match: (request: Outgoing) => boolean, code: CallErrorCode, message: string): void {
+    for (const call of [...this.#calls.values()]) {
+      if (match(call.request)) this.settle(call, { code, message: `${call.command.name}: ${message}` });
+    }
+  }
+
+  /** The same for a session that goes on: the peer is told, so that it does not go on with calls that nobody waits for. */
+  cancelWhere(match: (request: Outgoing, command: Command) => boolean, error: FramewireError): void {
+    for (const call of [...this.#calls.values()]) {
+      if (match(call.request, call.command)) this.cancel(call, named(call.command.name, error));
+    }
+  }
+
+  /** Opens a call. The source of requests of one that does not begin is closed. */
+  #open(call: OpenCall, request: unknown): void {
+    try {
+      this.#begin(call, request);
+    } catch (error) {
+      this.#refuse(call, error);
+    }
+    if (call.command.requestStream && call.pump === undefined) closeSource(request);
+  }
+
+  #refuse(call: OpenCall, cause: unknown): void {
+    const error = refused(call.command.name, cause);
+    if (this.#calls.get(call.id) === call) this.settle(call, error);
+    else call.fail(error);
+  }
+
+  #begin(call: OpenCall, request: unknown): void {
+    const { command, options } = call;
+    const { requestStream, responseStream } = command;
+    const { parent } = options;
+    checkCallOptions(options);
+    if (options.signal !== undefined || parent !== undefined) {
+      const ended = [options.signal, parent?.signal].find((signal) => signal?.aborted === true);
+      if (ended !== undefined) return call.fail(errorOf(cancelled(command, ended.reason)));
+    }
+    const streams = requestStream || responseStream;
+    const numbered = this.#host.version === 2;
+    if (streams && !numbered)
+      return call.fail(new FramewireError("unimplemented", `${command.name} streams, which a version 1 peer cannot`));
+    const timeoutMs = timeoutOf(options.timeoutMs ?? (streams ? 0 : this.#host.options.timeoutMs), parent);
+    call.id = this.#takeId();
+    // To version 1 peers a request is a plain message, and metadata and deadlines cannot travel. It waits for a link in any case.
+    const frame = numbered
+      ? new Outgoing(command, KIND_REQUEST, call.id, command.reliable)
+      : new Outgoing(command, undefined, undefined, true);
+    call.request = frame;
+    frame.owner = call;
+    if (timeoutMs > 0) frame.timeoutMs = timeoutMs;
+    frame.trace = options.trace ?? parent?.trace;
+    frame.ext = encodeExt(options.metadata);
+    frame.durable = command.reliable && !streams;
+    frame.failsWhenBusy = (options.whenBusy ?? this.#host.options.whenBusy) === "fail";
+    if (requestStream) {
+      call.sendCredit = new SendCredit(this.#host.peerCredit);
+    } else {
+      frame.codec = command.request;
+      frame.message = request;
+    }
+    if (responseStream) call.receiveCredit = new ReceiveCredit(this.#host.options.initialCredit);
+    this.#calls.set(call.id, call);
+    this.#host.post(frame);
+    if (!this.#calls.has(call.id)) return;
+    if (timeoutMs > 0) {
+      this.#deadlines.add(call, this.#host.clock.now() + timeoutMs);
+    }
+    if (options.signal !== undefined || parent !== undefined) this.#listen(call);
+    if (requestStream) this.#pump(call, request as MessageSource<unknown>);
+  }
+
+  #listen(call: OpenCall): void {
+    const { signal, parent } = call.options;
+    const signals = [signal, parent?.signal].filter((each) => each !== undefined);
+    const onAbort = ({ target }: Event) => this.cancel(call, cancelled(call.command, (target as AbortSignal).reason));
+    for (const each of signals) each.addEventListener("abort", onAbort);
+    call.unlisten = () => {
+      for (const each of signals) each.removeEventListener("abort", onAbort);
+    };
+  }
+
+  /** @internal */
+  expired(call: OpenCall): void {
+    const why = explain === undefined ? "" : explain.timeout(call, this.#host, this.size);
+    this.cancel(call, { code: "deadline-exceeded", message: `${call.command.name} took longer than ${call.request.timeoutMs} ms${why}` });
+  }
+
+  #takeId(): number {
+    let id: number;
+    do {
+      id = this.#nextId;
+      this.#nextId = id + 2 > 0xffff_ffff ? 2 - (id & 1) : id + 2;
+    } while (this.#calls.has(id));
+    this.#journal?.usesCallId(id);
+    return id;
+  }
+
+  #pump(call: OpenCall, requests: MessageSource<unknown>): void {
+    call.pump = pump(requests, {
+      credit: call.sendCredit as SendCredit,
+      whenWritable: () => (call.request.sent ? this.#host.whenWritable() : this.#whenSent(call)),
+      send: (message) => {
+        const payload = encodeOwned(call.command.request, message);
+        this.#post(call, KIND_ITEM, payload);
+        return payload.length;
+      },
+    });
+    call.pump.done.then(
+      () => this.#tell(call, KIND_END, undefined),
+      (error) => this.cancel(call, sourceFailure(call.command, error)),
+    );
+  }
+
+  /** Items of a call that waits do not wait with it: a queue full of calls would be full of their items as well. */
+  async #whenSent(call: OpenCall): Promise<void> {
+    await new Promise<void>((resolve) => {
+      call.onSent = resolve;
+    });
+    await this.#host.whenWritable();
+  }
+
+  #post(call: OpenCall, kind: FrameKind, payload: Uint8Array | undefined): void {
+    const frame = new Outgoing(call.command, kind, call.id, call.command.reliable);
+    frame.payload = payload;
+    this.#host.post(frame);
+  }
+
+  /** @internal As of {@link CallHost}. */
+  held(bytes: number): void {
+    this.#host.held(bytes);
+  }
+
+  /** @internal The reader took items that had cost this much credit. */
+  consumed(call: OpenCall, cost: number): void {
+    const bytes = call.receiveCredit?.consume(cost) ?? 0;
+    if (bytes > 0) this.#tell(call, KIND_CREDIT, Credit.encode({ bytes }));
+  }
+
+  /** Sends a frame without which the call cannot go on: if there is no room for it, the call fails. */
+  #tell(call: OpenCall, kind: FrameKind, payload: Uint8Array | undefined): void {
+    if (!this.#calls.has(call.id)) return;
+    try {
+      this.#post(call, kind, payload);
+    } catch (error) {
+      this.cancel(call, named(call.command.name, error as FramewireError));
+    }
+  }
+
+  /** @internal Takes the frames of a call that still wait back. */
+  withdraw({ id, request }: OpenCall): void {
+    this.#host.withdraw(id, request);
+  }
+
+  /** @internal Gives the call up on this side and tells the peer, unless the peer never heard of it. */
+  cancel(call: OpenCall, failure: Failure): void {
+    if (!this.#calls.has(call.id)) return;
+    this.settle(call, failure);
+    this.withdraw(call);
+    if (!call.request.sent || call.request.callId === undefined) return;
+    try {
+      this.#post(call, KIND_CANCEL, undefined);
+    } catch {
+      // No room for the cancel: the call's deadline or the end of the connection ends it over there.
+    }
+  }
+
+  /** @internal The call is over; whatever comes for it later means nothing. */
+  settle(call: OpenCall, failure: Failure | undefined, reply?: unknown): void {
+    if (!this.#calls.delete(call.id)) return;
+    this.#host.ended(call.request);
+    this.#deadlines.remove(call);
+    call.unlisten?.();
+    call.pump?.stop();
+    if (failure === undefined) call.done(reply);
+    else call.fail(failure);
+    this.#host.callSettled();
+  }
+
+  /** Lets a timer go that runs for no call, when most have ended together. */
+  close(): void {
+    this.#deadlines.clear();
+  }
+}
+
+/** The sooner of a call's own limit and what is left of its parent's, at least 1 ms; 0 = no limit. */
+function timeoutOf(ownMs: number, parent: CallContext | undefined): number {
+  const left = Math.min(ownMs > 0 ? ownMs : Number.POSITIVE_INFINITY, parent?.remainingMs ?? Number.POSITIVE_INFINITY);
+  return left === Number.POSITIVE_INFINITY ? 0 : Math.max(1, Math.ceil(left));
+}
+
+function cancelled({ name }: Command, cause: unknown): Failure {
+  return { code: "cancelled", message: `${name} was cancelled: ${reasonOf(cause)}`, cause };
+}
+
+function unreadable(what: string, { name }: Command, cause: unknown): Failure {
+  return { code: "internal", message: `${what} of ${name} could not be read: ${reasonOf(cause)}`, fault: "remote", cause };
+}
+
+/** What the source of requests has thrown, or what kept one of them from being sent. */
+function sourceFailure({ name }: Command, cause: unknown): Failure {
+  if (cause instanceof FramewireError) return { ...named(name, cause), cause };
+  return { code: "cancelled", message: `the request stream of ${name} failed: ${reasonOf(cause)}`, cause };
+}

@@ -1,0 +1,403 @@
+/** Frames to bytes. The writing rules are in docs/wire.md section 2: ascending fields, minimal varints, zeros written. */
+import { FramewireError } from "../../errors.js";
+import { CONNECTION_DEFAULTS, type FrameOptions, resolveOptions } from "../../options.js";
+import type { MessageWriter } from "../../protobuf/message-writer.js";
+import { int32Size, uint32Size, writeInt32, writeUint32 } from "../../protocol/varint.js";
+import { asBytes } from "../bytes.js";
+import { crcOfSeed, crcUpdate } from "../checksum/crc32.js";
+import { prefixFor } from "../decoder/sync-prefix.js";
+import type { FrameInit } from "../frame.js";
+import type { SharedFrame } from "./shared-frame.js";
+import { checkRange, INT32_MAX, INT32_MIN, refuseTrailer, trailerSize, writeTrailer } from "./trailer-writer.js";
+import { WriteBlock } from "./write-block.js";
+
+/** Options of the frame writers. */
+export interface EncoderOptions extends FrameOptions {
+  /** Largest trailer of a version 2 frame, as the receiver's `maxTrailer`. Default 1 KiB. */
+  readonly maxTrailer?: number;
+  /** Seed of the checksums (docs/wire.md section 3), an unsigned 32-bit integer. Default: none. */
+  readonly checksumSeed?: number | undefined;
+}
+
+/** What writes a message: ts-proto's message objects. Some can be given a writer in place of their own. */
+export interface MessageEncoder<T> {
+  encode(message: T, writer?: never): { finish(): Uint8Array };
+}
+
+/** Is shown the bytes of a frame, which it must copy if it keeps them. */
+export interface ByteSink {
+  add(buffer: Uint8Array, start: number, end: number): void;
+}
+
+const TAG_VERSION = 0x18;
+const TAG_CMD = 0x20;
+const TAG_PAYLOAD = 0x2a;
+const TAG_CHECKSUM = 0x7d;
+const CHECKSUM_LENGTH = 5;
+
+/** Longest frame without its payload and trailer: prefix, LEN, VER, CMD, the payload's tag and N. */
+const MOST_OVERHEAD = 7 + 5 + 6 + 11 + 6;
+
+/** Least and most room for a message whose size is not known yet: as much as the last one took, and an eighth. */
+const LEAST_ROOM = 512;
+const MOST_ROOM = 64 * 1024;
+
+/** The writer of all encoders; a message that is encoded while another one is gets a writer of its own. Absent on pages, which save its size. */
+let sharedWriter: MessageWriter | undefined;
+
+/** Makes `appendMessage` write messages with `provided`, straight into their place. */
+export function provideMessageWriter(provided: MessageWriter): void {
+  sharedWriter = provided;
+}
+
+/** Refuses options that no encoder has. Absent on pages, which save its size. */
+let checkOptions: ((options: object) => void) | undefined;
+
+export function provideEncoderCheck(provided: typeof checkOptions): void {
+  checkOptions = provided;
+}
+
+const EMPTY = new Uint8Array(0);
+
+const { magic, maxPayload, maxTrailer } = CONNECTION_DEFAULTS;
+const ENCODER_DEFAULTS = { magic, maxPayload, maxTrailer } as const;
+
+/**
+ * The bytes of one frame, freshly allocated: the caller owns them.
+ * @throws FramewireError `invalid-option` for a field outside its type or a trailer field on a version 1 frame;
+ *   `frame-too-large` for a payload above `maxPayload` or a trailer above `maxTrailer`
+ */
+export function encodeFrame(frame: FrameInit, options?: EncoderOptions): Uint8Array {
+  const encoder = options === undefined ? encoderWithoutOptions() : new FrameEncoder(options);
+  encoder.append(frame);
+  const bytes = encoder.take();
+  const own = bytes.slice();
+  encoder.recycle(bytes);
+  return own;
+}
+
+let withoutOptions: FrameEncoder | undefined;
+
+/** The encoder of all single frames without options: making one takes longer than a frame. A getter of a frame may encode another frame. */
+function encoderWithoutOptions(): FrameEncoder {
+  if (withoutOptions?.busy === true) return new FrameEncoder();
+  withoutOptions ??= new FrameEncoder();
+  return withoutOptions;
+}
+
+/** Writes many frames into one growing buffer; `take` gives all bytes since the last time, for one write to the socket. */
+export class FrameEncoder {
+  readonly #prefix: Uint8Array;
+  #maxPayload: number;
+  #maxTrailer: number;
+  #seed: number | undefined;
+  #seedCrc: number;
+  #block: WriteBlock | undefined;
+  /** The memory of the block. */
+  #bytes: Uint8Array = EMPTY;
+  /** Bytes of the last message: the guess for the next one. */
+  #lastMessage = 0;
+  /** Where the bytes not yet taken begin and end, and where the room for more ends. */
+  #start = 0;
+  #end = 0;
+  #limit = 0;
+  /** A frame is being written. */
+  #busy = false;
+  /** The bytes last taken, and where they lie. */
+  #taken: Uint8Array = EMPTY;
+  #takenFrom: WriteBlock | undefined;
+
+  /** @throws FramewireError `invalid-option` */
+  constructor(options: EncoderOptions = {}) {
+    checkOptions?.(options);
+    const { magic, maxPayload, maxTrailer, checksumSeed } = resolveOptions<typeof ENCODER_DEFAULTS, EncoderOptions>(
+      ENCODER_DEFAULTS,
+      options,
+    );
+    this.#prefix = prefixFor(magic).bytes;
+    this.#maxPayload = maxPayload;
+    this.#maxTrailer = maxTrailer;
+    this.#seed = checksumSeed;
+    this.#seedCrc = crcOfSeed(checksumSeed);
+  }
+
+  /** Seed of the checksums of the frames appended from now on. */
+  get checksumSeed(): number | undefined {
+    return this.#seed;
+  }
+
+  set checksumSeed(seed: number | undefined) {
+    resolveOptions({}, { checksumSeed: seed });
+    this.#seed = seed;
+    this.#seedCrc = crcOfSeed(seed);
+  }
+
+  /** Largest payload of the frames appended from now on: what their receiver takes. */
+  set maxPayload(bytes: number) {
+    resolveOptions({}, { maxPayload: bytes });
+    this.#maxPayload = bytes;
+  }
+
+  /** Goes on for another receiver, once all is taken. The values have been checked. */
+  turnTo(checksumSeed: number | undefined, maxPayload: number, maxTrailer: number): void {
+    this.#seed = checksumSeed;
+    this.#seedCrc = crcOfSeed(checksumSeed);
+    this.#maxPayload = maxPayload;
+    this.#maxTrailer = maxTrailer;
+  }
+
+  /** Whether a frame is being written: only its own getters and codec can see that. Until then this encoder takes no other frame. */
+  get busy(): boolean {
+    return this.#busy;
+  }
+
+  /** Bytes of the last message. */
+  get lastMessage(): number {
+    return this.#lastMessage;
+  }
+
+  /** Writes into `memory` until the next `take`, once all is taken: a message of about `size` bytes. What does not fit goes elsewhere. */
+  writeTo(memory: Uint8Array, size: number): void {
+    this.#block = WriteBlock.of(memory, true);
+    this.#bytes = memory;
+    this.#start = this.#end = this.#block.enter(memory.length);
+    this.#limit = memory.length;
+    this.#lastMessage = size;
+  }
+
+  /** Bytes appended since the last `take`. */
+  get length(): number {
+    return this.#end - this.#start;
+  }
+
+  /**
+   * Writes `frame` behind those before it. Its bytes are copied. After an error nothing of it is written.
+   * @throws FramewireError as {@link encodeFrame}; `failed-precondition` from inside a getter of a frame that is being written
+   */
+  append(frame: FrameInit): void {
+    const { payload, cmd, version } = frame;
+    const length = payload === undefined ? 0 : payload.length;
+    if (length > this.#maxPayload) tooLarge("payload", length, "maxPayload", this.#maxPayload);
+    if (version !== undefined) checkRange("version", version, 1, INT32_MAX);
+    checkRange("cmd", cmd, INT32_MIN, INT32_MAX);
+    const trailer = version === undefined || version === 1 ? refuseTrailer(frame) : this.#trailerSize(frame);
+    this.#begin();
+    const before = this.length;
+    try {
+      this.#reserve(MOST_OVERHEAD + length + trailer);
+      const start = this.#end;
+      this.#writeHead(version, cmd, payload);
+      if (trailer > 0) this.#seal(frame, crcUpdate(this.#bytes, start, this.#end, this.#seedCrc));
+    } catch (error) {
+      this.#end = this.#start + before;
+      throw error;
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** Writes a shared frame of version 2 and above with the trailer fields of `trailer`. Its bytes are copied. @throws FramewireError as {@link encodeFrame} */
+  appendShared(shared: SharedFrame, trailer: FrameInit): void {
+    const size = this.#trailerSize(trailer);
+    this.#refuseBusy();
+    this.#reserve(shared.bytes.length + size);
+    copyInto(shared.bytes, this.#bytes, this.#end);
+    this.#end += shared.bytes.length;
+    this.#seal(trailer, shared.crcAfter(this.#seedCrc));
+  }
+
+  #writeHead(version: number | undefined, cmd: number, payload: Uint8Array | undefined): void {
+    this.#writeFixed(version, cmd, payload === undefined ? 0 : payload.length);
+    if (payload === undefined) return;
+    const bytes = this.#bytes;
+    bytes[this.#end++] = TAG_PAYLOAD;
+    const p = writeUint32(bytes, this.#end, payload.length);
+    copyInto(payload, bytes, p);
+    this.#end = p + payload.length;
+  }
+
+  #writeFixed(version: number | undefined, cmd: number, length: number): void {
+    const bytes = this.#bytes;
+    let p = this.#end;
+    for (let i = 0; i < 7; i++) bytes[p++] = this.#prefix[i]!;
+    p = writeUint32(bytes, p, length);
+    if (version !== undefined) {
+      bytes[p++] = TAG_VERSION;
+      p = writeUint32(bytes, p, version);
+    }
+    bytes[p++] = TAG_CMD;
+    this.#end = writeInt32(bytes, p, cmd);
+  }
+
+  /** Writes the trailer; `headCrc` is the CRC of the seed and the frame up to it. */
+  #seal(frame: FrameInit, headCrc: number): void {
+    const bytes = this.#bytes;
+    const start = this.#end;
+    let p = writeTrailer(bytes, start, frame);
+    const crc = crcUpdate(bytes, start, p, headCrc);
+    bytes[p++] = TAG_CHECKSUM;
+    bytes[p++] = crc;
+    bytes[p++] = crc >>> 8;
+    bytes[p++] = crc >>> 16;
+    bytes[p++] = crc >>> 24;
+    this.#end = p;
+  }
+
+  /**
+   * Writes a frame whose payload is `message`, encoded straight into its place on Node. After an error nothing of it is written.
+   * @throws FramewireError as {@link encodeFrame}; whatever `codec` throws; `failed-precondition` from inside a getter of a message that
+   *   this encoder is writing; TypeError if the codec uses a writer of its own and `inPlaceOnly` is set
+   */
+  appendMessage<T>(frame: FrameInit, codec: MessageEncoder<T>, message: T, inPlaceOnly = false): void {
+    if (sharedWriter === undefined) return this.append({ ...frame, payload: codec.encode(message).finish() });
+    this.#begin();
+    const before = this.length;
+    const writer = sharedWriter.acquire();
+    let elsewhere: Uint8Array | undefined;
+    try {
+      elsewhere = this.#appendMessage(frame, codec, message, writer);
+      if (inPlaceOnly && elsewhere !== undefined) throw new TypeError("the codec used a writer of its own");
+    } catch (error) {
+      this.#end = this.#start + before;
+      throw error;
+    } finally {
+      writer.busy = false;
+      this.#busy = false;
+    }
+    if (elsewhere !== undefined) this.append({ ...frame, payload: elsewhere });
+  }
+
+  /** The bytes of the message, and no frame, if the codec used a writer of its own. */
+  #appendMessage<T>(frame: FrameInit, codec: MessageEncoder<T>, message: T, writer: MessageWriter): Uint8Array | undefined {
+    const { cmd, version } = frame;
+    if (version !== undefined) checkRange("version", version, 1, INT32_MAX);
+    checkRange("cmd", cmd, INT32_MIN, INT32_MAX);
+    const trailer = version === undefined || version === 1 ? refuseTrailer(frame) : this.#trailerSize(frame);
+    const fixed = 7 + (version === undefined ? 0 : 1 + uint32Size(version)) + 1 + int32Size(cmd) + 1;
+    const guess = uint32Size(this.#lastMessage);
+    const room = Math.min(MOST_ROOM, Math.max(LEAST_ROOM, this.#lastMessage + (this.#lastMessage >>> 3)));
+    this.#reserve(fixed + 2 * guess + room + trailer);
+
+    const start = this.#end;
+    const at = start + fixed + 2 * guess;
+    writer.begin(this.#bytes, at, this.#limit);
+    const written: { finish(): Uint8Array } = codec.encode(message, writer as never);
+    if (written !== writer) return asBytes(written.finish()) ?? noBytes();
+    const length = writer.position - at;
+    if (length > this.#maxPayload) tooLarge("payload", length, "maxPayload", this.#maxPayload);
+    const size = uint32Size(length);
+    this.#lastMessage = length;
+    writer.reserve(2 * (size - guess) + trailer);
+    if (writer.buffer !== this.#bytes) this.#moveTo(WriteBlock.of(writer.buffer));
+    if (size !== guess) this.#bytes.copyWithin(start + fixed + 2 * size, at, at + length);
+
+    this.#writeFixed(version, cmd, length);
+    const bytes = this.#bytes;
+    bytes[this.#end++] = TAG_PAYLOAD;
+    this.#end = writeUint32(bytes, this.#end, length) + length;
+    if (trailer > 0) this.#seal(frame, crcUpdate(bytes, start, this.#end, this.#seedCrc));
+    return undefined;
+  }
+
+  /** Writes a frame that is encoded already. Its bytes are copied. */
+  appendEncoded(frame: Uint8Array): void {
+    this.#refuseBusy();
+    this.#reserve(frame.length);
+    copyInto(frame, this.#bytes, this.#end);
+    this.#end += frame.length;
+  }
+
+  /** Shows `sink` what was appended since {@link FrameEncoder.length} was `length`: bytes that it must copy. */
+  show(length: number, sink: ByteSink): void {
+    sink.add(this.#bytes, this.#start + length, this.#end);
+  }
+
+  /** The bytes appended since the last time. They are the caller's: nobody writes there again, unless `recycle` is called. */
+  take(): Uint8Array {
+    this.#refuseBusy();
+    const bytes = this.#bytes.subarray(this.#start, this.#end);
+    this.#block?.shorten(this.#limit, this.#end);
+    this.#taken = bytes;
+    this.#takenFrom = this.#block;
+    this.#block = undefined;
+    this.#bytes = EMPTY;
+    this.#start = this.#end = this.#limit = 0;
+    return bytes;
+  }
+
+  /** `bytes`, if they are those last taken, are needed no longer: their memory may be written to again. */
+  recycle(bytes: Uint8Array): void {
+    this.lend(bytes)?.leave();
+  }
+
+  /** The same for bytes that are still needed: what they lie in, which is to be left once they are not. */
+  lend(bytes: Uint8Array): WriteBlock | undefined {
+    if (bytes !== this.#taken) return undefined;
+    const block = this.#takenFrom;
+    this.#taken = EMPTY;
+    this.#takenFrom = undefined;
+    return block;
+  }
+
+  #begin(): void {
+    this.#refuseBusy();
+    this.#busy = true;
+  }
+
+  #refuseBusy(): void {
+    if (this.#busy) throw new FramewireError("failed-precondition", "the encoder is writing a frame");
+  }
+
+  /** Makes room for `count` more bytes, moving those not yet taken if need be. */
+  #reserve(count: number): void {
+    if (this.#end + count > this.#limit) this.#makeRoom(count);
+  }
+
+  #makeRoom(count: number): void {
+    const pending = this.#end - this.#start;
+    // Twice what is there, so that what is moved often is moved seldom.
+    const room = pending + Math.max(count, pending);
+    if (this.#block?.extend(this.#limit, this.#start + room) === true) {
+      this.#limit = this.#start + room;
+      return;
+    }
+    const block = WriteBlock.withRoom(room);
+    const start = block.enter(room);
+    if (pending > 0) block.bytes.set(this.#bytes.subarray(this.#start, this.#end), start);
+    this.#block?.leave();
+    this.#block = block;
+    this.#bytes = block.bytes;
+    this.#start = start;
+    this.#end = start + pending;
+    this.#limit = start + room;
+  }
+
+  /** Bytes of the trailer with its checksum. */
+  #trailerSize(frame: FrameInit): number {
+    const size = trailerSize(frame) + CHECKSUM_LENGTH;
+    if (size > this.#maxTrailer) tooLarge("trailer", size, "maxTrailer", this.#maxTrailer);
+    return size;
+  }
+
+  /** Goes on at the same place of another block. */
+  #moveTo(block: WriteBlock): void {
+    this.#block?.leave();
+    this.#block = block;
+    this.#bytes = block.bytes;
+    block.enter(block.bytes.length);
+    this.#limit = block.bytes.length;
+  }
+}
+
+function copyInto(source: Uint8Array, target: Uint8Array, at: number): void {
+  if (source.length > 24) target.set(source, at);
+  else for (let i = 0; i < source.length; i++) target[at + i] = source[i]!;
+}
+
+function noBytes(): never {
+  throw new TypeError("the codec's encode(…).finish() must give a Uint8Array");
+}
+
+function tooLarge(what: string, size: number, option: string, limit: number): never {
+  throw new FramewireError("frame-too-large", `${what} of ${size} bytes; ${option} is ${limit}`);
+}
