@@ -1,11 +1,12 @@
 /** A message on its way to many: serialised once, framed once for each wire version. */
 import { SharedFrame } from "../codec/encoder/shared-frame.js";
-import { type AccountKeeper, CHUNK_MEMORY } from "../link/account.js";
+import type { AccountKeeper } from "../link/account.js";
 import { encodeOwned } from "../protobuf/messages.js";
 import type { Command } from "../protocol/commands.js";
-import { Outgoing } from "../session/outgoing.js";
+import { CHUNK_MEMORY } from "../runtime/memory-costs.js";
+import { Outgoing, type SharedMessage } from "../session/outgoing.js";
 
-export class Broadcast {
+export class Broadcast implements SharedMessage {
   readonly command: Command;
   readonly payload: Uint8Array;
   readonly #magic: number;

@@ -21,6 +21,7 @@ import type { ConnectionEvents, GapEvent, InvalidEvent, Sent } from "../session/
 import { FrameSender } from "../session/frame-sender.js";
 import { OWN_TRAILER, sayClosing, versionOneAgreement } from "../session/handshake.js";
 import type { Journal } from "../session/journal.js";
+import type { NegotiatedSettings } from "../session/negotiated-settings.js";
 import { encodeExt, Outgoing } from "../session/outgoing.js";
 import { type RouterHost, SessionRouter } from "../session/session-router.js";
 import type { Caller } from "./caller.js";
@@ -30,29 +31,6 @@ import { named, raise, refused } from "./failure.js";
 import type { CallHost } from "./host.js";
 import { ServedCalls } from "./served-calls.js";
 import { type AwaitsReply, V1Exchange } from "./v1-exchange.js";
-
-/** What the two ends agreed on in the handshake. */
-export interface Agreement {
-  readonly version: 1 | 2;
-  /** Largest payload that the peer takes. */
-  readonly maxPayload: number;
-  /** Largest trailer that the peer takes, its checksum included. */
-  readonly maxTrailer: number;
-  /** Calls of this side that the peer serves at once. */
-  readonly maxCalls: number;
-  /** Credit that the peer gives each stream to start with. */
-  readonly initialCredit: number;
-  /** The session can be resumed on another link. */
-  readonly resumable: boolean;
-  /** Present if the session goes on from an earlier link: what the peer has of ours. Absent: a new session. */
-  readonly resumed?: {
-    readonly peerReceived: number;
-    readonly lostIn?: GapEvent | undefined;
-    readonly lostOut?: GapEvent | undefined;
-    /** Set if one side has started anew and knows nothing of the session's calls. If it is this one: what it has acknowledged to the peer before. */
-    readonly restarted?: { readonly side: "own"; readonly received: number } | { readonly side: "peer" };
-  };
-}
 
 /** What a connection starts with. */
 export interface ConnectionStart {
@@ -99,7 +77,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   /** @internal Bytes that its account has counted for it, without those that it shares with others. */
   counted = 0;
   #state: State = { tag: "detached" };
-  #agreement: Agreement;
+  #agreement: NegotiatedSettings;
   #paused = false;
   #untold: SequenceRange | undefined;
 
@@ -252,7 +230,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   // Life
 
   /** Takes a link whose handshake is done. An earlier link is dropped; its late events change nothing. */
-  attach(link: Link, agreement: Agreement): void {
+  attach(link: Link, agreement: NegotiatedSettings): void {
     if (this.closed) return link.close(1001, "the connection is closed");
     const { resumed } = agreement;
     const old = this.link;
@@ -591,7 +569,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   }
 
   /** One side knows nothing of the session's calls any more. Calls with one reply run on: what was asked for once is done once. */
-  #restarted(restarted: NonNullable<NonNullable<Agreement["resumed"]>["restarted"]>): void {
+  #restarted(restarted: NonNullable<NonNullable<NegotiatedSettings["resumed"]>["restarted"]>): void {
     if (restarted.side === "own") return this.#received.skip({ from: 1, to: restarted.received });
     const reason = "the client has started anew";
     this.#calls?.failWhere((request) => request.sent, "unavailable", reason);

@@ -1,8 +1,7 @@
 /** The texts of {@link Explain}, for Node's builds. */
 
 import { useFullErrors } from "../errors.js";
-import { type LateCall, type Linked, provideExplain } from "../session/explain.js";
-import type { CallHost } from "./host.js";
+import { type CallingSide, type LateCall, type Linked, provideExplain } from "../session/explain.js";
 
 const owners = new WeakMap<object, () => string>();
 
@@ -12,7 +11,7 @@ function away(connection: Linked): string {
   return owners.get(connection)?.() ?? "the client has no connection now";
 }
 
-function timeout(call: LateCall, host: CallHost, open: number): string {
+function timeout(call: LateCall, host: CallingSide, open: number): string {
   const { sent } = call.request;
   const whose = ` (${limitOf(call, host)}); `;
   if (host.link === undefined) return `${whose}${sent ? "it was sent, but" : "it was never sent:"} ${away(host)}`;
@@ -24,7 +23,7 @@ function late(handlers: number): string {
   return handlers === 0 ? "" : `, and the handlers of ${handlers} that have ended still run`;
 }
 
-function limitOf({ options, request }: LateCall, host: CallHost): string {
+function limitOf({ options, request }: LateCall, host: CallingSide): string {
   const own = options.timeoutMs ?? host.options.timeoutMs;
   if (request.timeoutMs !== Math.ceil(own)) return "what was left of the call that it was made for";
   return options.timeoutMs === undefined ? "timeoutMs of this side" : "timeoutMs of the call";

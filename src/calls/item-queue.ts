@@ -1,6 +1,7 @@
 /** The receiving end of a stream: items wait here until their one reader takes them. */
-import { messageMemory } from "../link/account.js";
+
 import { Deque } from "../runtime/deque.js";
+import { messageMemory } from "../runtime/memory-costs.js";
 import { serving } from "../runtime/serving.js";
 import { ITEM_OVERHEAD } from "./credit.js";
 import { type Failure, raise } from "./failure.js";

@@ -3,7 +3,6 @@
 import type { FrameView } from "../codec/index.js";
 import { codeOfStatus, FramewireError, isCallErrorCode, peersError, statusOf } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
-import { CALL_MEMORY, messageMemory } from "../link/account.js";
 import { decodeMessage, encodeOwned } from "../protobuf/messages.js";
 import { type Command, cmdName, type Handler } from "../protocol/commands.js";
 import { Credit } from "../protocol/control-messages.js";
@@ -12,6 +11,7 @@ import { KIND_CREDIT, KIND_ITEM, KIND_RESPONSE } from "../protocol/frame-kind.js
 import { type DeadlineOwner, type Deadlines, newDeadlines } from "../runtime/deadlines.js";
 import { failureOf, pending } from "../runtime/guard.js";
 import type { HeapEntry } from "../runtime/heap.js";
+import { CALL_MEMORY, messageMemory } from "../runtime/memory-costs.js";
 import { newOpenCalls } from "../runtime/open-calls.js";
 import { serving } from "../runtime/serving.js";
 import type { InvalidEvent } from "../session/events.js";

@@ -3,11 +3,11 @@
  * the request's cmd, in request order. docs/wire.md section 5.
  */
 import type { FrameView } from "../codec/index.js";
-import { CHUNK_MEMORY } from "../link/account.js";
 import { encodeOwned } from "../protobuf/messages.js";
 import type { Command } from "../protocol/commands.js";
 import { Deque } from "../runtime/deque.js";
 import { failureOf, pending } from "../runtime/guard.js";
+import { CHUNK_MEMORY } from "../runtime/memory-costs.js";
 import { serving } from "../runtime/serving.js";
 import { Outgoing } from "../session/outgoing.js";
 import type { Dispatcher } from "./dispatcher.js";

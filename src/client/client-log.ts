@@ -1,7 +1,8 @@
 /** What a client writes to its log, and at which level. docs/logging.md lists the lines. */
 
-import { dropFacts, failureFacts, failureText, invalidFacts, type WriteLog } from "../calls/logger.js";
+import { dropFacts, invalidFacts } from "../calls/log-facts.js";
 import type { EventSink } from "../runtime/emitter.js";
+import { failureFacts, failureText, type WriteLog } from "../runtime/logger.js";
 import type { ConnectionEvents } from "../session/events.js";
 import type { StateDetail } from "./lifecycle.js";
 import type { ClientState } from "./reconnect.js";

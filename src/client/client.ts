@@ -4,7 +4,6 @@ import type { CallOptions } from "../calls/calls.js";
 import { Connection } from "../calls/connection.js";
 import type { CallContext } from "../calls/context.js";
 import { Dispatcher, type Middleware } from "../calls/dispatcher.js";
-import { logTo, type WriteLog } from "../calls/logger.js";
 import { type BareHandler, handleCommand, implementService, sendMessage, serviceClient } from "../calls/registration.js";
 import { FramewireError } from "../errors.js";
 import { checks } from "../link/checks.js";
@@ -23,6 +22,7 @@ import type {
 import { systemClock, type Timer } from "../runtime/clock.js";
 import { Emitter } from "../runtime/emitter.js";
 import { type FailureEvent, handled } from "../runtime/guard.js";
+import { logTo, type WriteLog } from "../runtime/logger.js";
 import { redactedUrl } from "../runtime/redacted-url.js";
 import type { DropEvent, FrameEvent, GapEvent, InvalidEvent, Sent } from "../session/events.js";
 import { explain } from "../session/explain.js";

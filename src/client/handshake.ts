@@ -1,6 +1,5 @@
 /** The client's side of a new link, up to the server's welcome. docs/wire.md section 5, negotiation. */
 
-import type { Agreement } from "../calls/connection.js";
 import type { FrameView } from "../codec/index.js";
 import { FramewireError } from "../errors.js";
 import { Link, type LinkEnd, type LinkOwner } from "../link/link.js";
@@ -22,6 +21,7 @@ import {
   versionOneAgreement,
   WIRE_VERSION,
 } from "../session/handshake.js";
+import type { NegotiatedSettings } from "../session/negotiated-settings.js";
 import type { ClientOutbox } from "./outbox.js";
 import { pageHidden } from "./wake.js";
 
@@ -45,7 +45,7 @@ export interface SessionMemory {
 /** Who gets what comes of a handshake: one of the two calls, once. */
 export interface HandshakeTarget {
   /** The server has welcomed this side. Takes the link over before any frame that follows. */
-  welcomed(link: Link, agreement: Agreement, welcome: Welcome | undefined): void;
+  welcomed(link: Link, agreement: NegotiatedSettings, welcome: Welcome | undefined): void;
   /** The link ended before that. */
   refused(end: LinkEnd): void;
 }
@@ -68,7 +68,7 @@ class Handshake implements LinkOwner {
 
   onFrame(link: Link, frame: FrameView): void {
     let welcome: Welcome;
-    let agreement: Agreement;
+    let agreement: NegotiatedSettings;
     try {
       if (isOverlong(frame)) return link.fail("protocol-violation", OVERLONG);
       if (frame.kindNumber === KIND_GOAWAY) {
@@ -155,9 +155,9 @@ function leave(link: Link, reason: FramewireError | undefined): void {
 }
 
 /** What the welcome says of limits and of the session. @throws FramewireError `protocol-violation` if its numbers cannot be. */
-function agreementOf(welcome: Welcome, memory: SessionMemory): Agreement {
+function agreementOf(welcome: Welcome, memory: SessionMemory): NegotiatedSettings {
   const { verdict, token, limits, toClient, toServer } = welcome;
-  const base: Agreement = { version: 2, ...agreedLimits(limits), resumable: token.length > 0 };
+  const base: NegotiatedSettings = { version: 2, ...agreedLimits(limits), resumable: token.length > 0 };
   if (verdict !== VERDICT_RESUMED && verdict !== VERDICT_GAP) return base;
   const peerReceived = Number(welcome.received);
   const lostIn = toClient && gapEvent("in", toClient);

@@ -1,13 +1,13 @@
 /** `framewire/client` on Node: WebSocket, TCP and TLS. */
 
 import type { ConnectionOptions as TlsConnectionOptions } from "node:tls";
-import { useFastKeeping } from "../calls/fast.js";
-import { limitedLog } from "../calls/limited-log.js";
+import { useFastKeeping } from "../accel/keeping.js";
 import { useStrictChecks } from "../calls/strict.js";
 import { FramewireError } from "../errors.js";
 import { NODE_RETRIES, type ReconnectOptions } from "../options.js";
 import { systemClock } from "../runtime/clock.js";
 import { handled } from "../runtime/guard.js";
+import { limitedLog } from "../runtime/limited-log.js";
 import { redactedUrl } from "../runtime/redacted-url.js";
 import { Client } from "./client.js";
 import type { ClientOptions, Connector } from "./client-options.js";
@@ -35,7 +35,7 @@ const MESSAGE_SLACK = 128 * 1024;
 
 /** Messages are written and read in place once this has resolved; before that they go through bytes of their own. */
 async function loadInPlace(): Promise<void> {
-  (await import("../calls/in-place.js")).useInPlace();
+  (await import("../accel/in-place.js")).useInPlace();
 }
 
 /** Sockets and what reads messages are loaded when the first client wants to connect: an import alone should cost little. */

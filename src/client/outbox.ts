@@ -1,9 +1,10 @@
 /** What a client needs of a durable outbox. `openOutbox` of `framewire/outbox` gives one. */
-import type { Agreement } from "../calls/connection.js";
+
 import type { FramewireError } from "../errors.js";
 import type { Transport } from "../link/transport.js";
 import type { GapEvent } from "../session/events.js";
 import type { Journal } from "../session/journal.js";
+import type { NegotiatedSettings } from "../session/negotiated-settings.js";
 
 /** What an outbox has to know of its client: how much it may hold, and which version it asked for. */
 export interface OutboxClaim {
@@ -22,7 +23,7 @@ export interface ClientOutbox extends Journal {
    * The server goes on with the session of an earlier client: it has everything up to `peerReceived`, and this side will
    * not get `missing`. What that means to the connection. @throws FramewireError `protocol-violation` if it cannot be
    */
-  startAnew(peerReceived: number, missing: GapEvent | undefined): NonNullable<Agreement["resumed"]>;
+  startAnew(peerReceived: number, missing: GapEvent | undefined): NonNullable<NegotiatedSettings["resumed"]>;
   /** Counts the attempts to connect, those of earlier clients included. */
   nextAttempt(): number;
   /** The server has welcomed the client: what resumes this session from now on. */

@@ -1,6 +1,7 @@
 /** `framewire/codec`: bytes to frames and back. No I/O, timer or `node:` module. Browsers get browser.ts, with the same names. */
+
+import { useFastWays } from "../accel/codec.js";
 import { CONNECTION_DEFAULTS } from "../options.js";
-import { useFastWays } from "./fast.js";
 import { useStrictCodec } from "./strict.js";
 
 export type { DecoderOptions, FrameOptions, Recovery } from "../options.js";

@@ -3,7 +3,7 @@ import type { FrameEncoder, MessageEncoder } from "../codec/encoder/frame-encode
 import type { SharedFrame } from "../codec/encoder/shared-frame.js";
 import type { FrameInit } from "../codec/index.js";
 import { Deque } from "../runtime/deque.js";
-import { WRITE_MEMORY } from "./account.js";
+import { WRITE_MEMORY } from "../runtime/memory-costs.js";
 import type { LargeFrame } from "./large-frame.js";
 import { type Keeper, LinkWriter } from "./link-writer.js";
 

@@ -1,6 +1,5 @@
 /** A durable outbox: what a client has accepted for sending, and its session, beyond the end of the process or page. */
 
-import type { Agreement } from "../calls/connection.js";
 import type { ClientOutbox, OutboxClaim } from "../client/outbox.js";
 import { FramewireError } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
@@ -9,6 +8,7 @@ import { cmdName } from "../protocol/commands.js";
 import type { SequenceRange } from "../session/delivery.js";
 import type { GapEvent } from "../session/events.js";
 import { ACKNOWLEDGED } from "../session/handshake.js";
+import type { NegotiatedSettings } from "../session/negotiated-settings.js";
 import { Outgoing } from "../session/outgoing.js";
 import { GuardedTransport } from "./guarded-transport.js";
 import type { OutboxContents, OutboxFrame, OutboxSession, OutboxStorage } from "./storage.js";
@@ -111,7 +111,7 @@ export class Outbox implements ClientOutbox {
   }
 
   /** @internal */
-  startAnew(peerReceived: number, missing: GapEvent | undefined): NonNullable<Agreement["resumed"]> {
+  startAnew(peerReceived: number, missing: GapEvent | undefined): NonNullable<NegotiatedSettings["resumed"]> {
     if (!Number.isSafeInteger(peerReceived) || !Number.isSafeInteger(missing?.to ?? 0)) {
       throw new FramewireError("protocol-violation", "the welcome has impossible sequences");
     }

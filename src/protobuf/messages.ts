@@ -2,10 +2,7 @@
 
 import { asBytes } from "../codec/bytes.js";
 import type { FrameView } from "../codec/index.js";
-import type { Link } from "../link/link.js";
-import type { Keeper } from "../link/link-writer.js";
 import type { MessageCodec } from "../protocol/definition.js";
-import type { Outgoing } from "../session/outgoing.js";
 
 /** A codec that ts-proto generated: it takes our writer and reader in place of its own. */
 export interface TsProtoCodec extends MessageCodec {
@@ -24,8 +21,8 @@ export interface Parked {
 export interface InPlace {
   /** Whether it can do so with `codec`. */
   suits(codec: MessageCodec): codec is TsProtoCodec;
-  /** Writes the message of `frame` on `link`. */
-  write(link: Link, frame: Outgoing, codec: TsProtoCodec, keep: Keeper | undefined): void;
+  /** Writes the message of `frame`, which is the session's, on `link`. */
+  write(link: object, frame: object, codec: TsProtoCodec, keep: object | undefined): void;
   encode(codec: TsProtoCodec, message: unknown): Uint8Array;
   /** The same for a message that waits to be sent. */
   park(codec: TsProtoCodec, message: unknown): Parked;

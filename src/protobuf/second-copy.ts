@@ -1,6 +1,6 @@
 /** Finds codecs of ts-proto whose `@bufbuild/protobuf` is not the one that framewire has loaded. */
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
-import { logOfProcess } from "../calls/limited-log.js";
+import { logOfProcess } from "../runtime/limited-log.js";
 import type { TsProtoCodec } from "./messages.js";
 
 /** What the writer of every copy has. */

@@ -2,9 +2,10 @@
  * Peers that send a lot take turns: one of them in each round of the event loop, however many there are. Whoever sends little is
  * looked at in every round, and so waits for the work of one heavy sender at most.
  */
-import { CHUNK_MEMORY } from "../link/account.js";
+
 import type { Clock } from "./clock.js";
 import { Deque } from "./deque.js";
+import { CHUNK_MEMORY } from "./memory-costs.js";
 
 /** How long a turn is, in microseconds. */
 const TURN_US = 1000;

@@ -1,8 +1,9 @@
 /** What becomes of a client's wish to go on with its session. docs/wire.md section 5.7. */
-import type { Agreement } from "../calls/connection.js";
+
 import { type Gap, type ResumeRequest, ResumeVerdict, type Welcome } from "../gen/framewire/v1/session.js";
 import type { ReplayBuffer, SequenceRange } from "../session/delivery.js";
 import { ACKNOWLEDGED } from "../session/handshake.js";
+import type { NegotiatedSettings } from "../session/negotiated-settings.js";
 
 /** What the server has of the session. */
 export interface SessionState {
@@ -17,7 +18,7 @@ export interface SessionState {
 /** What the welcome says of it, and what this side goes on with. */
 export interface Resumption {
   readonly welcome: Pick<Welcome, "verdict" | "received" | "toClient" | "toServer">;
-  readonly resumed: NonNullable<Agreement["resumed"]>;
+  readonly resumed: NonNullable<NegotiatedSettings["resumed"]>;
 }
 
 /** The part of a welcome that opens a new session. */

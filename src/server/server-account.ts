@@ -2,9 +2,10 @@
 
 import { Connection } from "../calls/connection.js";
 import { pinnedBytes } from "../codec/encoder/write-block.js";
-import { type AccountKeeper, CALL_MEMORY, type LateShare, SESSION_MEMORY } from "../link/account.js";
+import type { AccountKeeper, LateShare } from "../link/account.js";
 import type { ServedLink } from "../link/served-link.js";
 import type { Clock, Timer } from "../runtime/clock.js";
+import { CALL_MEMORY, SESSION_MEMORY } from "../runtime/memory-costs.js";
 import { addressKey } from "./admission.js";
 
 /** What an account needs of its server. */

@@ -1,13 +1,14 @@
 /** What a server writes to its log, and at which level. docs/logging.md lists the lines. */
 
-import { limitedLog } from "../calls/limited-log.js";
-import { failureFacts, failureText, invalidFacts, type LogFacts, type WriteLog } from "../calls/logger.js";
+import { invalidFacts } from "../calls/log-facts.js";
 import { FramewireError } from "../errors.js";
 import { ResumeVerdict, type Welcome } from "../gen/framewire/v1/session.js";
 import type { LinkEnd } from "../link/link.js";
 import type { TransportInfo } from "../link/transport.js";
 import type { Logger } from "../options.js";
 import type { Clock } from "../runtime/clock.js";
+import { limitedLog } from "../runtime/limited-log.js";
+import { failureFacts, failureText, type LogFacts, type WriteLog } from "../runtime/logger.js";
 import type { DropEvent, GapEvent, InvalidEvent } from "../session/events.js";
 import type { ServerConnection } from "./server-connection.js";
 import type { LimitEvent, ServerFailureEvent } from "./server-events.js";

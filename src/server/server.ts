@@ -1,10 +1,10 @@
 /** The server: accepts links, keeps sessions, serves commands, broadcasts. */
 
+import { useInPlace } from "../accel/in-place.js";
+import { useFastKeeping } from "../accel/keeping.js";
 import { Broadcast } from "../calls/broadcast.js";
 import { Connection } from "../calls/connection.js";
 import type { Dispatcher } from "../calls/dispatcher.js";
-import { useFastKeeping } from "../calls/fast.js";
-import { useInPlace } from "../calls/in-place.js";
 import { type BareHandler, handleCommand, implementService } from "../calls/registration.js";
 import { useStrictChecks } from "../calls/strict.js";
 import { type ErrorCode, FramewireError } from "../errors.js";

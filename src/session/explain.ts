@@ -1,11 +1,9 @@
 /** What errors of Node's builds say beyond those of a page, which carries less: why a call was not sent, or has no reply. */
-import type { CallOptions } from "../calls/calls.js";
-import type { CallHost } from "../calls/host.js";
 import type { Outgoing } from "./outgoing.js";
 
 /** A call that has met its deadline. */
 export interface LateCall {
-  readonly options: CallOptions;
+  readonly options: { readonly timeoutMs?: number | undefined };
   readonly request: Outgoing;
 }
 
@@ -14,9 +12,16 @@ export interface Linked {
   readonly link: unknown;
 }
 
+/** The side that has made a call. */
+export interface CallingSide extends Linked {
+  readonly options: { readonly timeoutMs: number };
+  /** Calls of this side that the peer serves at once. */
+  readonly peerMaxCalls: number;
+}
+
 export interface Explain {
   /** Whose limit a late call has met, whether it was ever sent, and why not or why no reply came. `open`: calls of this side that have not settled. */
-  timeout(call: LateCall, host: CallHost, open: number): string;
+  timeout(call: LateCall, host: CallingSide, open: number): string;
   /** Handlers that count against `maxCalls` though their calls have ended. */
   late(handlers: number): string;
   /** Why what waits was not sent. */

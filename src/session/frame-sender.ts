@@ -1,15 +1,14 @@
 /** The sending half of a connection: what waits, what goes out, and what is kept until the peer has it. */
 
-import type { Agreement } from "../calls/connection.js";
 import { FramewireError, inFull } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
-import { QUEUED_MEMORY } from "../link/account.js";
 import type { Link } from "../link/link.js";
 import { CONNECTION_DEFAULTS, type ResolvedConnectionOptions } from "../options.js";
 import { inPlace } from "../protobuf/messages.js";
 import { KIND_ACK, KIND_PING, KIND_REQUEST } from "../protocol/frame-kind.js";
 import type { Clock } from "../runtime/clock.js";
 import type { Emitter } from "../runtime/emitter.js";
+import { QUEUED_MEMORY } from "../runtime/memory-costs.js";
 import { RoundTrip } from "../runtime/round-trip.js";
 import { serving } from "../runtime/serving.js";
 import { AckWatch, type AckWatched } from "./ack-watch.js";
@@ -20,6 +19,7 @@ import { expires } from "./frame-queue.js";
 import type { SizeLimits } from "./frame-sizes.js";
 import { OWN_TRAILER } from "./handshake.js";
 import type { Journal } from "./journal.js";
+import type { NegotiatedSettings } from "./negotiated-settings.js";
 import type { Outgoing } from "./outgoing.js";
 import { WaitingFrames } from "./waiting.js";
 
@@ -192,7 +192,7 @@ export class FrameSender implements AckWatched {
   /** Goes on over another link. What the peer lacks of the replay is sent by `resend`, then what waits by `flush`. */
   attach(
     link: Link,
-    { version, maxPayload, maxTrailer, maxCalls }: Pick<Agreement, "version" | "maxPayload" | "maxTrailer" | "maxCalls">,
+    { version, maxPayload, maxTrailer, maxCalls }: Pick<NegotiatedSettings, "version" | "maxPayload" | "maxTrailer" | "maxCalls">,
   ): void {
     this.#waiting?.releaseBusy();
     this.#maxCalls = maxCalls;

@@ -1,8 +1,8 @@
 /** What a kept frame takes of its receiver's limits, read from the bytes that this side has written. */
-import type { Agreement } from "../calls/connection.js";
+import type { NegotiatedSettings } from "./negotiated-settings.js";
 
 /** The limits of a peer that frames may be too large for. */
-export type SizeLimits = Pick<Agreement, "maxPayload" | "maxTrailer">;
+export type SizeLimits = Pick<NegotiatedSettings, "maxPayload" | "maxTrailer">;
 
 /** Bytes of a frame's prefix: the field with the magic, and the tag of LEN. */
 const PREFIX = 7;

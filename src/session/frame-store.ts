@@ -1,7 +1,8 @@
 /** Encoded frames in a row. A list of them does; on Node frame-ring.ts costs no object for each, and its entries put that in place. */
-import { CHUNK_MEMORY } from "../link/account.js";
+
 import type { LargeFrame } from "../link/large-frame.js";
 import { Deque } from "../runtime/deque.js";
+import { CHUNK_MEMORY } from "../runtime/memory-costs.js";
 import { serving } from "../runtime/serving.js";
 
 export interface FrameStore {

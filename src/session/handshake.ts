@@ -1,6 +1,5 @@
 /** Hello and welcome: what both ends say about themselves, built and read in one place. docs/wire.md section 5. */
 
-import type { Agreement } from "../calls/connection.js";
 import type { FrameView } from "../codec/index.js";
 import { closeCodeOf, FramewireError, reasonOf } from "../errors.js";
 import type { Link, LinkOwner } from "../link/link.js";
@@ -8,6 +7,7 @@ import { CONNECTION_DEFAULTS, LEAST_MAX_PAYLOAD, LEAST_MAX_TRAILER, type Resolve
 import { Goaway, Hello, type Limits, type PeerInfo, Welcome } from "../protocol/control-messages.js";
 import { cutText } from "../protocol/cut-text.js";
 import { KIND_GOAWAY, KIND_HELLO, KIND_WELCOME } from "../protocol/frame-kind.js";
+import type { NegotiatedSettings } from "./negotiated-settings.js";
 
 /** The newest wire version spoken here. */
 export const WIRE_VERSION = 2;
@@ -58,7 +58,9 @@ export function ownLimits({ maxPayload, maxCalls, initialCredit, maxTrailer }: R
  * The part of an agreement that the peer's limits make. A limit of 0 is a peer that said nothing: the protocol's default holds, whatever our
  * own limit is. A limit below the protocol's least counts as that.
  */
-export function agreedLimits(limits: Limits | undefined): Pick<Agreement, "maxPayload" | "maxTrailer" | "maxCalls" | "initialCredit"> {
+export function agreedLimits(
+  limits: Limits | undefined,
+): Pick<NegotiatedSettings, "maxPayload" | "maxTrailer" | "maxCalls" | "initialCredit"> {
   return {
     maxPayload: Math.max(limits?.maxPayload || CONNECTION_DEFAULTS.maxPayload, LEAST_MAX_PAYLOAD),
     maxTrailer: Math.max(limits?.maxTrailer || CONNECTION_DEFAULTS.maxTrailer, LEAST_MAX_TRAILER),
@@ -68,7 +70,7 @@ export function agreedLimits(limits: Limits | undefined): Pick<Agreement, "maxPa
 }
 
 /** A version 1 connection has no handshake and no limits but ours. */
-export function versionOneAgreement({ maxPayload, maxTrailer, initialCredit }: ResolvedConnectionOptions): Agreement {
+export function versionOneAgreement({ maxPayload, maxTrailer, initialCredit }: ResolvedConnectionOptions): NegotiatedSettings {
   return { version: 1, maxPayload, maxTrailer, maxCalls: Number.POSITIVE_INFINITY, initialCredit, resumable: false };
 }
 

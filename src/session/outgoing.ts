@@ -1,6 +1,6 @@
 /** Frames on their way out: what a connection sends before it has a sequence, and the queue where such frames wait. */
 
-import type { Broadcast } from "../calls/broadcast.js";
+import type { SharedFrame } from "../codec/encoder/shared-frame.js";
 import { FramewireError, inFull } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { ResolvedConnectionOptions } from "../options.js";
@@ -12,6 +12,17 @@ import type { MessageCodec } from "../protocol/definition.js";
 import { serving } from "../runtime/serving.js";
 import type { DropEvent } from "./events.js";
 import { FrameQueue, type Waiting } from "./frame-queue.js";
+
+/** A message on its way to many. */
+export interface SharedMessage {
+  readonly payload: Uint8Array;
+  /** The frame for receivers of one wire version: whole for version 1, without its trailer for version 2. */
+  frame(version: 1 | 2): SharedFrame;
+  /** It waits in one more queue. */
+  retain(): void;
+  /** It has left a queue. */
+  release(): void;
+}
 
 /** Told once: the frame went out; or, with an error or as dropped, that it never will. */
 export interface FrameOwner {
@@ -43,7 +54,7 @@ export class Outgoing {
   codec: MessageCodec | undefined = undefined;
   message: unknown = undefined;
   /** Set if the frame goes to many: it is framed already, up to its trailer. */
-  broadcast: Broadcast | undefined = undefined;
+  broadcast: SharedMessage | undefined = undefined;
   readonly reliable: boolean;
   slowConsumer: SlowConsumerPolicy = "close";
   owner: FrameOwner | undefined = undefined;

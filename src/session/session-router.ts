@@ -1,7 +1,5 @@
 /** The receiving half of a version 2 session: order, acknowledgements, and every kind of frame to where it belongs. */
 
-import type { CallTable } from "../calls/calls.js";
-import type { ServedCalls } from "../calls/served-calls.js";
 import type { FrameView } from "../codec/index.js";
 import { reasonOf, statusOf } from "../errors.js";
 import type { Link } from "../link/link.js";
@@ -29,14 +27,36 @@ import type { ConnectionEvents } from "./events.js";
 import type { FrameSender } from "./frame-sender.js";
 import { isOverlong, OVERLONG } from "./handshake.js";
 
+/** What takes the frames of calls of one direction, in order and once each. */
+interface CallFrames {
+  /** An item of a stream. False: it belongs to no call here. */
+  onItem(frame: FrameView): boolean;
+  /** More bytes of a stream may be sent. */
+  onCredit(callId: number, bytes: number): void;
+}
+
+/** Calls that this side has made. */
+export interface OwnCalls extends CallFrames {
+  onResponse(frame: FrameView): void;
+}
+
+/** Calls and messages of the peer. */
+export interface PeerCalls extends CallFrames {
+  onMessage(frame: FrameView): void;
+  /** False: it cannot be a call. */
+  onRequest(frame: FrameView): boolean;
+  onEnd(callId: number): void;
+  onCancel(callId: number): void;
+}
+
 /** What a session routes between, and what it needs of its connection. */
 export interface RouterHost {
   readonly clock: Clock;
   readonly options: { readonly ackDelayMs: number };
   readonly link: Link | undefined;
   readonly events: Emitter<ConnectionEvents>;
-  readonly calls: CallTable;
-  readonly served: ServedCalls;
+  readonly calls: OwnCalls;
+  readonly served: PeerCalls;
   /** Sends what waited for an acknowledgement. */
   flush(): void;
   /** Frames that nobody sends again may be lost: what depends on them ends. */

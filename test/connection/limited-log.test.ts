@@ -1,10 +1,10 @@
 /** What becomes of a line of the log: how many are written, and how the default writes them. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { limitedLog } from "../../src/calls/limited-log.js";
-import { logTo } from "../../src/calls/logger.js";
 import { createClient } from "../../src/client/index.js";
 import { FramewireError } from "../../src/errors.js";
 import { reportSecondCopy } from "../../src/protobuf/second-copy.js";
+import { limitedLog } from "../../src/runtime/limited-log.js";
+import { logTo } from "../../src/runtime/logger.js";
 import { createServer } from "../../src/server/index.js";
 import { VirtualClock } from "../../src/testing/index.js";
 import { recordedLog } from "../helpers/recorded-log.js";

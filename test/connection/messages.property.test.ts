@@ -2,7 +2,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import fc from "fast-check";
 import protobuf from "protobufjs";
 import { describe, expect, it } from "vitest";
-import { isTsProto, useInPlace } from "../../src/calls/in-place.js";
+import { isTsProto, useInPlace } from "../../src/accel/in-place.js";
 import { encodeFrame, FrameDecoder, FrameEncoder } from "../../src/codec/index.js";
 import { readerOver } from "../../src/protobuf/message-reader.js";
 import { MessageWriter } from "../../src/protobuf/message-writer.js";

@@ -1,7 +1,7 @@
 /** Values of another make: lazy thenables, classes, other copies of the package, other realms, codecs around codecs. */
 import { runInNewContext } from "node:vm";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { useInPlace } from "../../src/calls/in-place.js";
+import { useInPlace } from "../../src/accel/in-place.js";
 import type { Client } from "../../src/client/index.js";
 import { FramewireError } from "../../src/errors.js";
 import type { Server } from "../../src/server/index.js";

@@ -1,9 +1,9 @@
 /** Runs the decoder under test over a stream in chunks and writes down all that it says. */
 
+import { useFastWays } from "../../src/accel/codec.js";
 import { FrameDecoder, type FrameDecoderOptions } from "../../src/codec/decoder/frame-decoder.js";
 import { providePlainWay } from "../../src/codec/decoder/frame-machine.js";
 import { PLAIN_WAY } from "../../src/codec/decoder/plain-frame.js";
-import { useFastWays } from "../../src/codec/fast.js";
 import { FramewireError } from "../../src/errors.js";
 import { type Outcome, type OutcomeFrame, outcomeFrame } from "./outcome.js";
 

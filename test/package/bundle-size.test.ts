@@ -53,7 +53,7 @@ test("the browser's client with the codec stays under its ceiling, minified and 
   expect(modules.some((id) => id.endsWith("/dist/client/browser.js"))).toBe(true);
   expect(modules.filter((id) => /node:|__vite-browser-external|\/node_modules\/ws\/|\/dist\/(server|client\/index)/.test(id))).toEqual([]);
   const sources = sourcesOf(modules);
-  expect(sources).toContain("connection/link.ts");
+  expect(sources).toContain("link/link.ts");
   expect(sources.filter((source) => /^server\/|^client\/index|^transport\/(tcp|websocket-node)/.test(source))).toEqual([]);
   expect(code).not.toContain("getBuiltinModule");
   expect(size).toBeLessThanOrEqual(CEILING);
@@ -63,6 +63,6 @@ test("a page that only reads and writes frames pays for no client", async () => 
   const { code, modules } = await bundle('export { FrameDecoder, encodeFrame } from "framewire/codec";');
   console.log(`framewire/codec for browsers: ${gzipSync(code, { level: 9 }).length} B gzipped`);
   const sources = sourcesOf(modules);
-  expect(sources).toContain("codec/frame-decoder.ts");
-  expect(sources.filter((source) => /^(client|connection|transport|server)\//.test(source))).toEqual([]);
+  expect(sources).toContain("codec/decoder/frame-decoder.ts");
+  expect(sources.filter((source) => /^(client|link|session|calls|transport|server)\//.test(source))).toEqual([]);
 });

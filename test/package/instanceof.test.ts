@@ -8,7 +8,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** Classes that `instanceof` may be asked about, and why it cannot be wrong there. */
 const ALLOWED: Readonly<Record<string, string>> = {
   FramewireError: "recognises those of every copy of the package",
-  HookError: "made and caught in connection/guard.ts, never seen outside",
+  HookError: "made and caught in runtime/guard.ts, never seen outside",
   Connection: "owners of links, which this copy made",
   Acceptance: "guests of the waiting room, which this copy made",
   InPlaceSocket: "a socket that this copy opened",

@@ -141,5 +141,5 @@ it("nothing but the command line and the default loggers writes to a console", (
   const files = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts") && !name.startsWith("cli"));
   expect(files.length).toBeGreaterThan(50);
   const writes = files.filter((name) => /\bconsole\.|process\.(stdout|stderr)/.test(readFileSync(join(SRC, name), "utf8")));
-  expect(writes.sort()).toEqual([join("calls", "limited-log.ts"), join("calls", "logger.ts")]);
+  expect(writes.sort()).toEqual([join("runtime", "limited-log.ts"), join("runtime", "logger.ts")]);
 });

@@ -1,7 +1,6 @@
 /** Frames to bytes. The writing rules are in docs/wire.md section 2: ascending fields, minimal varints, zeros written. */
 import { FramewireError } from "../../errors.js";
 import { CONNECTION_DEFAULTS, type FrameOptions, resolveOptions } from "../../options.js";
-import type { MessageWriter } from "../../protobuf/message-writer.js";
 import { int32Size, uint32Size, writeInt32, writeUint32 } from "../../protocol/varint.js";
 import { asBytes } from "../bytes.js";
 import { crcOfSeed, crcUpdate } from "../checksum/crc32.js";
@@ -42,11 +41,26 @@ const MOST_OVERHEAD = 7 + 5 + 6 + 11 + 6;
 const LEAST_ROOM = 512;
 const MOST_ROOM = 64 * 1024;
 
+/** Writes messages straight into a buffer that it is given, with the methods that generated code calls. */
+export interface InPlaceWriter {
+  /** Replaced by a larger one when it is full. */
+  readonly buffer: Uint8Array;
+  /** Where the next byte goes. */
+  readonly position: number;
+  busy: boolean;
+  /** This writer, or a fresh one while it is busy. */
+  acquire(): InPlaceWriter;
+  begin(buffer: Uint8Array, at: number, limit: number): void;
+  /** Makes room for so many bytes. */
+  reserve(bytes: number): void;
+  finish(): Uint8Array;
+}
+
 /** The writer of all encoders; a message that is encoded while another one is gets a writer of its own. Absent on pages, which save its size. */
-let sharedWriter: MessageWriter | undefined;
+let sharedWriter: InPlaceWriter | undefined;
 
 /** Makes `appendMessage` write messages with `provided`, straight into their place. */
-export function provideMessageWriter(provided: MessageWriter): void {
+export function provideMessageWriter(provided: InPlaceWriter): void {
   sharedWriter = provided;
 }
 
@@ -268,7 +282,7 @@ export class FrameEncoder {
   }
 
   /** The bytes of the message, and no frame, if the codec used a writer of its own. */
-  #appendMessage<T>(frame: FrameInit, codec: MessageEncoder<T>, message: T, writer: MessageWriter): Uint8Array | undefined {
+  #appendMessage<T>(frame: FrameInit, codec: MessageEncoder<T>, message: T, writer: InPlaceWriter): Uint8Array | undefined {
     const { cmd, version } = frame;
     if (version !== undefined) checkRange("version", version, 1, INT32_MAX);
     checkRange("cmd", cmd, INT32_MIN, INT32_MAX);

@@ -2,7 +2,7 @@
 import { FramewireError } from "../errors.js";
 import type { Logger } from "../options.js";
 import { printable } from "../printable.js";
-import type { Clock, Timer } from "../runtime/clock.js";
+import type { Clock, Timer } from "./clock.js";
 import { type LogFacts, logTo, type WriteLog } from "./logger.js";
 
 /** Lines of one kind in any second, the one that counts the others included. */

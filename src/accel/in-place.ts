@@ -2,7 +2,7 @@
  * Messages written and read where they lie, without a buffer of their own: for codecs that ts-proto generated, several
  * times as fast as through bytes; and large frames in memory of their own. Node's entries put both in place; a page does without and carries less.
  */
-import { useFastWays } from "../codec/fast.js";
+
 import { FramewireError } from "../errors.js";
 import { encodeApart, LEAST_APART, MOST_APART } from "../link/large-frame.js";
 import { LendingWriter, provideApart } from "../link/lending-writer.js";
@@ -15,6 +15,7 @@ import { reportSecondCopy, usesSecondCopy } from "../protobuf/second-copy.js";
 import type { MessageCodec } from "../protocol/definition.js";
 import { giveSpare, LEAST_SPARE, takeSpare } from "../runtime/spare-memory.js";
 import type { Outgoing } from "../session/outgoing.js";
+import { useFastWays } from "./codec.js";
 
 const verdicts = new WeakMap<object, boolean>();
 

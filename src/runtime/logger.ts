@@ -1,8 +1,7 @@
 /** The `logger` option: its form, its default in browsers, and one way to write a line that harms nothing. */
 import { FramewireError } from "../errors.js";
 import type { Logger } from "../options.js";
-import { handled, pending } from "../runtime/guard.js";
-import type { DropEvent, InvalidEvent } from "../session/events.js";
+import { handled, pending } from "./guard.js";
 
 export type LogLevel = keyof Logger;
 
@@ -53,17 +52,4 @@ export function failureFacts({
     code: error instanceof FramewireError ? error.code : "internal",
     err: error,
   };
-}
-
-/**
- * The facts of what cannot be served. Without the error, as what a codec says of a payload may show parts of it; an unknown command is no
- * `method`, as the peer chooses its number.
- */
-export function invalidFacts({ reason, command, error }: InvalidEvent): LogFacts {
-  return { [reason === "unknown-command" ? "cmd" : "method"]: command, reason, code: error.code };
-}
-
-/** The facts of a message that was dropped. */
-export function dropFacts({ command, reason, policy }: DropEvent): LogFacts {
-  return { method: command, reason, policy };
 }
