@@ -2,7 +2,7 @@
  * Bytes outside V8's heap, such as those of typed arrays. V8 collects young objects when their space is full, and what the dead ones hold
  * outside goes with them. Whoever makes few objects that hold many bytes fills that space too slowly: V8 then counts more bytes than
  * its limit allows, and marks the whole heap for them, again and again. A little garbage for so many bytes has it collect the young ones
- * in time. docs/decisions/memory-of-payloads.md
+ * in time. docs/decisions/collector-garbage.md
  */
 
 /** Bytes outside for one piece of garbage. */
