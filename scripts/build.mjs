@@ -55,7 +55,7 @@ async function modulesOf(...sources) {
 // Left alone, rolldown makes a file for each set of entries that share a module: a dozen for a client, each half a millisecond.
 const codec = await modulesOf("codec/react-native", "index");
 for (const entry of entries) codec.delete(sourceOf(entry));
-const server = await modulesOf("server/index", "transport/tcp", "transport/websocket-node");
+const server = await modulesOf("server/index", "transport/tcp", "transport/websocket-node-connect");
 const connection = new Set([...(await modulesOf("client/browser"))].filter((id) => server.has(id) && !codec.has(id)));
 const node = new Set([...(await modulesOf("client/index"))].filter((id) => server.has(id) && !codec.has(id) && !connection.has(id)));
 

@@ -43,7 +43,7 @@ const connectNode: Connector = async (url, settings, signal) => {
   switch (url.protocol) {
     case "ws:":
     case "wss:": {
-      const [{ connectNodeWebSocket }] = await Promise.all([import("../transport/websocket-node.js"), loadInPlace()]);
+      const [{ connectNodeWebSocket }] = await Promise.all([import("../transport/websocket-node-connect.js"), loadInPlace()]);
       return connectNodeWebSocket(url, settings.versions, { maxMessage: settings.maxPayload + MESSAGE_SLACK, ...settings }, signal);
     }
     case "tcp:":

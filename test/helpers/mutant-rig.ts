@@ -1,11 +1,12 @@
 /** A line between the conformance kit and a peer that is right, which makes the peer look wrong: it reads each frame and passes on what a mutation says. */
+
+import { ConformanceListener } from "../../src/cli/conformance/listener.js";
 import { crc32, encodeFrame, type Frame, FrameDecoder, type FrameInit } from "../../src/codec/index.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { Hello, Welcome } from "../../src/gen/framewire/v1/session.js";
 import type { Transport } from "../../src/link/transport.js";
-import { Doorstep } from "../../src/transport/doorstep.js";
 import { connectTcp } from "../../src/transport/tcp.js";
-import { connectNodeWebSocket } from "../../src/transport/websocket-node.js";
+import { connectNodeWebSocket } from "../../src/transport/websocket-node-connect.js";
 
 const LARGE = 64 * 1024 * 1024;
 
@@ -208,13 +209,13 @@ export async function startRig({
   kitConnects,
   mutation,
 }: RigOptions): Promise<{ url: string; close(): Promise<void> }> {
-  const doorstep = new Doorstep(over, LARGE);
-  const { port } = await doorstep.listen("127.0.0.1", 0);
+  const listener = new ConformanceListener(over, LARGE);
+  const { port } = await listener.listen("127.0.0.1", 0);
   const lines: Line[] = [];
   let open = true;
   const serve = async (): Promise<void> => {
     while (open) {
-      const near = await doorstep.next(version, 200);
+      const near = await listener.next(version, 200);
       if (near === undefined || near === "other") continue;
       if (mutation.refuses?.() === true) {
         near.destroy();
@@ -243,7 +244,7 @@ export async function startRig({
       open = false;
       await served;
       for (const line of lines) line.destroy();
-      await doorstep.close();
+      await listener.close();
     },
   };
 }

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { Profile } from "../../src/cli/conformance/case.js";
+import type { Profile } from "../../src/cli/conformance/kit.js";
+import { ConformanceListener } from "../../src/cli/conformance/listener.js";
 import { CASES, clientsAt, type Result, runCases, serverAt } from "../../src/cli/conformance/run.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
-import { Doorstep } from "../../src/transport/doorstep.js";
 import { startClient, startServer } from "../helpers/conformance-peers.js";
 import { type Mutation, plain, startRig } from "../helpers/mutant-rig.js";
 import { MUTANTS } from "../helpers/mutants.js";
@@ -35,12 +35,12 @@ async function withClient(
   timeoutMs: number,
   join: (url: string) => Promise<{ close(): Promise<void> }>,
 ): Promise<Result[]> {
-  const doorstep = new Doorstep(over, 64 * 1024 * 1024);
-  const { port } = await doorstep.listen("127.0.0.1", 0);
-  ends(() => doorstep.close());
+  const listener = new ConformanceListener(over, 64 * 1024 * 1024);
+  const { port } = await listener.listen("127.0.0.1", 0);
+  ends(() => listener.close());
   const client = await join(`${over}://127.0.0.1:${port}`);
   ends(() => client.close());
-  return runCases(clientsAt(doorstep, over, timeoutMs), cases, timeoutMs);
+  return runCases(clientsAt(listener, over, timeoutMs), cases, timeoutMs);
 }
 
 describe.concurrent.each(["tcp", "ws"] as const)("over %s", (over) => {

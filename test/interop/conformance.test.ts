@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { ConformanceListener } from "../../src/cli/conformance/listener.js";
 import { CASES, clientsAt, type Result, runCases, serverAt } from "../../src/cli/conformance/run.js";
-import { Doorstep } from "../../src/transport/doorstep.js";
 import { buildPeer, GO, type Language, PYTHON } from "./peers.js";
 
 const TIMEOUT_MS = 3000;
@@ -21,14 +21,14 @@ async function testServer(language: Language, over: "tcp" | "ws"): Promise<Resul
 
 async function testClient(language: Language, over: "tcp" | "ws"): Promise<Result[]> {
   const peer = await buildPeer(language);
-  const doorstep = new Doorstep(over, 64 * 1024 * 1024);
-  const { port } = await doorstep.listen("127.0.0.1", 0);
-  onTestFinished(() => doorstep.close());
+  const listener = new ConformanceListener(over, 64 * 1024 * 1024);
+  const { port } = await listener.listen("127.0.0.1", 0);
+  onTestFinished(() => listener.close());
   const results: Result[] = [];
   for (const version of [2, 1] as const) {
     const client = peer.start("conform", `${over}://127.0.0.1:${port}`, String(version));
     const cases = CASES.filter((each) => (each.version ?? 2) === version);
-    results.push(...(await runCases(clientsAt(doorstep, over, TIMEOUT_MS), cases, TIMEOUT_MS)));
+    results.push(...(await runCases(clientsAt(listener, over, TIMEOUT_MS), cases, TIMEOUT_MS)));
     await client.end();
   }
   return results;

@@ -28,7 +28,7 @@ const ROOMS: readonly (readonly [room: string, ...packages: RegExp[]])[] = [
   ["client", NODE],
   ["outbox", NODE, /^idb$/],
   ["testing", NODE],
-  ["cli", NODE, /^commander$/, /^protobufjs$/, /^@bufbuild\/protobuf(\/wkt|\/wire)?$/],
+  ["cli", NODE, /^ws$/, /^commander$/, /^protobufjs$/, /^@bufbuild\/protobuf(\/wkt|\/wire)?$/],
 ];
 const ORDER = ROOMS.map(([room]) => room);
 /** Public entries that put in place what makes Node fast. */

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Transport } from "../../src/link/transport.js";
 import { connectTcp } from "../../src/transport/tcp.js";
-import { connectNodeWebSocket } from "../../src/transport/websocket-node.js";
+import { connectNodeWebSocket } from "../../src/transport/websocket-node-connect.js";
 import { Random } from "../helpers/random.js";
 
 let server: Server;

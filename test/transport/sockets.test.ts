@@ -4,15 +4,16 @@ import { type AddressInfo, connect, createServer, Socket } from "node:net";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import type WebSocket from "ws";
 import { WebSocketServer } from "ws";
+import { ConformanceListener } from "../../src/cli/conformance/listener.js";
 import { createClient } from "../../src/client/index.js";
 import { FramewireError } from "../../src/errors.js";
 import type { Transport } from "../../src/link/transport.js";
 import { DEFAULTS } from "../../src/options.js";
 import type { ServerConnection } from "../../src/server/index.js";
 import { createChaosProxy } from "../../src/testing/index.js";
-import { Doorstep } from "../../src/transport/doorstep.js";
 import { connectTcp } from "../../src/transport/tcp.js";
-import { connectNodeWebSocket, NodeWebSocketTransport } from "../../src/transport/websocket-node.js";
+import { NodeWebSocketTransport } from "../../src/transport/websocket-node.js";
+import { connectNodeWebSocket } from "../../src/transport/websocket-node-connect.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { HandClock } from "../helpers/hand-clock.js";
 import { RawPeer, seededFrame } from "../helpers/raw-peer.js";
@@ -273,10 +274,10 @@ describe("WebSocket", () => {
   });
 
   it.each([0, 401, 1004, 1006, 1015, 2999, 5000])("a close code that no close frame may carry, %d, drops the socket", async (code) => {
-    const doorstep = new Doorstep("ws", 1024);
-    const { port } = await doorstep.listen("127.0.0.1", 0);
-    onTestFinished(() => doorstep.close());
-    const peer = await Promise.all([RawPeer.connect(`ws://127.0.0.1:${port}`), doorstep.next(2, 5000)]);
+    const listener = new ConformanceListener("ws", 1024);
+    const { port } = await listener.listen("127.0.0.1", 0);
+    onTestFinished(() => listener.close());
+    const peer = await Promise.all([RawPeer.connect(`ws://127.0.0.1:${port}`), listener.next(2, 5000)]);
     const transport = peer[1] as Transport;
     const closed = new Promise((resolve) => transport.open({ onData: () => {}, onAlive: () => {}, onDrain: () => {}, onClose: resolve }));
     transport.close(code, "never on the wire");

@@ -1,5 +1,5 @@
 /** What a case is. */
-import type { Kit } from "./kit.js";
+import type { Kit, Profile } from "./kit.js";
 
 export interface Case {
   /** Its number: the hundreds are its group. Numbers are never given to another case. */
@@ -20,9 +20,6 @@ export interface Case {
   readonly advice?: true;
   readonly run: (kit: Kit) => Promise<void>;
 }
-
-/** What a peer is tested for. `minimal`: it sends no sequences, asks for nothing again and never resumes. */
-export type Profile = "full" | "minimal";
 
 /** Whether a case is for peers of this profile. */
 export function isFor({ number, full }: Case, profile: Profile): boolean {

@@ -4,7 +4,7 @@ import { FramewireError } from "../../errors.js";
 import { redactedUrl } from "../../runtime/redacted-url.js";
 import type { CliIo } from "../io.js";
 import { wholeNumber } from "../numbers.js";
-import type { Profile } from "./case.js";
+import type { Profile } from "./kit.js";
 
 /** What the command line said. */
 export interface Flags {

@@ -4,11 +4,13 @@ import { closeCodeOf } from "../../errors.js";
 import { FrameKind } from "../../gen/framewire/v1/data_frame.js";
 import { Hello, ResumeVerdict, Welcome } from "../../gen/framewire/v1/session.js";
 import type { Transport } from "../../link/transport.js";
-import type { Profile } from "./case.js";
 import { KitSession, type SessionSettings } from "./session.js";
 import type { Trace } from "./trace.js";
 import { Mismatch, NotApplicable, tellFrame } from "./verdict.js";
 import { Wire } from "./wire.js";
+
+/** What a peer is tested for. `minimal`: it sends no sequences, asks for nothing again and never resumes. */
+export type Profile = "full" | "minimal";
 
 /** Where links come from: the kit connects, or waits for the peer to. */
 export interface LinkSource {

@@ -1,10 +1,10 @@
 /** What `framewire conformance` does: finds the peer, runs the cases, prints what came of them. */
 import { readFileSync } from "node:fs";
 import { FramewireError } from "../../errors.js";
-import { Doorstep } from "../../transport/doorstep.js";
 import { type CliIo, Output } from "../io.js";
 import { type Case, GROUPS } from "./case.js";
 import type { Flags } from "./command.js";
+import { ConformanceListener } from "./listener.js";
 import { causesOf, Rows, resultToJson, summaryOf, tellSummary } from "./report.js";
 import { CASES, clientsAt, MOST_MESSAGE, type Result, runCases, type Subject, serverAt } from "./run.js";
 
@@ -27,14 +27,14 @@ export async function conformance(flags: Flags, io: CliIo): Promise<number> {
     throw new FramewireError("invalid-option", "give one of --connect URL and --listen [HOST:]PORT");
   }
   const output = new Output(io.stdout);
-  const doorstep = flags.listen === undefined ? undefined : new Doorstep(flags.over, MOST_MESSAGE);
-  if (doorstep !== undefined && flags.listen !== undefined) {
-    const { port } = await doorstep.listen(flags.listen.host, flags.listen.port);
+  const listener = flags.listen === undefined ? undefined : new ConformanceListener(flags.over, MOST_MESSAGE);
+  if (listener !== undefined && flags.listen !== undefined) {
+    const { port } = await listener.listen(flags.listen.host, flags.listen.port);
     io.stderr.write(`framewire: waiting for clients at ${flags.over}://${flags.listen.host}:${port}\n`);
   }
   const rows = new Rows();
   try {
-    const subject = doorstep === undefined ? serverOf(flags) : clientsAt(doorstep, flags.over, flags.wait);
+    const subject = listener === undefined ? serverOf(flags) : clientsAt(listener, flags.over, flags.wait);
     const { profile, trace, json } = flags;
     const told = async (result: Result, traced: readonly string[] = []) => {
       for (const line of [...(json ? [resultToJson(result)] : rows.of(result)), ...traced]) output.line(line);
@@ -47,7 +47,7 @@ export async function conformance(flags: Flags, io: CliIo): Promise<number> {
     await output.flush();
     return summary.failed > 0 || (flags.strict === true && summary.advice > 0) || summary.passed === 0 ? 1 : 0;
   } finally {
-    await doorstep?.close();
+    await listener?.close();
   }
 }
 

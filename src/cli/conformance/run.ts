@@ -1,9 +1,8 @@
 /** Runs the cases against one peer, one after the other, each over links of its own. */
 
-import type { Doorstep } from "../../transport/doorstep.js";
 import { connectTcp } from "../../transport/tcp.js";
-import { connectNodeWebSocket } from "../../transport/websocket-node.js";
-import { type Case, isFor, type Profile } from "./case.js";
+import { connectNodeWebSocket } from "../../transport/websocket-node-connect.js";
+import { type Case, isFor } from "./case.js";
 import { CALLS } from "./cases-calls.js";
 import { FRAMING } from "./cases-framing.js";
 import { LIVENESS } from "./cases-liveness.js";
@@ -13,7 +12,8 @@ import { CLIENT_RESUME } from "./cases-resume-clients.js";
 import { SEQUENCES } from "./cases-sequences.js";
 import { STREAMS } from "./cases-streams.js";
 import { VERSION_1 } from "./cases-version1.js";
-import { Kit, type LinkSource } from "./kit.js";
+import { Kit, type LinkSource, type Profile } from "./kit.js";
+import type { ConformanceListener } from "./listener.js";
 import { Trace } from "./trace.js";
 import { Mismatch, NotApplicable, PeerGone, Violation } from "./verdict.js";
 
@@ -75,12 +75,12 @@ export function serverAt(url: URL, timeoutMs: number, tls?: object): Subject {
 }
 
 /** The kit waits for clients. */
-export function clientsAt(doorstep: Doorstep, over: "tcp" | "ws", waitMs: number): Subject {
+export function clientsAt(listener: ConformanceListener, over: "tcp" | "ws", waitMs: number): Subject {
   return {
     role: "server",
     over,
     open: async (version) => {
-      const transport = await doorstep.next(version, waitMs);
+      const transport = await listener.next(version, waitMs);
       if (transport === "other") throw new NotApplicable(`the peer does not offer version ${version}`);
       if (transport === undefined) throw new PeerGone("a connection of the peer", `none in ${waitMs} ms`);
       return transport;

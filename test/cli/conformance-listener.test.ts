@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { expect, it, onTestFinished, vi } from "vitest";
-import { Doorstep } from "../../src/transport/doorstep.js";
+import { ConformanceListener } from "../../src/cli/conformance/listener.js";
 
-async function open(over: "tcp" | "ws", text = ""): Promise<{ doorstep: Doorstep; socket: Socket; answer: () => string }> {
-  const doorstep = new Doorstep(over, 1024);
-  const { port } = await doorstep.listen("127.0.0.1", 0);
-  onTestFinished(() => doorstep.close());
+async function open(over: "tcp" | "ws", text = ""): Promise<{ listener: ConformanceListener; socket: Socket; answer: () => string }> {
+  const listener = new ConformanceListener(over, 1024);
+  const { port } = await listener.listen("127.0.0.1", 0);
+  onTestFinished(() => listener.close());
   const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
   let answer = "";
   socket.on("error", () => {});
@@ -14,7 +14,7 @@ async function open(over: "tcp" | "ws", text = ""): Promise<{ doorstep: Doorstep
   onTestFinished(() => void socket.destroy());
   await once(socket, "connect");
   socket.write(text);
-  return { doorstep, socket, answer: () => answer };
+  return { listener, socket, answer: () => answer };
 }
 
 const upgrade = (protocol: string) =>
@@ -33,9 +33,9 @@ it.each(["tcp", "ws"] as const)("a socket over %s that nobody asks for is droppe
 });
 
 it("an upgrade that offers another version only is answered with 503, and its half-open socket destroyed", async () => {
-  const { doorstep, socket, answer } = await open("ws", upgrade("framewire.v1"));
+  const { listener, socket, answer } = await open("ws", upgrade("framewire.v1"));
   const ended = once(socket, "end");
-  expect(await doorstep.next(2, 5000)).toBe("other");
+  expect(await listener.next(2, 5000)).toBe("other");
   await ended;
   expect(answer()).toMatch(/^HTTP\/1.1 503 /);
   // A write to a socket that is gone at the other end fails, but not the first one.

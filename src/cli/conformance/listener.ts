@@ -1,36 +1,36 @@
-/** A listener that hands its sockets out one at a time, to who asks for the next one: for tools that speak the wire by hand. */
+/** Listens for the peers under test and returns their sockets one at a time. */
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
-import { FramewireError } from "../errors.js";
-import type { Transport } from "../link/transport.js";
-import { systemClock } from "../runtime/clock.js";
-import { protocolNames } from "../session/handshake.js";
-import { refuseUpgrade } from "./refuse-upgrade.js";
-import { TcpTransport } from "./tcp.js";
-import { NodeWebSocketTransport, socketSettings } from "./websocket-node.js";
+import { FramewireError } from "../../errors.js";
+import type { Transport } from "../../link/transport.js";
+import { systemClock } from "../../runtime/clock.js";
+import { protocolNames } from "../../session/handshake.js";
+import { refuseUpgrade } from "../../transport/refuse-upgrade.js";
+import { TcpTransport } from "../../transport/tcp.js";
+import { NodeWebSocketTransport, socketSettings } from "../../transport/websocket-node.js";
 
-/** A socket is dropped when it has waited this long, in milliseconds: longer than a case takes, so that a peer that connects early is served. */
+/** How long a socket may wait for `next`, in milliseconds: longer than a case takes, so that a peer may connect early. */
 const MAX_WAIT_MS = 60_000;
 
 /** A peer that does not take part in a refusal loses its socket after this time, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 3_000;
 
-/** A socket that has come and waits. */
-interface Visitor {
+/** A socket that `next` has not returned yet. */
+interface PendingPeer {
   readonly socket: Socket;
-  readonly gone: () => boolean;
+  readonly closed: () => boolean;
   /** Opens its transport; `undefined` if it offers only other versions. */
-  readonly enter: (version: 1 | 2) => Promise<Transport | undefined>;
+  readonly open: (version: 1 | 2) => Promise<Transport | undefined>;
 }
 
-export class Doorstep {
+export class ConformanceListener {
   readonly #server: Server;
-  /** In the order in which they came, with their deadlines. */
-  readonly #waiting = new Map<Visitor, NodeJS.Timeout>();
+  /** Oldest first, with the timer that drops each. */
+  readonly #pending = new Map<PendingPeer, NodeJS.Timeout>();
   readonly #sockets = new Set<Socket>();
-  #arrived: (() => void) | undefined;
+  #onArrival: (() => void) | undefined;
 
   constructor(kind: "tcp" | "ws", maxMessage: number) {
     this.#server = kind === "tcp" ? createServer({ pauseOnConnect: true }, (socket) => this.#tcp(socket)) : createHttpServer(refuse);
@@ -57,19 +57,19 @@ export class Doorstep {
 
   /**
    * The next socket, for this wire version; it is paused until its transport is resumed. A WebSocket is opened only now, so that it gets the subprotocol of that version.
-   * @returns `undefined` if none came in time, `"other"` if one came that does not offer the version.
+   * @returns `undefined` if none arrived in time, `"other"` if one arrived that does not offer the version.
    */
   async next(version: 1 | 2, timeoutMs: number): Promise<Transport | "other" | undefined> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
-      const visitor = this.#next();
-      if (visitor !== undefined && !visitor.gone()) return (await visitor.enter(version)) ?? "other";
-      if (visitor !== undefined) continue;
+      const peer = this.#takeOldest();
+      if (peer !== undefined && !peer.closed()) return (await peer.open(version)) ?? "other";
+      if (peer !== undefined) continue;
       const left = deadline - performance.now();
       if (left <= 0) return undefined;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left);
-        this.#arrived = () => {
+        this.#onArrival = () => {
           clearTimeout(timer);
           resolve();
         };
@@ -77,7 +77,7 @@ export class Doorstep {
     }
   }
 
-  /** Stops listening, and drops every socket that came. */
+  /** Stops listening, and destroys every socket that was accepted. */
   close(): Promise<void> {
     return new Promise((resolve) => {
       this.#server.close(() => resolve());
@@ -85,32 +85,32 @@ export class Doorstep {
     });
   }
 
-  #next(): Visitor | undefined {
-    const [visitor] = this.#waiting.keys();
-    if (visitor !== undefined) this.#remove(visitor);
-    return visitor;
+  #takeOldest(): PendingPeer | undefined {
+    const [peer] = this.#pending.keys();
+    if (peer !== undefined) this.#remove(peer);
+    return peer;
   }
 
-  #add(visitor: Visitor): void {
-    this.#waiting.set(
-      visitor,
-      setTimeout(() => visitor.socket.destroy(), MAX_WAIT_MS),
+  #add(peer: PendingPeer): void {
+    this.#pending.set(
+      peer,
+      setTimeout(() => peer.socket.destroy(), MAX_WAIT_MS),
     );
-    visitor.socket.once("close", () => this.#remove(visitor));
-    this.#arrived?.();
+    peer.socket.once("close", () => this.#remove(peer));
+    this.#onArrival?.();
   }
 
-  #remove(visitor: Visitor): void {
-    clearTimeout(this.#waiting.get(visitor));
-    this.#waiting.delete(visitor);
+  #remove(peer: PendingPeer): void {
+    clearTimeout(this.#pending.get(peer));
+    this.#pending.delete(peer);
   }
 
   #tcp(socket: Socket): void {
     socket.on("error", () => {});
     this.#add({
       socket,
-      gone: () => socket.destroyed,
-      enter: async () => new TcpTransport(socket),
+      closed: () => socket.destroyed,
+      open: async () => new TcpTransport(socket),
     });
   }
 
@@ -119,19 +119,19 @@ export class Doorstep {
     const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
     this.#add({
       socket,
-      gone: () => socket.destroyed || socket.readableEnded,
-      enter: (version) => {
+      closed: () => socket.destroyed || socket.readableEnded,
+      open: (version) => {
         const [name = ""] = protocolNames("ws", [version]);
         if (!offered.includes(name) && offered[0] !== "") {
           refuseUpgrade(socket, 503, systemClock, CLOSE_TIMEOUT_MS);
           return Promise.resolve(undefined);
         }
-        // The library asks its `handleProtocols`, which cannot know the version: the header says only what is wanted.
+        // The `ws` package accepts what its `handleProtocols` chooses, which does not know the version: the header offers only that version.
         request.headers["sec-websocket-protocol"] = offered[0] === "" ? "" : name;
         if (offered[0] === "") delete request.headers["sec-websocket-protocol"];
         return new Promise((resolve) =>
           upgrades.handleUpgrade(request, socket, head, (webSocket) => {
-            // What arrives before somebody listens would be lost.
+            // Messages that arrive before the transport is opened would be lost.
             webSocket.pause();
             resolve(new NodeWebSocketTransport(webSocket, socket));
           }),
