@@ -4,7 +4,7 @@
  * dist/ first, so that a program running from it keeps its files.
  */
 import { chmodSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { relative } from "node:path";
+import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { rolldown } from "rolldown";
 import { ROOT, run } from "./lib/run.mjs";
 
@@ -22,12 +22,12 @@ if (!declared.ok) process.exit(1);
 /** @type {import("rolldown").InputOptions} */
 const settings = {
   // Packages stay imports: an application has one copy of each, and its own generated code uses one of them.
-  external: /^[^./]/,
+  external: (id) => !id.startsWith(".") && !isAbsolute(id),
   platform: "neutral",
   transform: { target: "es2022" },
 };
 /** @param {string} entry */
-const sourceOf = (entry) => `${ROOT}src/${entry}.ts`;
+const sourceOf = (entry) => join(ROOT, "src", `${entry}.ts`);
 
 /**
  * The modules that some of src/ load at once.
@@ -45,7 +45,7 @@ async function modulesOf(...sources) {
     for (const name of names) {
       const chunk = output.find(({ fileName }) => fileName === name);
       if (chunk?.type !== "chunk") continue;
-      for (const id of chunk.moduleIds) modules.add(id);
+      for (const id of chunk.moduleIds) modules.add(resolve(id));
       for (const other of chunk.imports) names.add(other);
     }
   }
@@ -71,9 +71,9 @@ const { output } = await bundle.write({
   minifyInternalExports: false,
   codeSplitting: {
     groups: [
-      { name: "codec", test: (id) => codec.has(id) },
-      { name: "connection", test: (id) => connection.has(id) },
-      { name: "node", test: (id) => node.has(id) },
+      { name: "codec", test: (id) => codec.has(resolve(id)) },
+      { name: "connection", test: (id) => connection.has(resolve(id)) },
+      { name: "node", test: (id) => node.has(resolve(id)) },
     ],
   },
 });
@@ -83,7 +83,7 @@ const code = new Set(output.map(({ fileName }) => fileName));
 const sources = new Set(readdirSync(`${ROOT}src`, { recursive: true, encoding: "utf8" }));
 for (const file of readdirSync(DIST, { recursive: true, encoding: "utf8" })) {
   const declares = /\.d\.ts(\.map)?$/.test(file) && sources.has(file.replace(/\.d\.ts(\.map)?$/, ".ts"));
-  if (!declares && !code.has(file) && statSync(`${DIST}/${file}`).isFile()) rmSync(`${DIST}/${file}`);
+  if (!declares && !code.has(file.replaceAll(sep, "/")) && statSync(`${DIST}/${file}`).isFile()) rmSync(`${DIST}/${file}`);
 }
 
 chmodSync(`${DIST}/${BINARY}.js`, 0o755);

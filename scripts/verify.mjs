@@ -9,6 +9,7 @@
  * tests of the test runs and the other steps.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { sep } from "node:path";
 import { nodeBinary } from "./lib/node-versions.mjs";
 import { ROOT, run, secondsSince } from "./lib/run.mjs";
 
@@ -62,7 +63,9 @@ function tests(name, what, project, { major, files = () => [], env = {} } = {}) 
 /** Test files that run less often in the unit suite than they can: test/helpers/runs.ts. */
 function repeating() {
   const files = readdirSync(`${ROOT}test`, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".test.ts"));
-  return files.map((name) => `test/${name}`).filter((name) => readFileSync(ROOT + name, "utf8").includes("/helpers/runs.js"));
+  return files
+    .map((name) => `test/${name.replaceAll(sep, "/")}`)
+    .filter((name) => readFileSync(ROOT + name, "utf8").includes("/helpers/runs.js"));
 }
 
 /**

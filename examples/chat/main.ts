@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { FramewireError } from "framewire";
@@ -99,7 +100,7 @@ async function explainTakenPort<T>(option: string, port: number, listen: () => P
 function startPhone(port: number): ChildProcess {
   const root = fileURLToPath(new URL("../../../", import.meta.url));
   const script = fileURLToPath(new URL("mobile-peer.js", import.meta.url));
-  const protos = [`${root}proto`, `${root}examples/chat/proto`, `${root}node_modules/protobufjs`];
+  const protos = ["proto", "examples/chat/proto", "node_modules/protobufjs"].map((folder) => join(root, folder));
   return spawn(process.execPath, [script, "--port", String(port), ...protos.flatMap((folder) => ["--proto", folder])], {
     stdio: ["ignore", "inherit", "inherit"],
   });

@@ -12,7 +12,7 @@ export async function nodeBinary(major) {
   const system = process.platform === "win32" ? "win" : process.platform;
   const name = `node-${system}-${process.arch}`;
   const folder = `${ROOT}.cache/node-${major}`;
-  const binary = `${folder}/node_modules/${name}/bin/node`;
+  const binary = `${folder}/node_modules/${name}/bin/node${system === "win" ? ".exe" : ""}`;
   if (existsSync(binary)) return binary;
   const installed = await run("npm", ["install", "--prefix", folder, "--no-save", "--no-package-lock", `${name}@${major}`]);
   if (!installed.ok || !existsSync(binary)) throw new Error(`npm could not install ${name}@${major}:\n${installed.output}`);

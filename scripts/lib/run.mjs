@@ -1,12 +1,15 @@
 /** Runs commands for the other scripts. */
 import { spawn } from "node:child_process";
+import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { toolCommand } from "./tools.mjs";
 
-/** The repository's root folder. */
+/** The repository's root folder, with a separator at its end. */
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /**
- * Runs `command` in the repository's root, with the tools of node_modules/.bin first in the path.
+ * Runs `command` in the repository's root: a program of a package in package.json, `node`, `npm` or one of the system. Its own children find
+ * node_modules/.bin first in their path.
  *
  * @param {string} command
  * @param {readonly string[]} args
@@ -14,9 +17,10 @@ export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
  * @returns {Promise<{ ok: boolean, output: string }>} `output` is empty when it was shown.
  */
 export function run(command, args, { show = false, env = {} } = {}) {
-  const path = `${ROOT}node_modules/.bin:${process.env.PATH ?? ""}`;
+  const path = [join(ROOT, "node_modules", ".bin"), process.env.PATH ?? ""].join(delimiter);
+  const [program, its] = toolCommand(command, args);
   return new Promise((resolve) => {
-    const child = spawn(command, args, {
+    const child = spawn(program, its, {
       cwd: ROOT,
       env: { ...process.env, PATH: path, ...env },
       stdio: ["ignore", show ? "inherit" : "pipe", show ? "inherit" : "pipe"],

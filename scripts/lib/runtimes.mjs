@@ -2,10 +2,17 @@
 import { existsSync } from "node:fs";
 import { ROOT, run } from "./run.mjs";
 
-/** What `docs/compatibility.md` names. */
+/** On Windows a program has this at the end of its name. */
+const EXE = process.platform === "win32" ? ".exe" : "";
+
+const BUN_SYSTEM = process.platform === "win32" ? "windows" : process.platform;
+const BUN_CPU = process.arch === "arm64" ? "aarch64" : process.arch;
+const DENO_LIBC = process.platform === "linux" ? "-glibc" : "";
+
+/** What `docs/runtimes.md` names, for this system and processor. */
 export const RUNTIMES = {
-  bun: { package: "@oven/bun-linux-x64", version: "1.4", binary: "bin/bun", args: [] },
-  deno: { package: "@deno/linux-x64-glibc", version: "2.9", binary: "deno", args: ["run", "-A"] },
+  bun: { package: `@oven/bun-${BUN_SYSTEM}-${BUN_CPU}`, version: "1.4", binary: `bin/bun${EXE}`, args: [] },
+  deno: { package: `@deno/${process.platform}-${process.arch}${DENO_LIBC}`, version: "2.9", binary: `deno${EXE}`, args: ["run", "-A"] },
 };
 
 /**

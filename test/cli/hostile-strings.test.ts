@@ -14,6 +14,7 @@ import { encodeFrame } from "../../src/codec/index.js";
 import { Goaway } from "../../src/gen/framewire/v1/session.js";
 import { printable } from "../../src/index.js";
 import { codePoint } from "../helpers/code-points.js";
+import { scriptOf } from "../helpers/tools.js";
 import { capture, shell } from "./shell.js";
 
 /** One of every kind that a terminal obeys or hides, and text around them that must stay. */
@@ -88,7 +89,7 @@ function hostileSet(): string {
   const file = join(mkdtempSync(join(tmpdir(), "framewire-hostile-")), "set.binpb");
   const modules = { version: "v2", modules: [{ path: "proto" }, { path: "test/cli/fixtures/good" }] };
   const args = ["build", "--config", JSON.stringify(modules), "--path", "test/cli/fixtures/good/chat/v1/chat.proto", "-o", file];
-  execFileSync("node_modules/.bin/buf", args, { stdio: "ignore" });
+  execFileSync(process.execPath, [scriptOf("@bufbuild/buf", "buf"), ...args], { stdio: "ignore" });
   const set = fromBinary(FileDescriptorSetSchema, readFileSync(file));
   for (const each of set.file) {
     for (const message of each.messageType) {

@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { encodeFrame, type FrameInit } from "../../src/codec/index.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { Hello } from "../../src/gen/framewire/v1/session.js";
+import { scriptOf } from "../helpers/tools.js";
 import { capture, shell } from "./shell.js";
 
 const GOOD = "test/cli/fixtures/good";
@@ -16,7 +17,8 @@ let descriptorSet = "";
 beforeAll(() => {
   descriptorSet = join(mkdtempSync(join(tmpdir(), "framewire-set-")), "set.binpb");
   const modules = { version: "v2", modules: [{ path: "proto" }, { path: GOOD }] };
-  execFileSync("node_modules/.bin/buf", ["build", "--config", JSON.stringify(modules), "--path", PROTO, "-o", descriptorSet], {
+  const args = ["build", "--config", JSON.stringify(modules), "--path", PROTO, "-o", descriptorSet];
+  execFileSync(process.execPath, [scriptOf("@bufbuild/buf", "buf"), ...args], {
     stdio: ["ignore", "ignore", "pipe"],
   });
 }, 60_000);

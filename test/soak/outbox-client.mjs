@@ -4,6 +4,7 @@
  */
 import { writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { createClient } from "framewire/client";
 import { openOutbox } from "framewire/outbox";
 
@@ -20,7 +21,7 @@ export const CALL = 0x0202;
 /** @param {string} line */
 const say = (line) => writeSync(1, `${line}\n`);
 
-if (import.meta.url === `file://${process.argv[1]}`) {
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const [url = "", path = "", life = "", mode = ""] = process.argv.slice(2);
   const outbox = await openOutbox(path, { durability: Number(life) % 2 === 0 ? "process" : "power" });
   say(`opened with ${outbox.size}`);

@@ -2,13 +2,14 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { PbfReader, PbfWriter } from "pbf";
+import { scriptOf } from "../../../test/helpers/tools.js";
 import type { Order } from "../orders.js";
 import type { OrderCodec } from "./codec.js";
 
 /** pbf, with the functions that its command-line tool generates. It reads int64 as a number. */
 export async function pbf(): Promise<OrderCodec> {
   const file = fileURLToPath(new URL(`./order-pbf-${process.pid}.mjs`, import.meta.url));
-  writeFileSync(file, execFileSync("node_modules/.bin/pbf", ["bench/proto/bench/v1/order.proto"]));
+  writeFileSync(file, execFileSync(process.execPath, [scriptOf("pbf", "pbf"), "bench/proto/bench/v1/order.proto"]));
   const { readOrder, writeOrder } = await import(pathToFileURL(file).href);
   const bytes = (message: unknown) => {
     const writer = new PbfWriter();

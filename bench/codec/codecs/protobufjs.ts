@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import protobuf from "protobufjs";
+import { scriptOf } from "../../../test/helpers/tools.js";
 import type { Order } from "../orders.js";
 import type { OrderCodec } from "./codec.js";
 
@@ -23,7 +24,7 @@ export function reflection(): OrderCodec {
 /** Classes that its command-line tool generated. */
 export async function staticModule(): Promise<OrderCodec> {
   const file = fileURLToPath(new URL(`./order-static-${process.pid}.mjs`, import.meta.url));
-  execFileSync("node_modules/.bin/pbjs", ["-t", "static-module", "-w", "es6", "-o", file, PROTO]);
+  execFileSync(process.execPath, [scriptOf("protobufjs-cli", "pbjs"), "-t", "static-module", "-w", "es6", "-o", file, PROTO]);
   const { bench } = await import(pathToFileURL(file).href);
   return codec(bench.v1.Order);
 }
