@@ -35,16 +35,26 @@ const openSockets = (http: HttpServer) => new Promise<number>((resolve) => http.
 const upgrade = (path: string, more = "Sec-WebSocket-Version: 13\r\n") =>
   `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${more}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`;
 
-/** A socket that asks for an upgrade and never ends its own half. */
-async function ask(http: HttpServer, path: string, more?: string): Promise<{ socket: Socket; answer: () => string }> {
+interface Asked {
+  readonly socket: Socket;
+  /** Everything that it received, once the server has ended its half. */
+  readonly whole: Promise<string>;
+}
+
+/**
+ * A socket that asks for an upgrade and never ends its own half. The server may not have accepted it yet: until then the server has no open
+ * socket either.
+ */
+async function ask(http: HttpServer, path: string, more?: string): Promise<Asked> {
   const socket = connect({ port: portOf(http), host: "127.0.0.1", allowHalfOpen: true });
   onTestFinished(() => void socket.destroy());
   let answer = "";
   socket.on("error", () => {});
   socket.on("data", (data) => (answer += String(data)));
+  const whole = new Promise<string>((resolve) => socket.once("end", () => resolve(answer)).once("close", () => resolve(answer)));
   await once(socket, "connect");
   socket.write(upgrade(path, more));
-  return { socket, answer: () => answer };
+  return { socket, whole };
 }
 
 /** A WebSocket server of the `ws` package that shares an HTTP server as its documentation says. */
@@ -67,14 +77,8 @@ describe("an upgrade for a path that no server has", () => {
   it("on an HTTP server of the application is answered with 404, and all of 500 sockets are destroyed", async () => {
     const http = await applicationServer();
     await bench.server().listen({ ws: { server: http, path: "/rpc" } });
-    const asked = await Promise.all(
-      Array.from({ length: 500 }, async () => {
-        const asked = await ask(http, "/other");
-        await once(asked.socket, "end");
-        return asked;
-      }),
-    );
-    expect(asked.filter(({ answer }) => NOT_FOUND.test(answer())).length).toBe(500);
+    const answers = await Promise.all(Array.from({ length: 500 }, async () => (await ask(http, "/other")).whole));
+    expect(answers.filter((answer) => NOT_FOUND.test(answer)).length).toBe(500);
     await expect.poll(() => openSockets(http), { timeout: 10_000 }).toBe(0);
   });
 
@@ -82,10 +86,10 @@ describe("an upgrade for a path that no server has", () => {
     const http = await applicationServer();
     await bench.server().listen({ ws: { server: http, path: "/a" } });
     await bench.server().listen({ ws: { server: http, path: "/b" } });
-    const { answer } = await ask(http, "/c");
+    const answer = await (await ask(http, "/c")).whole;
+    expect(answer).toMatch(NOT_FOUND);
+    expect(answer.match(/HTTP/g)).toHaveLength(1);
     await expect.poll(() => openSockets(http)).toBe(0);
-    expect(answer()).toMatch(NOT_FOUND);
-    expect(answer().match(/HTTP/g)).toHaveLength(1);
   });
 
   it("is answered although the peer does not read what it was sent before", async () => {
@@ -113,9 +117,9 @@ describe("an upgrade for a path that no server has", () => {
   it("that is no WebSocket of a version spoken here is answered with 400 and the version, and destroyed", async () => {
     const http = await applicationServer();
     await bench.server().listen({ ws: { server: http, path: "/rpc" } });
-    const { answer } = await ask(http, "/rpc", "Sec-WebSocket-Version: 7\r\n");
+    const { whole } = await ask(http, "/rpc", "Sec-WebSocket-Version: 7\r\n");
+    expect(await whole).toMatch(/^HTTP\/1.1 400 Bad Request\r\n.*Sec-WebSocket-Version: 13\r\n/s);
     await expect.poll(() => openSockets(http)).toBe(0);
-    expect(answer()).toMatch(/^HTTP\/1.1 400 Bad Request\r\n.*Sec-WebSocket-Version: 13\r\n/s);
   });
 });
 
@@ -175,13 +179,13 @@ describe("beside a WebSocket server of the ws package", () => {
     await bench.server({ clock }).listen({ ws: { server: http, path: "/rpc" } });
     const seen = once(http, "upgrade");
     wsBeside(http, "/other");
-    const { answer } = await ask(http, "/nobody");
+    const { whole } = await ask(http, "/nobody");
     await seen;
     await clock.advance(DEFAULTS.handshakeTimeoutMs - 1);
     expect(await openSockets(http)).toBe(1);
     await clock.advance(1);
+    expect(await whole).toMatch(NOT_FOUND);
     await expect.poll(() => openSockets(http)).toBe(0);
-    expect(answer()).toMatch(NOT_FOUND);
     await expect.poll(() => clock.pendingTimers).toBe(0);
   });
 
@@ -211,7 +215,7 @@ describe("beside a WebSocket server of the ws package", () => {
     const url = `ws://127.0.0.1:${portOf(http)}`;
     expect(await firstMessage(`${url}/other`)).toBe("hello");
     for (const client of other.clients) client.terminate();
-    for (const path of ["/nobody", "/rpc"]) await ask(http, path);
+    for (const path of ["/nobody", "/rpc"]) await (await ask(http, path)).whole;
     await expect.poll(() => openSockets(http)).toBe(0);
     expect(server.stats.sockets).toBe(0);
   });
