@@ -1,7 +1,7 @@
 /** The checks of {@link Checks}, for Node's builds. */
 import { type CloseErrorCode, FramewireError } from "../errors.js";
 import { provideChecks } from "../link/checks.js";
-import type { Link } from "../link/link.js";
+import type { Transport } from "../link/transport.js";
 import { useNearestNames } from "../nearest.js";
 import { checkNames, isTimeout, MAX_TIMEOUT_MS } from "../options.js";
 import { messageCommand } from "../protocol/commands.js";
@@ -37,8 +37,7 @@ function wrong(name: string, value: unknown, wanted: string): never {
 }
 
 /** One flipped bit looks the same as another magic: the code stays that of damage, and the next attempt may do better. */
-function endOf({ transport, options: { magic } }: Link, code: CloseErrorCode, message: string): string {
-  const { firstMagic = -1 } = transport;
+function endOf({ firstMagic = -1 }: Transport, magic: number, code: CloseErrorCode, message: string): string {
   if (code !== "resync-budget" || firstMagic === -1 || firstMagic === magic) return message;
   return `${message}; another magic: ${hex(firstMagic)} in place of ${hex(magic)}`;
 }

@@ -2,9 +2,8 @@
  * What is held for a peer, counted as memory: the parts of one connection's account are numbers that its link and its session keep
  * anyway, and a server's keeper of accounts adds them up. docs/decisions/accounts.md
  */
-import type { ServedLink } from "./served-link.js";
 
-/** A connection, as its account knows it. */
+/** A link or a connection, as the account knows it. */
 export interface Accounted {
   /** Bytes that the account has counted for it. */
   counted: number;
@@ -21,11 +20,11 @@ export interface AccountKeeper {
   /** What its application has not taken of one connection, in bytes, from which on that connection is not read. */
   readonly pauseBytes: number;
   /** What a link holds may have changed, or what the connection holds that owns it. */
-  linkChanged(link: ServedLink): void;
+  linkChanged(link: Accounted): void;
   /** What a connection holds may have changed. */
   connectionChanged(connection: Accounted): void;
   /** The socket of a link is gone, and its memory with it. */
-  linkGone(link: ServedLink): void;
+  linkGone(link: Accounted): void;
   /** A connection closes whose handlers, which hold so many bytes, go on. Gives where they are counted from now on. */
   closes(connection: Accounted, bytes: number): LateShare;
   /** Handlers of connections that have closed hold so many bytes more; fewer, if negative. */

@@ -1,6 +1,6 @@
 import type { CloseErrorCode } from "../errors.js";
 import type { MethodDefinition } from "../protocol/definition.js";
-import type { Link } from "./link.js";
+import type { Transport } from "./transport.js";
 
 /** Checks of what an application hands in, whose lists and texts a page does without: Node's entries put them in place. */
 export interface Checks {
@@ -10,8 +10,8 @@ export interface Checks {
   callOptions(options: object): void;
   /** @throws FramewireError `invalid-option` for a method that cannot be sent as a message */
   message(method: MethodDefinition): void;
-  /** `message`, why a link ends because of `code`, with what its first frame has shown besides: another magic. */
-  endOf(link: Link, code: CloseErrorCode, message: string): string;
+  /** `message`, the reason why a link with this magic fails with `code`; it names the magic of the first frame that came, if that is another. */
+  endOf(transport: Transport, magic: number, code: CloseErrorCode, message: string): string;
 }
 
 /** Absent on pages: a bundler sees it and drops what nobody can come to. */

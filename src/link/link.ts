@@ -334,7 +334,7 @@ export class Link implements TransportReceiver {
 
   /** Ends the link because of `code`, telling the peer. */
   fail(code: CloseErrorCode, message: string, cause?: unknown): void {
-    const why = checks?.endOf(this, code, message) ?? message;
+    const why = checks?.endOf(this.transport, this.options.magic, code, message) ?? message;
     this.close(closeCodeOf(code), why, new FramewireError(code, why, { fault: "remote", cause }));
   }
 
