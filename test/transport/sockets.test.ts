@@ -80,7 +80,7 @@ describe.each([
     pair[from].open({ onData: () => {}, onAlive: () => {}, onDrain: () => drained++, onClose: () => {} });
     const message = new Uint8Array(500_000);
     let written = 0;
-    for (; pair[from].bufferedBytes === 0 || written < 20; written++) pair[from].write(message);
+    for (; pair[from].bufferedBytes === 0 || written < 100; written++) pair[from].write(message);
     await new Promise((resolve) => setImmediate(resolve));
     expect(drained).toBe(0);
     pair[to].resume();
