@@ -169,9 +169,14 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     return this.#untold;
   }
 
-  /** What was sent, is not acknowledged, and may be sent again on another link. */
+  /** What was sent and is not acknowledged. */
   get replay(): ReplayBuffer {
-    return this.#sender.young;
+    return this.#sender.retransmission.replay;
+  }
+
+  /** Gives up what is too old to be sent again on another link (`replayMs`). */
+  expireReplay(): void {
+    this.#sender.retransmission.expire();
   }
 
   /** Memory of what the peer has sent and the application has not taken: items that nobody has read, requests whose handlers run. */
@@ -257,7 +262,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
       } else {
         if (lostOut !== undefined) this.#sender.lost(lostOut);
         this.#sender.acknowledge(resumed.peerReceived);
-        const missing = this.#sender.resend(resumed.peerReceived);
+        const missing = this.#sender.retransmission.resend(resumed.peerReceived);
         // A client learns the server's limits with the verdict: what they make it lose is in its next hello.
         if (missing !== undefined)
           link.fail("resend-impossible", `the peer takes no more frames as large as one of ${missing.from} to ${missing.to}`);
@@ -446,7 +451,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
 
   onPing(link: Link): void {
     // Nothing came for a whole interval: what was only needed while something did goes.
-    this.#sender.shrink();
+    this.#sender.retransmission.shrink();
     if (this.#served?.idle === true) {
       this.#served.close();
       this.#served = undefined;
@@ -552,7 +557,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   /** The part of a loss that was not told here before: a welcome may get lost with its link, and the next one says it again. */
   #news(lost: GapEvent | undefined): GapEvent | undefined {
     if (lost === undefined) return undefined;
-    const { acked } = this.#sender.replay;
+    const { acked } = this.replay;
     if (lost.to <= acked) return undefined;
     return { ...lost, from: Math.max(lost.from, acked + 1) };
   }

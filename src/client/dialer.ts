@@ -90,6 +90,7 @@ export class Dialer {
 
   #shakeHands(transport: Transport, credentials: Uint8Array, signal: AbortSignal): void {
     const { peer, version } = this.#options;
+    this.#connection.expireReplay();
     const { received, replay } = this.#connection;
     const introduction = {
       peer: { name: peer?.name ?? "", version: peer?.version ?? "", platform: peer?.platform ?? "" },

@@ -399,6 +399,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
       return true;
     }
     session.connection.sender.evictOversize(agreedLimits(hello.limits));
+    session.connection.expireReplay();
     const resumption = resume(session.connection, request);
     if (resumption === undefined) return false;
     session.attempted(request.attempt, now);

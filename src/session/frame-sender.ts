@@ -5,14 +5,13 @@ import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { Link } from "../link/link.js";
 import { CONNECTION_DEFAULTS, type ResolvedConnectionOptions } from "../options.js";
 import { inPlace } from "../protobuf/messages.js";
-import { KIND_ACK, KIND_PING, KIND_REQUEST } from "../protocol/frame-kind.js";
+import { KIND_REQUEST } from "../protocol/frame-kind.js";
 import type { Clock } from "../runtime/clock.js";
 import type { Emitter } from "../runtime/emitter.js";
 import { QUEUED_MEMORY } from "../runtime/memory-costs.js";
-import { RoundTrip } from "../runtime/round-trip.js";
 import { serving } from "../runtime/serving.js";
-import { AckWatch, type AckWatched } from "./ack-watch.js";
-import { type ReceivedSequence, ReplayBuffer, type SequenceRange } from "./delivery.js";
+import { CallsInFlight } from "./calls-in-flight.js";
+import type { ReceivedSequence, SequenceRange } from "./delivery.js";
 import type { ConnectionEvents, DropEvent } from "./events.js";
 import { explain, type Linked } from "./explain.js";
 import { expires } from "./frame-queue.js";
@@ -21,27 +20,14 @@ import { OWN_TRAILER } from "./handshake.js";
 import type { Journal } from "./journal.js";
 import type { NegotiatedSettings } from "./negotiated-settings.js";
 import type { Outgoing } from "./outgoing.js";
+import { Retransmission, type RetransmissionHost } from "./retransmission.js";
 import { WaitingFrames } from "./waiting.js";
 
 const EMPTY = new Uint8Array(0);
 
-/** Payload of a ping that asks for an acknowledgement, with its number in front: the largest that there is. The heartbeat's pings have none. */
-const PROBE_BYTES = 125;
-/** Length of the shortest acknowledgement, as a frame. */
-const ACK_FRAME_BYTES = 19;
-/** Bytes that follow a probe at most, whatever trailer the peer says that it takes. */
-const MAX_FILLING = 8 * 1024;
-
-/**
- * Bytes that go out again at first, on a new link and when the peer says that frames were lost to damage. Twice as many
- * with each round that it acknowledges: a link that breaks or damages again soon must not cost all that is kept each time.
- */
-const RESUME_BYTES = 64 * 1024;
-const RESEND_BYTES = 16 * 1024;
 const WIRE_VERSION = 2;
 /** Of a W3C traceparent. */
 const TRACE_BYTES = 55;
-const NOTHING_SENT = { acked: 0, next: 1 };
 
 /** Who hears of frames that turn out not to be sendable after a wait. */
 export interface SendHost extends Linked {
@@ -50,16 +36,15 @@ export interface SendHost extends Linked {
   memoryChanged(): void;
 }
 
-export class FrameSender implements AckWatched {
+export class FrameSender implements RetransmissionHost {
   readonly #options: ResolvedConnectionOptions;
   readonly #clock: Clock;
   readonly #events: Emitter<ConnectionEvents>;
   readonly #received: ReceivedSequence;
-  // Made when they are first needed: most connections of a server never wait for anything.
+  readonly #sent: Retransmission;
+  readonly #calls = new CallsInFlight();
+  /** Made when it is first needed: most connections of a server never wait for anything. */
   #waiting: WaitingFrames | undefined;
-  #watch: AckWatch | undefined;
-  #roundTrip: RoundTrip | undefined;
-  #replay: ReplayBuffer | undefined;
   readonly #host: SendHost;
   #link: Link | undefined;
   /** Set while no link is to be expected. */
@@ -69,15 +54,6 @@ export class FrameSender implements AckWatched {
   #agreed = false;
   #maxPayload: number;
   #maxTrailer: number;
-  /** The peer does not acknowledge: what it may lack is not waited for. */
-  #unacknowledging = false;
-  /** Bytes that may be on their way unacknowledged: few behind damage, as more of it would waste all that was under way. */
-  #window: number | undefined;
-  /** Calls of this side that the peer serves, and how many it takes. */
-  #calls = 0;
-  #maxCalls = Number.POSITIVE_INFINITY;
-  /** Those of them that an earlier process has made, by number. */
-  #earlier: Map<number, Outgoing> | undefined;
   #writable: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
   readonly #journal: Journal | undefined;
   /** A frame is being written. What the getters of its message send has the sequences after it, and so waits. */
@@ -94,6 +70,7 @@ export class FrameSender implements AckWatched {
   ) {
     this.#journal = journal;
     this.#options = options;
+    this.#sent = new Retransmission(options, clock, this);
     this.#clock = clock;
     this.#events = events;
     this.#received = received;
@@ -102,22 +79,9 @@ export class FrameSender implements AckWatched {
     this.#maxTrailer = CONNECTION_DEFAULTS.maxTrailer;
   }
 
-  /** What was sent and is not acknowledged. */
-  get replay(): ReplayBuffer {
-    this.#replay ??= this.#newReplay();
-    return this.#replay;
-  }
-
-  /** The same, without what is too old to be sent again on another link. */
-  get young(): ReplayBuffer {
-    this.replay.expire(this.#clock.now());
-    return this.replay;
-  }
-
-  /** How long round trips of the link take. */
-  get roundTrip(): RoundTrip {
-    this.#roundTrip ??= new RoundTrip();
-    return this.#roundTrip;
+  /** What was sent and may have to be sent again. */
+  get retransmission(): Retransmission {
+    return this.#sent;
   }
 
   #queue(): WaitingFrames {
@@ -132,11 +96,6 @@ export class FrameSender implements AckWatched {
     return this.#waiting === undefined ? 0 : this.#waiting.ready;
   }
 
-  /** Whether frames are being sent again. */
-  #behind(): boolean {
-    return this.#replay?.behind === true;
-  }
-
   /** Frames that wait for a link or for room. */
   get waiting(): number {
     return this.#waiting?.length ?? 0;
@@ -149,14 +108,14 @@ export class FrameSender implements AckWatched {
 
   /** Bytes kept: waiting to be sent, or for an acknowledgement. */
   get heldBytes(): number {
-    return this.waitingBytes + (this.#replay?.bytes ?? 0);
+    return this.waitingBytes + this.#sent.bytes;
   }
 
   /** Memory of what is kept. */
   get memory(): number {
     if (!serving) return 0;
     const waiting = this.#waiting === undefined ? 0 : this.#waiting.bytes + this.#waiting.length * QUEUED_MEMORY;
-    return waiting + (this.#replay === undefined ? 0 : this.#replay.memory);
+    return waiting + this.#sent.memory;
   }
 
   /** Bytes of what is kept that other connections keep too. */
@@ -166,12 +125,12 @@ export class FrameSender implements AckWatched {
 
   /** Whether a frame would go out at once. */
   get passable(): boolean {
-    return !this.#writing && this.#ready() === 0 && this.#open() && !this.#behind();
+    return !this.#writing && this.#ready() === 0 && this.#open() && !this.#sent.behind;
   }
 
   /** Whether somebody waits for frames to pass. */
   get held(): boolean {
-    return this.#ready() > 0 || this.#writable !== undefined || this.#behind();
+    return this.#ready() > 0 || this.#writable !== undefined || this.#sent.behind;
   }
 
   /** Whether what waits, waits for room in the socket, and not for a link or an acknowledgement. */
@@ -180,13 +139,7 @@ export class FrameSender implements AckWatched {
   }
 
   #open(): boolean {
-    if (this.#link?.writable !== true) return false;
-    const replay = this.#replay;
-    return replay === undefined || this.#unacknowledging || (!replay.full && this.#inWindow(replay));
-  }
-
-  #inWindow(replay: ReplayBuffer): boolean {
-    return this.#window === undefined || replay.inFlight < this.#window;
+    return this.#link?.writable === true && this.#sent.open;
   }
 
   /** Goes on over another link. What the peer lacks of the replay is sent by `resend`, then what waits by `flush`. */
@@ -195,14 +148,11 @@ export class FrameSender implements AckWatched {
     { version, maxPayload, maxTrailer, maxCalls }: Pick<NegotiatedSettings, "version" | "maxPayload" | "maxTrailer" | "maxCalls">,
   ): void {
     this.#waiting?.releaseBusy();
-    this.#maxCalls = maxCalls;
+    this.#calls.most = maxCalls;
     const grown = maxPayload > this.#maxPayload || maxTrailer > this.#maxTrailer;
     this.#maxTrailer = maxTrailer;
     if (grown && this.#journal !== undefined) this.#sendAgain(this.#journal.reclaim());
-    this.#watch?.stop();
-    this.#roundTrip?.forget();
-    this.#unacknowledging = false;
-    this.#window = undefined;
+    this.#sent.attach(link, maxTrailer);
     this.#link = link;
     this.#version = version;
     if (inFull) this.#agreed = version === 2;
@@ -213,7 +163,7 @@ export class FrameSender implements AckWatched {
   /** What is kept and larger than a peer of these limits takes is not sent again, nor is anything before it. */
   evictOversize(limits: SizeLimits): void {
     // All that is kept fits the limits of the last link.
-    if (limits.maxPayload < this.#maxPayload || limits.maxTrailer < this.#maxTrailer) this.#replay?.evictOversize(limits);
+    if (limits.maxPayload < this.#maxPayload || limits.maxTrailer < this.#maxTrailer) this.#sent.evictOversize(limits);
   }
 
   /** The peer is about to close the link and takes no new calls: from here they wait for the next one. */
@@ -224,7 +174,7 @@ export class FrameSender implements AckWatched {
   /** The link is gone. Reliable frames wait for the next one; others end here, as those do that are sent without a link. */
   detach(): void {
     this.#link = undefined;
-    this.#watch?.stop();
+    this.#sent.stop();
     this.#waiting?.release();
     for (const frame of this.#waiting?.remove(({ reliable }) => !reliable) ?? []) {
       if (frame.callId === undefined) this.#drop(frame, "not-connected");
@@ -255,7 +205,7 @@ export class FrameSender implements AckWatched {
 
   #post(frame: Outgoing): void {
     const busy = this.#link !== undefined && this.#ready() === 0 && this.#isBusy(frame);
-    if (busy && frame.failsWhenBusy) throw tooManyCalls(this.#maxCalls);
+    if (busy && frame.failsWhenBusy) throw tooManyCalls(this.#calls.most);
     if (!busy && this.passable && this.#waiting?.isLater(frame) !== true) {
       try {
         return this.#transmit(this.#link as Link, frame);
@@ -280,33 +230,19 @@ export class FrameSender implements AckWatched {
   /** Whether a request has to wait until a call has ended, or a frame belongs to one that does. Calls go out in the order that they were made. */
   #isBusy(frame: Outgoing): boolean {
     const waiting = this.#waiting === undefined ? 0 : this.#waiting.busy;
-    if (frame.kind === KIND_REQUEST) return waiting > 0 || this.#calls >= this.#maxCalls;
+    if (frame.kind === KIND_REQUEST) return waiting > 0 || this.#calls.full;
     return waiting > 0 && this.#waiting?.isBusy(frame) === true;
   }
 
   /** A call of this side is over: one that waits may take its place. */
   callEnded(request: Outgoing): void {
-    if (!request.counted) return;
-    request.counted = false;
-    this.#calls--;
-    if (this.#waiting !== undefined && this.#waiting.busy > 0) this.flush();
+    if (this.#calls.remove(request) && this.#waiting !== undefined && this.#waiting.busy > 0) this.flush();
   }
 
   /** A response came to a call that nobody waits for. */
   answered(callId: number): void {
-    const request = this.#earlier?.get(callId);
-    if (request === undefined) return;
-    this.#earlier?.delete(callId);
-    this.callEnded(request);
-  }
-
-  #count(request: Outgoing): void {
-    if (request.counted) return;
-    request.counted = true;
-    this.#calls++;
-    if (request.owner !== undefined || request.callId === undefined) return;
-    this.#earlier ??= new Map();
-    this.#earlier.set(request.callId, request);
+    const request = this.#calls.takeEarlier(callId);
+    if (request !== undefined) this.callEnded(request);
   }
 
   #checkSize(frame: Outgoing): void {
@@ -316,11 +252,6 @@ export class FrameSender implements AckWatched {
 
   #tooLarge(text: string): FramewireError {
     return new FramewireError("frame-too-large", inFull ? `${text} (${this.#agreed ? "the receiver's" : "this side's"} limit)` : text);
-  }
-
-  /** A pong came, with the payload of its ping, from a peer that says it has all up to `received`. */
-  ponged(payload: Uint8Array, received: number): void {
-    if (payload.length === PROBE_BYTES) this.#watch?.answered(payload[0] as number, received);
   }
 
   /** Sends a frame of the protocol itself: it has no sequence, passes everything that waits, and is lost without a link. */
@@ -335,17 +266,15 @@ export class FrameSender implements AckWatched {
   /** Sends what waits, as far as there is room: first what is to be sent again, then what is new. */
   flush(): void {
     if (this.#writing) return;
-    while (this.#behind() && this.#link?.writable === true && this.#inWindow(this.replay)) {
-      this.#link.writeEncoded(this.replay.again() as Uint8Array);
-    }
-    if (this.#behind()) return;
+    this.#sent.flush(this.#link);
+    if (this.#sent.behind) return;
     while (this.#ready() > 0 && this.#open()) {
       const frame = this.#queue().shift() as Outgoing;
       if (!this.#isBusy(frame)) this.#send(frame);
-      else if (frame.failsWhenBusy) this.#refuse(frame, tooManyCalls(this.#maxCalls));
+      else if (frame.failsWhenBusy) this.#refuse(frame, tooManyCalls(this.#calls.most));
       else this.#queue().moveToBusy(frame);
     }
-    while (this.#waiting !== undefined && this.#waiting.busy > 0 && this.#calls < this.#maxCalls && this.#ready() === 0 && this.#open()) {
+    while (this.#waiting !== undefined && this.#waiting.busy > 0 && !this.#calls.full && this.#ready() === 0 && this.#open()) {
       const request = this.#waiting.admit();
       if (request !== undefined) this.#send(request);
       while (this.#ready() > 0 && this.#open()) this.#send(this.#queue().shift() as Outgoing);
@@ -374,65 +303,9 @@ export class FrameSender implements AckWatched {
     this.#host.unsendable(frame, error);
   }
 
-  // AckWatched
-
-  acked(): number {
-    return this.replay.acked;
-  }
-
-  sent(): number {
-    return this.replay.next - 1;
-  }
-
-  probe(number: number, settling: boolean): void {
-    const payload = new Uint8Array(PROBE_BYTES);
-    payload[0] = number;
-    this.control(KIND_PING, payload);
-    // The end of a message has settled all that was damaged in it.
-    if (!settling || this.#link?.info.messages === true) return;
-    // What a peer has to do the least for: acknowledgements that say nothing new.
-    const filling = Math.min(this.#maxTrailer, MAX_FILLING);
-    for (let bytes = PROBE_BYTES; bytes < filling; bytes += ACK_FRAME_BYTES) this.control(KIND_ACK);
-  }
-
-  sendAgain(): void {
-    this.resendLost(this.replay.acked);
-  }
-
-  giveUp(): void {
-    this.#unacknowledging = true;
-    this.#window = undefined;
-    this.flush();
-  }
-
-  /** Sends everything after `sequence` again, before anything new. Gives the range that it cannot, and then sends nothing. */
-  resend(sequence: number, window = RESUME_BYTES): SequenceRange | undefined {
-    const missing = this.replay.missingAfter(sequence);
-    if (missing !== undefined) return missing;
-    this.#window = window;
-    this.replay.rewind(sequence);
-    if (this.#watchable()) this.#acks().resent();
-    this.flush();
-    return undefined;
-  }
-
-  /** The same on a link that damages frames. */
-  resendLost(sequence: number): SequenceRange | undefined {
-    return this.resend(sequence, RESEND_BYTES);
-  }
-
   /** The peer has everything up to `sequence`. False if it can't have. Frames that waited for that may go now: `flush`. */
   acknowledge(sequence: number): boolean {
-    const { acked, inFlight } = this.replay;
-    if (!this.replay.ack(sequence)) return false;
-    if (this.replay.acked > acked) {
-      this.#unacknowledging = false;
-      this.#watch?.acknowledged(sequence);
-    }
-    if (this.#window !== undefined) {
-      this.#window += inFlight - this.replay.inFlight;
-      if (this.#window > this.#options.replayBytes) this.#window = undefined;
-    }
+    if (!this.#sent.acknowledge(sequence)) return false;
     this.#journal?.acknowledged(sequence);
     return true;
   }
@@ -442,12 +315,9 @@ export class FrameSender implements AckWatched {
    * again. Gives the range of frames that had been sent, were not acknowledged, and are not.
    */
   restart(received = 0): SequenceRange | undefined {
-    const { acked, next } = this.#replay ?? NOTHING_SENT;
-    this.#watch?.stop();
-    const earlier = this.#earlier;
-    this.#earlier = undefined;
-    if (earlier !== undefined) for (const request of earlier.values()) this.callEnded(request);
-    this.#replay = received === 0 ? undefined : this.#newReplay(received);
+    const { acked, next } = this.#sent.restart(received);
+    this.#calls.dropEarlier();
+    if (this.#waiting !== undefined && this.#waiting.busy > 0) this.flush();
     const again = this.#journal?.restart(received) ?? [];
     const lost = next - 1 - acked - again.filter(({ sent }) => sent).length;
     this.#sendAgain(again);
@@ -462,19 +332,9 @@ export class FrameSender implements AckWatched {
   #sendAgain(frames: readonly Outgoing[]): void {
     for (const frame of frames) {
       frame.sent = false;
-      if (frame.counted) this.#calls--;
-      frame.counted = false;
+      this.#calls.remove(frame);
     }
     if (frames.length > 0) this.#queue().putBack(frames);
-  }
-
-  /** Gives memory back that is not in use. */
-  shrink(): void {
-    const replay = this.#replay;
-    if (replay === undefined || replay.oldest < replay.next) return;
-    replay.shrink();
-    this.#watch?.stop();
-    this.#watch = undefined;
   }
 
   /** Resolves when bulk data may be sent; `undefined` = now. */
@@ -517,9 +377,8 @@ export class FrameSender implements AckWatched {
   /** Ends everything that waits with `error`. */
   close(error: FramewireError): void {
     this.#link = undefined;
-    this.#watch?.stop();
+    this.#sent.close();
     for (const frame of this.#waiting?.clear(() => true) ?? []) frame.owner?.frameSettled(error);
-    this.#replay = undefined;
     this.#waiting = undefined;
     this.#releaseWritable();
   }
@@ -540,7 +399,7 @@ export class FrameSender implements AckWatched {
     } finally {
       this.#writing = false;
     }
-    if (frame.kind === KIND_REQUEST) this.#count(frame);
+    if (frame.kind === KIND_REQUEST) this.#calls.add(frame);
     frame.left();
     if (observed) {
       const { cmd, kind = 0, callId = 0, payload = EMPTY } = frame;
@@ -567,12 +426,12 @@ export class FrameSender implements AckWatched {
     const received = this.#received;
     const { codec, broadcast } = frame;
     if (frame.ext !== undefined || frame.trace !== undefined) checkTrailer(frame, this.#maxTrailer - OWN_TRAILER);
-    const keep = frame.reliable ? this.replay : undefined;
-    if (frame.reliable && this.#options.replayMs !== Number.POSITIVE_INFINITY) this.replay.stamp(this.#clock.now());
+    const keep = frame.reliable ? this.#sent.replay : undefined;
+    if (keep !== undefined) this.#sent.stamp();
     frame.version = WIRE_VERSION;
-    frame.sequence = frame.reliable ? this.replay.next : undefined;
+    frame.sequence = keep?.next;
     frame.ack = received.owesAck ? received.received : undefined;
-    if (frame.kept) this.#journal?.numbered(frame, this.replay.next);
+    if (frame.kept) this.#journal?.numbered(frame, this.#sent.replay.next);
     if (serving && broadcast !== undefined) {
       link.writeShared(broadcast.frame(2), frame, keep);
     } else if (codec !== undefined && inPlace?.suits(codec)) {
@@ -582,27 +441,13 @@ export class FrameSender implements AckWatched {
       link.write(frame, keep);
     }
     received.acknowledged = received.received;
-    if (frame.reliable && this.#watchable()) this.#acks().start();
-  }
-
-  /** Whether an acknowledgement is to be waited for. */
-  #watchable(): boolean {
-    return !this.#unacknowledging && this.replay.oldest < this.replay.next;
-  }
-
-  #acks(): AckWatch {
-    this.#watch ??= new AckWatch(this.#clock, this, this.roundTrip);
-    return this.#watch;
+    if (keep !== undefined) this.#sent.sentOne();
   }
 
   #releaseWritable(): void {
     const writable = this.#writable;
     this.#writable = undefined;
     writable?.resolve();
-  }
-
-  #newReplay(acked = 0): ReplayBuffer {
-    return new ReplayBuffer(this.#options, acked);
   }
 }
 

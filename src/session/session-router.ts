@@ -252,7 +252,7 @@ export class SessionRouter {
    * Asks for everything after the last good frame. The pong of the ping that goes with it shows that the peer has read the request; it
    * comes before or after what is sent again.
    */
-  #ask(againMs = this.#sender.roundTrip.twice(ASK_AGAIN_MS)): void {
+  #ask(againMs = this.#sender.retransmission.roundTrip.twice(ASK_AGAIN_MS)): void {
     const sender = this.#sender;
     const { clock, link } = this.#host;
     this.#askedAt = clock.now();
@@ -280,9 +280,9 @@ export class SessionRouter {
   /** A pong, with the payload of its ping, from a peer that says it has all up to `received`. */
   #ponged(payload: Uint8Array, received: number): void {
     if (payload.length !== 1 || payload[0] !== this.#askNumber || this.#askTimer === undefined) {
-      return this.#sender.ponged(payload, received);
+      return this.#sender.retransmission.ponged(payload, received);
     }
-    this.#sender.roundTrip.sample(this.#host.clock.now() - this.#askedAt);
+    this.#sender.retransmission.roundTrip.sample(this.#host.clock.now() - this.#askedAt);
     // The peer knows. Unless something is known to be missing, there may be nothing that it could send.
     if (!this.#received.shouldAsk) return;
     this.#askTimer.cancel();
@@ -291,7 +291,7 @@ export class SessionRouter {
 
   /** The peer lost frames to damage: all after its last good one go out again, in order. */
   #resend(link: Link, received: number): void {
-    const missing = this.#sender.resendLost(received);
+    const missing = this.#sender.retransmission.resendLost(received);
     if (missing !== undefined) {
       return link.fail("resend-impossible", `frames ${missing.from} to ${missing.to} are no longer kept`);
     }
