@@ -6,8 +6,10 @@ export { crc32 } from "./checksum/crc32.js";
 export type { DecoderStats, DecoderUpdate, FrameDecoderOptions, FrameHandler } from "./decoder/frame-decoder.js";
 export { FrameDecoder } from "./decoder/frame-decoder.js";
 export type { FrameView } from "./decoder/frame-view.js";
-export type { EncoderOptions, MessageEncoder } from "./encoder/frame-encoder.js";
-export { encodeFrame, FrameEncoder } from "./encoder/frame-encoder.js";
+export { encodeFrame } from "./encoder/encode-frame.js";
+export type { EncoderOptions } from "./encoder/frame-encoder.js";
+export { FrameEncoder } from "./encoder/frame-encoder.js";
+export type { MessageEncoder } from "./encoder/message-encoder.js";
 export type { Damage, Discard, DiscardReason, Frame, FrameInit, Trailer } from "./frame.js";
 
 /** The magic of frames unless configured otherwise: 0x7EDDFCF5. */

@@ -13,24 +13,23 @@ export const LEAST_APART = 8 * 1024;
 /** Memory for larger ones would not be kept for the next. */
 export const MOST_APART = 192 * 1024;
 
-/** A whole encoded frame. Its memory is used again when the last of its users has left; the first is who made it. */
+/** A whole encoded frame. Its memory is used again after the last reference is released; the first one is its maker's. */
 export class LargeFrame {
   readonly bytes: Uint8Array;
   readonly #memory: Uint8Array;
-  #users = 1;
+  #references = 1;
 
   constructor(bytes: Uint8Array, memory: Uint8Array) {
     this.bytes = bytes;
     this.#memory = memory;
   }
 
-  /** One more needs the bytes. */
-  enter(): void {
-    this.#users++;
+  retain(): void {
+    this.#references++;
   }
 
-  leave(): void {
-    if (--this.#users === 0) giveSpare(this.#memory);
+  release(): void {
+    if (--this.#references === 0) giveSpare(this.#memory);
   }
 }
 
@@ -50,8 +49,8 @@ export function encodeApart(encoder: FrameEncoder, size: number, put: (encoder: 
   }
   const bytes = encoder.take();
   if (bytes.buffer === memory.buffer && bytes.length * 3 >= memory.length * 2) {
-    // From here on it is the frame's: the encoder forgets it.
-    encoder.lend(bytes);
+    // The frame owns the memory from here on: the encoder does not write there again.
+    encoder.retain(bytes);
     return new LargeFrame(bytes, memory);
   }
   giveSpare(memory);

@@ -1,5 +1,6 @@
 /** The sending half of a link on Node: messages encoded in place, large frames in memory of their own, and memory lent to the socket. */
-import type { FrameEncoder, MessageEncoder } from "../codec/encoder/frame-encoder.js";
+import type { FrameEncoder } from "../codec/encoder/frame-encoder.js";
+import type { MessageEncoder } from "../codec/encoder/message-encoder.js";
 import type { SharedFrame } from "../codec/encoder/shared-frame.js";
 import type { FrameInit } from "../codec/index.js";
 import { Deque } from "../runtime/deque.js";
@@ -24,7 +25,7 @@ export function provideApart(provided: ApartWay | undefined): void {
 
 /** What the bytes of a write lie in, and how many of `#lentBytes` there are up to its end. */
 interface Lent {
-  readonly memory: { leave(): void; pin?(): void; unpin?(): void };
+  readonly memory: { release(): void; pin?(): void; unpin?(): void };
   readonly end: number;
 }
 
@@ -130,7 +131,7 @@ export class LendingWriter extends LinkWriter {
   }
 
   protected override lend(encoder: FrameEncoder, bytes: Uint8Array, backlog: number): void {
-    if (this.transport.copies === true) this.#lend(encoder.lend(bytes), backlog);
+    if (this.transport.copies === true) this.#lend(encoder.retain(bytes), backlog);
   }
 
   /** The network needs what its bytes lie in until it has taken them all. */
@@ -138,7 +139,7 @@ export class LendingWriter extends LinkWriter {
     if (memory === undefined) return;
     // Not what was handed over: a socket that is closing drops what is written, while it still needs what was written before.
     const grown = this.transport.bufferedBytes - backlog;
-    if (grown <= 0) return memory.leave();
+    if (grown <= 0) return memory.release();
     memory.pin?.();
     this.#lentBytes += grown;
     (this.#lent ??= new Deque()).push({ memory, end: this.#lentBytes });
@@ -186,7 +187,7 @@ export class LendingWriter extends LinkWriter {
   }
 
   override noteProgress(now: number): void {
-    if (this.#lent !== undefined) this.#leaveLent(this.#lentBytes - this.transport.bufferedBytes);
+    if (this.#lent !== undefined) this.#releaseLent(this.#lentBytes - this.transport.bufferedBytes);
     super.noteProgress(now);
   }
 
@@ -197,16 +198,16 @@ export class LendingWriter extends LinkWriter {
 
   /** The network has taken everything. */
   release(): void {
-    if (this.#lent !== undefined) this.#leaveLent(Number.POSITIVE_INFINITY);
+    if (this.#lent !== undefined) this.#releaseLent(Number.POSITIVE_INFINITY);
   }
 
   /** Gives the memory of the first `taken` bytes back. One write after the other: a peer that reads slowly may never let all of them leave. */
-  #leaveLent(taken: number): void {
+  #releaseLent(taken: number): void {
     const lent = this.#lent as Deque<Lent>;
     for (let first = lent.peek(); first !== undefined && first.end <= taken; first = lent.peek()) {
       lent.shift();
       first.memory.unpin?.();
-      first.memory.leave();
+      first.memory.release();
     }
     if (lent.length > 0) return;
     this.#lent = undefined;

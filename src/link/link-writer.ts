@@ -90,13 +90,13 @@ export class LinkWriter {
   limitTo(maxPayload: number, maxTrailer: number): void {
     this.#maxPayload = maxPayload;
     this.#maxTrailer = maxTrailer;
-    this.encoder?.turnTo(this.#seed, maxPayload, maxTrailer);
+    this.encoder?.rebind(this.#seed, maxPayload, maxTrailer);
   }
 
   /** What further frames are sealed with. */
   set checksumSeed(seed: number) {
     this.#seed = seed;
-    this.encoder?.turnTo(seed, this.#maxPayload, this.#maxTrailer);
+    this.encoder?.rebind(seed, this.#maxPayload, this.#maxTrailer);
   }
 
   /** Does `task` once the frame that is being encoded is whole. */
@@ -185,7 +185,7 @@ export class LinkWriter {
 
   protected newEncoder(): FrameEncoder {
     const encoder = this.pool?.encoders.pop() ?? new FrameEncoder({ magic: this.#options.magic });
-    encoder.turnTo(this.#seed, this.#maxPayload, this.#maxTrailer);
+    encoder.rebind(this.#seed, this.#maxPayload, this.#maxTrailer);
     return encoder;
   }
 

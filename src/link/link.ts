@@ -561,7 +561,7 @@ export class Link implements TransportReceiver {
   #takeDecoder(length: number): PooledDecoder<Link> {
     const pooled = this.newDecoder();
     pooled.reader = this;
-    pooled.decoder.turnTo(this.#received - length, this.#incomingSeed, this.#minVersion);
+    pooled.decoder.rebind(this.#received - length, this.#incomingSeed, this.#minVersion);
     if (this.maxPayload !== this.options.maxPayload) pooled.decoder.update({ maxPayload: this.maxPayload });
     this.decoder = pooled;
     return pooled;

@@ -61,7 +61,7 @@ export class FrameRing implements FrameStore {
   }
 
   keep(frame: LargeFrame): void {
-    frame.enter();
+    frame.retain();
     this.#number(0);
     this.#large ??= new Deque();
     this.#large.push(frame);
@@ -104,7 +104,7 @@ export class FrameRing implements FrameStore {
     const frame = this.#large?.shift() as LargeFrame;
     const { length } = frame.bytes;
     this.#largeBytes -= length;
-    frame.leave();
+    frame.release();
     return length;
   }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { encodeFrame, FrameEncoder } from "../../src/codec/encoder/frame-encoder.js";
+import { encodeFrame } from "../../src/codec/encoder/encode-frame.js";
+import { FrameEncoder } from "../../src/codec/encoder/frame-encoder.js";
 import type { FrameInit } from "../../src/codec/frame.js";
 import { oracle } from "../helpers/oracle.js";
 import { hex, toHex } from "../helpers/wire-builder.js";

@@ -51,7 +51,7 @@ it("streams that take turns on one decoder, whenever it is clean, are decoded as
         current = random.pick(waiting);
         // A stream that ended undecided leaves a decoder that nobody else can use.
         if (!shared.clean) break;
-        shared.turnTo(at[current]!.offset, streams[current]!.seed, 2);
+        shared.rebind(at[current]!.offset, streams[current]!.seed, 2);
         turns++;
       }
       const chunk = streams[current]!.chunks[at[current]!.chunk++]!;

@@ -28,21 +28,21 @@ describe("the memory that frames are written to", () => {
     expect(first).toEqual(encodeFrame(frame(1)));
   });
 
-  it("of bytes that are lent is written to again when they are left, and not before", () => {
+  it("of bytes that are retained is written to again when they are released, and not before", () => {
     const encoder = new FrameEncoder();
     const blocks = new Set<ArrayBufferLike>();
-    const lent: { leave: () => void; bytes: Uint8Array; copy: Uint8Array }[] = [];
+    const retained: { release: () => void; bytes: Uint8Array; copy: Uint8Array }[] = [];
     for (let n = 0; n < 3000; n++) {
       encoder.append(frame(n % 256, 10_000));
       const bytes = encoder.take();
       blocks.add(bytes.buffer);
-      const block = encoder.lend(bytes);
-      expect(encoder.lend(bytes)).toBeUndefined();
-      lent.push({ leave: () => block?.leave(), bytes, copy: bytes.slice() });
-      if (lent.length < 40) continue;
-      for (const { bytes, copy, leave } of lent.splice(0)) {
+      const block = encoder.retain(bytes);
+      expect(encoder.retain(bytes)).toBeUndefined();
+      retained.push({ release: () => block?.release(), bytes, copy: bytes.slice() });
+      if (retained.length < 40) continue;
+      for (const { bytes, copy, release } of retained.splice(0)) {
         expect(Buffer.compare(bytes, copy)).toBe(0);
-        leave();
+        release();
       }
     }
     // 40 of them are 400 kB: four blocks, and what others left in the first.

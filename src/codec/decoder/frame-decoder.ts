@@ -166,9 +166,9 @@ export class FrameDecoder {
    * Goes on with another stream, at its offset `offset`, from where it was clean; counters other than `bytes` go on
    * counting for both. One decoder can so serve thousands of streams that are quiet most of the time.
    */
-  turnTo(offset: number, checksumSeed: number | undefined, minVersion: number): void {
+  rebind(offset: number, checksumSeed: number | undefined, minVersion: number): void {
     this.#bytes = offset;
-    this.#machine.turnTo(offset, checksumSeed, minVersion);
+    this.#machine.rebind(offset, checksumSeed, minVersion);
   }
 
   /**

@@ -167,7 +167,7 @@ export class FrameMachine {
   }
 
   /** Goes on with another stream, at its offset `offset`, where it was clean. */
-  turnTo(offset: number, seed: number | undefined, minVersion: number): void {
+  rebind(offset: number, seed: number | undefined, minVersion: number): void {
     this.#base = offset;
     this.#cursor = this.#open = this.#frameEnd = this.#failedCheckEnd = 0;
     this.#parser.minVersion = minVersion;

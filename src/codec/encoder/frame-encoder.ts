@@ -1,13 +1,14 @@
-/** Frames to bytes. The writing rules are in docs/wire.md section 2: ascending fields, minimal varints, zeros written. */
+/** Frames to bytes, many into one buffer. The writing rules are in docs/wire.md section 2: ascending fields, minimal varints, zeros written. */
 import { FramewireError } from "../../errors.js";
 import { CONNECTION_DEFAULTS, type FrameOptions, resolveOptions } from "../../options.js";
-import { int32Size, uint32Size, writeInt32, writeUint32 } from "../../protocol/varint.js";
-import { asBytes } from "../bytes.js";
+import { uint32Size } from "../../protocol/varint.js";
+import { asBytes, copyInto } from "../bytes.js";
 import { crcOfSeed, crcUpdate } from "../checksum/crc32.js";
 import { prefixFor } from "../decoder/sync-prefix.js";
 import type { FrameInit } from "../frame.js";
-import type { SharedFrame } from "./shared-frame.js";
-import { checkRange, INT32_MAX, INT32_MIN, refuseTrailer, trailerSize, writeTrailer } from "./trailer-writer.js";
+import { checkHead, fixedSize, MAX_HEAD, writeFixed, writePayloadLength } from "./head-writer.js";
+import type { InPlaceWriter, MessageEncoder } from "./message-encoder.js";
+import { CHECKSUM_LENGTH, refuseTrailer, trailerSize, writeChecksum, writeTrailer } from "./trailer-writer.js";
 import { WriteBlock } from "./write-block.js";
 
 /** Options of the frame writers. */
@@ -18,43 +19,21 @@ export interface EncoderOptions extends FrameOptions {
   readonly checksumSeed?: number | undefined;
 }
 
-/** What writes a message: ts-proto's message objects. Some can be given a writer in place of their own. */
-export interface MessageEncoder<T> {
-  encode(message: T, writer?: never): { finish(): Uint8Array };
-}
-
 /** Is shown the bytes of a frame, which it must copy if it keeps them. */
 export interface ByteSink {
   add(buffer: Uint8Array, start: number, end: number): void;
 }
 
-const TAG_VERSION = 0x18;
-const TAG_CMD = 0x20;
-const TAG_PAYLOAD = 0x2a;
-const TAG_CHECKSUM = 0x7d;
-const CHECKSUM_LENGTH = 5;
-
-/** Longest frame without its payload and trailer: prefix, LEN, VER, CMD, the payload's tag and N. */
-const MOST_OVERHEAD = 7 + 5 + 6 + 11 + 6;
+/** A frame without its trailer, whose bytes go to many receivers. */
+interface FrameWithoutTrailer {
+  readonly bytes: Uint8Array;
+  /** The CRC of a seed and these bytes, from the CRC of the seed. */
+  crcAfter(seedCrc: number): number;
+}
 
 /** Least and most room for a message whose size is not known yet: as much as the last one took, and an eighth. */
-const LEAST_ROOM = 512;
-const MOST_ROOM = 64 * 1024;
-
-/** Writes messages straight into a buffer that it is given, with the methods that generated code calls. */
-export interface InPlaceWriter {
-  /** Replaced by a larger one when it is full. */
-  readonly buffer: Uint8Array;
-  /** Where the next byte goes. */
-  readonly position: number;
-  busy: boolean;
-  /** This writer, or a fresh one while it is busy. */
-  acquire(): InPlaceWriter;
-  begin(buffer: Uint8Array, at: number, limit: number): void;
-  /** Makes room for so many bytes. */
-  reserve(bytes: number): void;
-  finish(): Uint8Array;
-}
+const MIN_ROOM = 512;
+const MAX_ROOM = 64 * 1024;
 
 /** The writer of all encoders; a message that is encoded while another one is gets a writer of its own. Absent on pages, which save its size. */
 let sharedWriter: InPlaceWriter | undefined;
@@ -75,29 +54,6 @@ const EMPTY = new Uint8Array(0);
 
 const { magic, maxPayload, maxTrailer } = CONNECTION_DEFAULTS;
 const ENCODER_DEFAULTS = { magic, maxPayload, maxTrailer } as const;
-
-/**
- * The bytes of one frame, freshly allocated: the caller owns them.
- * @throws FramewireError `invalid-option` for a field outside its type or a trailer field on a version 1 frame;
- *   `frame-too-large` for a payload above `maxPayload` or a trailer above `maxTrailer`
- */
-export function encodeFrame(frame: FrameInit, options?: EncoderOptions): Uint8Array {
-  const encoder = options === undefined ? encoderWithoutOptions() : new FrameEncoder(options);
-  encoder.append(frame);
-  const bytes = encoder.take();
-  const own = bytes.slice();
-  encoder.recycle(bytes);
-  return own;
-}
-
-let withoutOptions: FrameEncoder | undefined;
-
-/** The encoder of all single frames without options: making one takes longer than a frame. A getter of a frame may encode another frame. */
-function encoderWithoutOptions(): FrameEncoder {
-  if (withoutOptions?.busy === true) return new FrameEncoder();
-  withoutOptions ??= new FrameEncoder();
-  return withoutOptions;
-}
 
 /** Writes many frames into one growing buffer; `take` gives all bytes since the last time, for one write to the socket. */
 export class FrameEncoder {
@@ -153,7 +109,7 @@ export class FrameEncoder {
   }
 
   /** Goes on for another receiver, once all is taken. The values have been checked. */
-  turnTo(checksumSeed: number | undefined, maxPayload: number, maxTrailer: number): void {
+  rebind(checksumSeed: number | undefined, maxPayload: number, maxTrailer: number): void {
     this.#seed = checksumSeed;
     this.#seedCrc = crcOfSeed(checksumSeed);
     this.#maxPayload = maxPayload;
@@ -174,7 +130,7 @@ export class FrameEncoder {
   writeTo(memory: Uint8Array, size: number): void {
     this.#block = WriteBlock.of(memory, true);
     this.#bytes = memory;
-    this.#start = this.#end = this.#block.enter(memory.length);
+    this.#start = this.#end = this.#block.allocate(memory.length);
     this.#limit = memory.length;
     this.#lastMessage = size;
   }
@@ -192,13 +148,12 @@ export class FrameEncoder {
     const { payload, cmd, version } = frame;
     const length = payload === undefined ? 0 : payload.length;
     if (length > this.#maxPayload) tooLarge("payload", length, "maxPayload", this.#maxPayload);
-    if (version !== undefined) checkRange("version", version, 1, INT32_MAX);
-    checkRange("cmd", cmd, INT32_MIN, INT32_MAX);
+    checkHead(version, cmd);
     const trailer = version === undefined || version === 1 ? refuseTrailer(frame) : this.#trailerSize(frame);
     this.#begin();
     const before = this.length;
     try {
-      this.#reserve(MOST_OVERHEAD + length + trailer);
+      this.#reserve(MAX_HEAD + length + trailer);
       const start = this.#end;
       this.#writeHead(version, cmd, payload);
       if (trailer > 0) this.#seal(frame, crcUpdate(this.#bytes, start, this.#end, this.#seedCrc));
@@ -211,7 +166,7 @@ export class FrameEncoder {
   }
 
   /** Writes a shared frame of version 2 and above with the trailer fields of `trailer`. Its bytes are copied. @throws FramewireError as {@link encodeFrame} */
-  appendShared(shared: SharedFrame, trailer: FrameInit): void {
+  appendShared(shared: FrameWithoutTrailer, trailer: FrameInit): void {
     const size = this.#trailerSize(trailer);
     this.#refuseBusy();
     this.#reserve(shared.bytes.length + size);
@@ -221,40 +176,23 @@ export class FrameEncoder {
   }
 
   #writeHead(version: number | undefined, cmd: number, payload: Uint8Array | undefined): void {
-    this.#writeFixed(version, cmd, payload === undefined ? 0 : payload.length);
-    if (payload === undefined) return;
     const bytes = this.#bytes;
-    bytes[this.#end++] = TAG_PAYLOAD;
-    const p = writeUint32(bytes, this.#end, payload.length);
-    copyInto(payload, bytes, p);
-    this.#end = p + payload.length;
-  }
-
-  #writeFixed(version: number | undefined, cmd: number, length: number): void {
-    const bytes = this.#bytes;
-    let p = this.#end;
-    for (let i = 0; i < 7; i++) bytes[p++] = this.#prefix[i]!;
-    p = writeUint32(bytes, p, length);
-    if (version !== undefined) {
-      bytes[p++] = TAG_VERSION;
-      p = writeUint32(bytes, p, version);
+    const p = writeFixed(bytes, this.#end, this.#prefix, version, cmd, payload === undefined ? 0 : payload.length);
+    if (payload === undefined) {
+      this.#end = p;
+      return;
     }
-    bytes[p++] = TAG_CMD;
-    this.#end = writeInt32(bytes, p, cmd);
+    const at = writePayloadLength(bytes, p, payload.length);
+    copyInto(payload, bytes, at);
+    this.#end = at + payload.length;
   }
 
   /** Writes the trailer; `headCrc` is the CRC of the seed and the frame up to it. */
   #seal(frame: FrameInit, headCrc: number): void {
     const bytes = this.#bytes;
     const start = this.#end;
-    let p = writeTrailer(bytes, start, frame);
-    const crc = crcUpdate(bytes, start, p, headCrc);
-    bytes[p++] = TAG_CHECKSUM;
-    bytes[p++] = crc;
-    bytes[p++] = crc >>> 8;
-    bytes[p++] = crc >>> 16;
-    bytes[p++] = crc >>> 24;
-    this.#end = p;
+    const p = writeTrailer(bytes, start, frame);
+    this.#end = writeChecksum(bytes, p, crcUpdate(bytes, start, p, headCrc));
   }
 
   /**
@@ -284,12 +222,12 @@ export class FrameEncoder {
   /** The bytes of the message, and no frame, if the codec used a writer of its own. */
   #appendMessage<T>(frame: FrameInit, codec: MessageEncoder<T>, message: T, writer: InPlaceWriter): Uint8Array | undefined {
     const { cmd, version } = frame;
-    if (version !== undefined) checkRange("version", version, 1, INT32_MAX);
-    checkRange("cmd", cmd, INT32_MIN, INT32_MAX);
+    checkHead(version, cmd);
     const trailer = version === undefined || version === 1 ? refuseTrailer(frame) : this.#trailerSize(frame);
-    const fixed = 7 + (version === undefined ? 0 : 1 + uint32Size(version)) + 1 + int32Size(cmd) + 1;
+    // The head's two lengths, LEN and N, are those of the payload.
+    const fixed = fixedSize(version, cmd);
     const guess = uint32Size(this.#lastMessage);
-    const room = Math.min(MOST_ROOM, Math.max(LEAST_ROOM, this.#lastMessage + (this.#lastMessage >>> 3)));
+    const room = Math.min(MAX_ROOM, Math.max(MIN_ROOM, this.#lastMessage + (this.#lastMessage >>> 3)));
     this.#reserve(fixed + 2 * guess + room + trailer);
 
     const start = this.#end;
@@ -305,10 +243,8 @@ export class FrameEncoder {
     if (writer.buffer !== this.#bytes) this.#moveTo(WriteBlock.of(writer.buffer));
     if (size !== guess) this.#bytes.copyWithin(start + fixed + 2 * size, at, at + length);
 
-    this.#writeFixed(version, cmd, length);
     const bytes = this.#bytes;
-    bytes[this.#end++] = TAG_PAYLOAD;
-    this.#end = writeUint32(bytes, this.#end, length) + length;
+    this.#end = writePayloadLength(bytes, writeFixed(bytes, start, this.#prefix, version, cmd, length), length) + length;
     if (trailer > 0) this.#seal(frame, crcUpdate(bytes, start, this.#end, this.#seedCrc));
     return undefined;
   }
@@ -341,11 +277,11 @@ export class FrameEncoder {
 
   /** `bytes`, if they are those last taken, are needed no longer: their memory may be written to again. */
   recycle(bytes: Uint8Array): void {
-    this.lend(bytes)?.leave();
+    this.retain(bytes)?.release();
   }
 
-  /** The same for bytes that are still needed: what they lie in, which is to be left once they are not. */
-  lend(bytes: Uint8Array): WriteBlock | undefined {
+  /** The block that holds `bytes`, if they are those last taken and still needed. Its `release` is to be called when they are not. */
+  retain(bytes: Uint8Array): WriteBlock | undefined {
     if (bytes !== this.#taken) return undefined;
     const block = this.#takenFrom;
     this.#taken = EMPTY;
@@ -376,9 +312,9 @@ export class FrameEncoder {
       return;
     }
     const block = WriteBlock.withRoom(room);
-    const start = block.enter(room);
+    const start = block.allocate(room);
     if (pending > 0) block.bytes.set(this.#bytes.subarray(this.#start, this.#end), start);
-    this.#block?.leave();
+    this.#block?.release();
     this.#block = block;
     this.#bytes = block.bytes;
     this.#start = start;
@@ -395,17 +331,12 @@ export class FrameEncoder {
 
   /** Goes on at the same place of another block. */
   #moveTo(block: WriteBlock): void {
-    this.#block?.leave();
+    this.#block?.release();
     this.#block = block;
     this.#bytes = block.bytes;
-    block.enter(block.bytes.length);
+    block.allocate(block.bytes.length);
     this.#limit = block.bytes.length;
   }
-}
-
-function copyInto(source: Uint8Array, target: Uint8Array, at: number): void {
-  if (source.length > 24) target.set(source, at);
-  else for (let i = 0; i < source.length; i++) target[at + i] = source[i]!;
 }
 
 function noBytes(): never {

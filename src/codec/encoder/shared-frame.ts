@@ -1,10 +1,8 @@
 /** The part of a frame that is the same for all its receivers: encoded once, sealed for each of them. */
 import { crcUpdate } from "../checksum/crc32.js";
 import { multiply, powerOfBytes } from "../checksum/gf2.js";
-import { encodeFrame } from "./frame-encoder.js";
-
-/** All that the trailer holds of a frame with no field of its own. */
-const CHECKSUM_LENGTH = 5;
+import { encodeFrame } from "./encode-frame.js";
+import { CHECKSUM_LENGTH } from "./trailer-writer.js";
 
 /** A frame without trailer, to be sent to many by `FrameEncoder.appendShared`. */
 export class SharedFrame {

@@ -1,4 +1,4 @@
-/** The trailer of a version 2 frame without its checksum: its fields checked, measured and written. docs/wire.md section 3. */
+/** The trailer of a version 2 frame: its fields checked, measured and written. docs/wire.md section 3. */
 import { FramewireError } from "../../errors.js";
 import { highWord, int32Size, lowWord, uint32Size, uint64Size, writeInt32, writeUint32, writeUint64 } from "../../protocol/varint.js";
 import type { FrameInit } from "../frame.js";
@@ -12,13 +12,17 @@ const TAG_STATUS = 0x58;
 const TAG_TIMEOUT_MS = 0x60;
 const TAG_TRACE = 0x6a;
 const TAG_EXT = 0x72;
+const TAG_CHECKSUM = 0x7d;
+
+/** Bytes of the checksum with its tag. */
+export const CHECKSUM_LENGTH = 5;
 
 export const INT32_MIN = -0x8000_0000;
 export const INT32_MAX = 0x7fff_ffff;
 const UINT32_MAX = 0xffff_ffff;
 const utf8 = new TextEncoder();
 
-/** Bytes of the fields. Checks every one of them. @throws FramewireError `invalid-option` */
+/** Bytes of the fields, without the checksum. Checks every one of them. @throws FramewireError `invalid-option` */
 export function trailerSize(frame: FrameInit): number {
   const { timestamp, sequence, ack, callId, kind, status, timeoutMs, trace, ext } = frame;
   let size = 0;
@@ -37,7 +41,7 @@ export function trailerSize(frame: FrameInit): number {
   return size;
 }
 
-/** Writes the fields of the trailer, whose values have been checked; gives the position behind them. */
+/** Writes the fields of the trailer, whose values have been checked; gives the position after them. */
 export function writeTrailer(bytes: Uint8Array, position: number, frame: FrameInit): number {
   const { timestamp, sequence, ack, callId, kind, status, timeoutMs, trace, ext } = frame;
   let p = position;
@@ -83,6 +87,16 @@ export function writeTrailer(bytes: Uint8Array, position: number, frame: FrameIn
     p += ext.length;
   }
   return p;
+}
+
+/** Writes the checksum; gives the end of the frame. */
+export function writeChecksum(bytes: Uint8Array, position: number, crc: number): number {
+  bytes[position] = TAG_CHECKSUM;
+  bytes[position + 1] = crc;
+  bytes[position + 2] = crc >>> 8;
+  bytes[position + 3] = crc >>> 16;
+  bytes[position + 4] = crc >>> 24;
+  return position + CHECKSUM_LENGTH;
 }
 
 /** A version 1 frame has no trailer: giving it one is a mistake that would otherwise go unseen. */

@@ -52,8 +52,8 @@ export class WriteBlock {
     return new WriteBlock(bytes, foreign);
   }
 
-  /** Begins a part of `room` bytes, which must be left; gives where it starts. */
-  enter(room: number): number {
+  /** Begins a part of `room` bytes, which must be released; gives where it starts. */
+  allocate(room: number): number {
     const start = this.#used;
     this.#used += room;
     this.#parts++;
@@ -81,8 +81,8 @@ export class WriteBlock {
     if (--this.#pins === 0) pinned -= this.bytes.length;
   }
 
-  /** Ends a part. Behind the last one the block is as new. */
-  leave(): void {
+  /** Ends a part. After the last one the block is as new. */
+  release(): void {
     if (--this.#parts > 0) return;
     this.#used = 0;
     if (this !== current && !this.#foreign && this.bytes.length === BLOCK && spares.length < MOST_SPARES) spares.push(this);
