@@ -20,6 +20,7 @@ Makes one-line mutations of sources and runs the unit tests that import them. Wo
   --only ID         only the mutation with this id, as the report prints it
   --survivors N     how many may survive; default 0. More of them end the command with 1
   --minutes N       begins no mutation after so many minutes; default: no limit
+  --tests N         runs no more than the N test files nearest to the mutated source; default: all that import it
   --workers N       of vitest; default 2
   --list            prints the mutations, and runs none
   --help            prints this
@@ -33,6 +34,7 @@ const { values: options } = parseArgs({
     only: { type: "string" },
     survivors: { type: "string", default: "0" },
     minutes: { type: "string", default: "Infinity" },
+    tests: { type: "string", default: "Infinity" },
     workers: { type: "string", default: "2" },
     list: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
@@ -49,7 +51,7 @@ const NEAREST = 10;
 const PATIENCE = 4;
 const PATIENCE_MS = 30_000;
 
-/** @typedef {import("./lib/mutations.mjs").Mutation & { readonly id: string, readonly file: string }} Mutant */
+/** @typedef {import("./lib/mutations.mjs").Mutation & { readonly id: string, readonly file: string, readonly before: string }} Mutant */
 /** @typedef {"killed" | "survived" | "timeout"} Verdict */
 
 const startedAt = performance.now();
@@ -191,10 +193,12 @@ function copyOfTree() {
  * @returns {Mutant[]}
  */
 function mutantsOf(file) {
-  return mutationsOf(file, readFileSync(join(ROOT, file), "utf8")).map((mutation, index) => ({
+  const source = readFileSync(join(ROOT, file), "utf8");
+  return mutationsOf(file, source).map((mutation, index) => ({
     ...mutation,
     file,
     id: `${file}#${index}`,
+    before: source.slice(mutation.start, mutation.end),
   }));
 }
 
@@ -249,22 +253,25 @@ function resolved(file, name) {
 }
 
 /**
- * The unit tests that import a source, the nearest first.
+ * The unit tests that import a source, the nearest first; of those equally near, those with its name or in its folder.
  *
  * @param {string} source
  */
 function testsOf(source) {
-  const room = posix.dirname(source).replace(/^src/, "test");
+  const name = posix.basename(source, ".ts");
+  const folder = posix.dirname(source).replace(/^src/, "test");
+  /** @param {string} file */
+  const rank = (file) => (posix.basename(file).startsWith(name) ? 0 : posix.dirname(file) === folder ? 1 : 2);
   const seen = new Set([source]);
   /** @type {string[]} */
   const tests = [];
   for (let ring = [source]; ring.length > 0; ) {
     ring = ring.flatMap((file) => importers.get(file) ?? []).filter((file) => !seen.has(file) && seen.add(file));
     const here = ring.filter((file) => file.endsWith(".test.ts") && isUnitTest(file));
-    tests.push(...here.sort((a, b) => Number(b.startsWith(room)) - Number(a.startsWith(room)) || (a < b ? -1 : 1)));
+    tests.push(...here.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1)));
   }
   if (tests.length === 0) fail(`no unit test imports ${source}`);
-  return tests;
+  return tests.slice(0, numberOf("tests"));
 }
 
 /** @param {string} file */
@@ -273,9 +280,7 @@ function isUnitTest(file) {
 }
 
 /** @param {Mutant} mutant */
-function show({ id, line, kind, start, end, text }) {
-  const file = id.slice(0, id.indexOf("#"));
-  const before = readFileSync(join(ROOT, file), "utf8").slice(start, end);
+function show({ id, line, kind, before, text }) {
   /** @param {string} code */
   const short = (code) => (code.length > 60 ? `${code.slice(0, 57)}...` : code).replaceAll(/\s+/g, " ");
   return `${id} line ${line}, ${kind}: ${short(before)} → ${short(text)}`;
@@ -303,7 +308,7 @@ function row(name, { killed, survived, timeout }) {
   return `${name.padEnd(40)} ${String(killed).padStart(6)} ${String(timeout).padStart(8)} ${String(survived).padStart(8)}`;
 }
 
-/** @param {"count" | "seed" | "survivors" | "minutes" | "workers"} name */
+/** @param {"count" | "seed" | "survivors" | "minutes" | "tests"} name */
 function numberOf(name) {
   const value = Number(options[name]);
   if (!(value >= 0)) fail(`--${name} takes a number, not ${options[name]}`);
