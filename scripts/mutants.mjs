@@ -103,20 +103,17 @@ process.exit(survivors.length > numberOf("survivors") ? 1 : 0);
 async function judge(mutant) {
   const tests = testsOf(mutant.file);
   const stages = [tests.slice(0, NEAREST), tests.slice(NEAREST)].filter((stage) => stage.length > 0);
-  for (const stage of stages) await durationOf(stage);
   const path = join(copy, mutant.file);
   const source = readFileSync(path, "utf8");
-  writeFileSync(path, mutated(source, mutant));
-  try {
-    for (const stage of stages) {
-      const { outcome, failed } = await test(stage, PATIENCE * (await durationOf(stage)) + PATIENCE_MS);
-      if (outcome === "timeout") return { verdict: "timeout", by: "" };
-      if (outcome === "failed") return { verdict: "killed", by: failed };
-    }
-    return { verdict: "survived", by: "" };
-  } finally {
+  for (const stage of stages) {
+    const patience = PATIENCE * (await durationOf(stage)) + PATIENCE_MS;
+    writeFileSync(path, mutated(source, mutant));
+    const { outcome, failed } = await test(stage, patience);
     writeFileSync(path, source);
+    if (outcome === "timeout") return { verdict: "timeout", by: "" };
+    if (outcome === "failed") return { verdict: "killed", by: failed };
   }
+  return { verdict: "survived", by: "" };
 }
 
 /**

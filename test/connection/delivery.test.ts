@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Connection } from "../../src/calls/connection.js";
 import { Dispatcher } from "../../src/calls/dispatcher.js";
+import type { FramewireError } from "../../src/errors.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { LargeFrame } from "../../src/link/large-frame.js";
 import { Link } from "../../src/link/link.js";
@@ -516,6 +517,25 @@ describe("sending", () => {
     connection.close(1000, "");
   });
 
+  it("of a cancel is for calls that the peer knows of: one that still waits to be sent is cancelled without a frame", async () => {
+    const { clock, connection, peer, acknowledge } = joined({ replayBytes: 1 });
+    const [sent, waits] = [new AbortController(), new AbortController()];
+    const calls = [sent, waits].map(({ signal }) => connection.call({ ...note, oneWay: false }, { text: "0" }, { signal }));
+    const ended = calls.map((call) => Promise.resolve(call).catch(({ code }: FramewireError) => code));
+    await clock.runUntilIdle();
+    expect(peer.frames.map(({ kind, callId }) => [kind, callId])).toEqual([[FrameKind.FRAME_KIND_REQUEST, 1]]);
+    waits.abort();
+    expect(await ended[1]).toBe("cancelled");
+    acknowledge(1);
+    await clock.advance(60);
+    expect(peer.frames).toHaveLength(1);
+    sent.abort();
+    expect(await ended[0]).toBe("cancelled");
+    await clock.advance(60);
+    expect(peer.ofKind(FrameKind.FRAME_KIND_CANCEL).map(({ callId }) => callId)).toEqual([1]);
+    connection.close(1000, "");
+  });
+
   it("keeps sequence and bytes of a frame that goes out again", async () => {
     const { clock, connection, peer } = joined({});
     void connection.call({ ...note, cmd: 257, oneWay: false }, { text: "once" }).catch(() => {});
@@ -539,6 +559,21 @@ describe("receiving", () => {
     await clock.advance(39);
     expect(acks(peer)).toEqual([]);
     await clock.advance(1);
+    expect(acks(peer).map(({ ack }) => ack)).toEqual([3n]);
+    connection.close(1000, "");
+  });
+
+  it("is acknowledged by a frame that goes out within the delay: no ack frame follows it", async () => {
+    const { clock, connection, peer, acknowledge } = joined({ ackDelayMs: 40 });
+    for (const sequence of [1, 2]) send(peer, sequence);
+    await clock.advance(20);
+    void connection.send(note, { text: "0" });
+    await clock.advance(60);
+    expect(peer.frames.filter(({ cmd }) => cmd === note.cmd).map(({ ack }) => ack)).toEqual([2n]);
+    expect(acks(peer)).toEqual([]);
+    acknowledge(1);
+    send(peer, 3);
+    await clock.advance(40);
     expect(acks(peer).map(({ ack }) => ack)).toEqual([3n]);
     connection.close(1000, "");
   });

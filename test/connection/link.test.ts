@@ -135,6 +135,45 @@ describe("writing", () => {
   });
 });
 
+describe("room in the socket", () => {
+  const HIGH = 1000;
+  /** A link that counts how often its owner is told that there is room. */
+  function roomBench() {
+    const bench = new LinkBench({ highWaterMark: HIGH });
+    const told = { times: 0 };
+    bench.onWritable = () => void told.times++;
+    const write = (bytes: number) => {
+      bench.link.writeEncoded(new Uint8Array(bytes));
+      bench.link.flush();
+    };
+    return { bench, told, write };
+  }
+
+  it("is reported once no more than half of the high-water mark is left, and not before: a full socket is not filled up byte by byte", () => {
+    const { bench, told, write } = roomBench();
+    bench.transport.stuck = true;
+    write(HIGH);
+    expect(bench.link.writable).toBe(false);
+    const drainTo = (bytes: number) => {
+      bench.transport.bufferedBytes = bytes;
+      bench.transport.receiver.onDrain();
+    };
+    drainTo(HIGH - 1);
+    drainTo(HIGH / 2 + 1);
+    expect([bench.link.writable, told.times]).toEqual([true, 0]);
+    drainTo(HIGH / 2);
+    expect(told.times).toBe(1);
+  });
+
+  it("is reported where the network took more than that at once, of which a transport reports no drain", () => {
+    const { told, write } = roomBench();
+    write(HIGH / 2);
+    expect(told.times).toBe(0);
+    write(HIGH / 2 + 1);
+    expect(told.times).toBe(1);
+  });
+});
+
 describe("closing", () => {
   it("drops the socket of a peer that does not close its end", async () => {
     const bench = new LinkBench();

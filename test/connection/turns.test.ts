@@ -140,6 +140,39 @@ describe("a peer that keeps this side busy", () => {
     expect([bench.frames.length, turns.held]).toEqual([before, 0]);
   });
 
+  it.each([
+    ["dropped", (bench: LinkBench) => bench.link.destroy("enough")],
+    [
+      "thrown out in its next turn",
+      (bench: LinkBench) => void (bench.onFrameDo = (_frame, link) => link.fail("rate-exceeded", "too much")),
+    ],
+  ])("and is %s after some of what waits was taken leaves nothing behind, and nothing of the others goes", (_, leave) => {
+    const { clock, turns, bench } = busyBench(0.1);
+    const other = busyBench(0.1, clock, turns).bench;
+    for (const each of [other, bench]) each.receive(frames(100));
+    // A turn of each.
+    clock.round();
+    clock.round();
+    for (const { link } of [other, bench]) expect(link.receivedMemory).toBeGreaterThan(0);
+    leave(bench);
+    for (let round = 0; round < 3 && bench.end === undefined; round++) clock.round();
+    expect(bench.end).toBeDefined();
+    expect(bench.link.receivedMemory).toBe(0);
+    for (let round = 0; round < 30; round++) clock.round();
+    expect(other.frames).toEqual(numbers(100));
+    expect(turns.held).toBe(0);
+  });
+
+  it("and is dropped while it holds a frame that is to be delivered again leaves nothing behind", () => {
+    const { turns, bench } = busyBench(0.1);
+    bench.onFrameDo = (view) => bench.link.hold(view);
+    bench.receive(frames(3));
+    expect(bench.frames).toEqual([0]);
+    expect([turns.held, bench.link.receivedMemory > 0]).toEqual([frames(3).length, true]);
+    bench.link.destroy("enough");
+    expect([turns.held, bench.link.receivedMemory]).toEqual([0, 0]);
+  });
+
   it("waits no longer than its chunk takes where too much waits already", () => {
     const { turns, bench } = busyBench(0.1);
     turns.held = 32 * 1024 * 1024;
