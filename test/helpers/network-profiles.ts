@@ -9,7 +9,7 @@ export const NETWORKS: readonly Omit<NetworkRunOptions, "seed">[] = [
   { name: "3G", faults: "3g", forMs: 3 * MINUTE },
   { name: "lossy Wi-Fi", faults: "lossy-wifi", forMs: 3 * MINUTE },
   { name: "tunnels of 3 to 15 s", faults: "tunnel", forMs: 3 * MINUTE },
-  { name: "a new address, nobody says so", faults: "3g", forMs: 3 * MINUTE, breakAtMs: 20_000 },
+  { name: "a new address, no network event", faults: "3g", forMs: 3 * MINUTE, breakAtMs: 20_000 },
   {
     name: "the same, heartbeat of 5 s and 5 s",
     faults: "3g",
