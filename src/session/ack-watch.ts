@@ -19,10 +19,8 @@ const NUMBERS = 100;
 
 /** What is watched, and what can be done about it. */
 export interface AckWatched {
-  /** Highest sequence acknowledged. */
-  acked(): number;
-  /** Highest sequence sent. */
-  sent(): number;
+  /** The highest sequence acknowledged, and the next one to be sent. */
+  readonly replay: { readonly acked: number; readonly next: number };
   /** Sends a ping whose pong is reported to `answered` with its number. `settling`: with more bytes than a damaged frame can still claim. */
   probe(number: number, settling: boolean): void;
   /** Sends everything again that is not acknowledged. */
@@ -70,9 +68,8 @@ export class AckWatch implements Sleeper {
 
   /** A frame went out that is to be acknowledged. */
   start(): void {
-    const acked = this.#watched.acked();
-    const sent = this.#watched.sent();
-    const alone = sent === acked + 1;
+    const { acked, next } = this.#watched.replay;
+    const alone = next === acked + 2;
     if (!alone && this.#timer !== undefined) return;
     this.#waitFrom(this.#clock.now(), acked);
     this.#sentAt = alone ? this.#since : -1;
@@ -95,7 +92,7 @@ export class AckWatch implements Sleeper {
     this.#sentAt = -1;
     this.#probes = [];
     this.#since = now;
-    this.#oldest = this.#watched.acked() + 1;
+    this.#oldest = this.#watched.replay.acked + 1;
     if (this.#timer === undefined) this.#arm(now, this.#delay());
   }
 
@@ -114,8 +111,8 @@ export class AckWatch implements Sleeper {
   wake(): void {
     const watched = this.#watched;
     this.#timer = undefined;
-    const acked = watched.acked();
-    if (acked === watched.sent()) return this.stop();
+    const { acked, next } = watched.replay;
+    if (acked === next - 1) return this.stop();
     const now = this.#clock.now();
     if (acked >= this.#oldest) {
       // How long the next one has been under way is not known.
@@ -132,7 +129,7 @@ export class AckWatch implements Sleeper {
   #probe(acked: number, now: number): void {
     this.#number = (this.#number % NUMBERS) + 1;
     if (this.#probes.length === NUMBERS) this.#probes.shift();
-    this.#probes.push({ number: this.#number, at: now, sent: this.#watched.sent() });
+    this.#probes.push({ number: this.#number, at: now, sent: this.#watched.replay.next - 1 });
     const settling = this.#roundTrip.measured || this.#backoff > 1 || this.#resentAt === acked;
     this.#backoff *= 2;
     this.#watched.probe(this.#number, settling);
@@ -145,7 +142,7 @@ export class AckWatch implements Sleeper {
     if (probe === undefined) return;
     this.#probes.splice(0, index + 1);
     this.#roundTrip.sample(this.#clock.now() - probe.at);
-    const acked = this.#watched.acked();
+    const { acked } = this.#watched.replay;
     if (acked >= probe.sent) return;
     const slow = this.#delay() <= SLOW_MS;
     // A pong without an acknowledgement, of a peer that has acknowledged before: it may just be slow.

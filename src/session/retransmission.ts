@@ -125,15 +125,12 @@ export class Retransmission implements AckWatched {
 
   /** A frame was sent that is to be acknowledged. */
   sentOne(): void {
-    if (this.#watchable()) this.#acks().start();
+    this.#acks()?.start();
   }
 
-  /** Whether an acknowledgement is to be waited for. */
-  #watchable(): boolean {
-    return !this.#unacknowledging && this.replay.oldest < this.replay.next;
-  }
-
-  #acks(): AckWatch {
+  /** What waits for acknowledgements; `undefined` if none is to be waited for. */
+  #acks(): AckWatch | undefined {
+    if (this.#unacknowledging || this.replay.oldest === this.replay.next) return undefined;
     this.#watch ??= new AckWatch(this.#clock, this, this.roundTrip);
     return this.#watch;
   }
@@ -149,7 +146,7 @@ export class Retransmission implements AckWatched {
     if (missing !== undefined) return missing;
     this.#window = window;
     this.replay.rewind(sequence);
-    if (this.#watchable()) this.#acks().resent();
+    this.#acks()?.resent();
     this.#host.flush();
     return undefined;
   }
@@ -203,16 +200,6 @@ export class Retransmission implements AckWatched {
   }
 
   // AckWatched
-
-  /** @internal */
-  acked(): number {
-    return this.replay.acked;
-  }
-
-  /** @internal */
-  sent(): number {
-    return this.replay.next - 1;
-  }
 
   /** @internal */
   probe(number: number, settling: boolean): void {
