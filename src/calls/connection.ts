@@ -369,7 +369,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
 
   held(bytes: number): void {
     if (!serving) return;
-    if (this.#late !== undefined) return this.#account?.lateChanged(this.#late, bytes);
+    if (serving && this.#late !== undefined) return this.#account?.lateChanged(this.#late, bytes);
     this.#receivedMemory += bytes;
     if (bytes < 0) this.#unpause();
     this.memoryChanged();
@@ -377,7 +377,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
 
   get callRoom(): number {
     const { maxCalls } = this.options;
-    return this.#account === undefined ? maxCalls : Math.ceil(maxCalls * this.#account.callShare(this));
+    return serving && this.#account !== undefined ? Math.ceil(maxCalls * this.#account.callShare(this)) : maxCalls;
   }
 
   memoryChanged(): void {

@@ -158,7 +158,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     if (this.#calls.size + this.#late < room) return undefined;
     const late = explain === undefined ? "" : explain.late(this.#late);
     const full = `${this.#calls.size} calls are in flight${late}; the receiver's maxCalls is ${maxCalls}`;
-    const error = peersError("resource-exhausted", `${name}: ${room < maxCalls ? OVERRUN : full}`);
+    const error = peersError("resource-exhausted", `${name}: ${serving && room < maxCalls ? OVERRUN : full}`);
     this.#host.limited(error);
     return error;
   }

@@ -9,6 +9,7 @@ import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
 import type { DecoderOptions, ResolvedConnectionOptions } from "../options.js";
 import { cutText } from "../protocol/cut-text.js";
 import type { Clock, Timer } from "../runtime/clock.js";
+import { serving } from "../runtime/serving.js";
 import { SlidingMinute } from "../runtime/sliding-minute.js";
 import { checks } from "./checks.js";
 import type { PooledDecoder } from "./codec-pool.js";
@@ -231,6 +232,7 @@ export class Link implements TransportReceiver {
 
   /** Writes a frame that goes to many, with a trailer of its own. Only with `inPlace`. */
   writeShared(shared: SharedFrame, trailer: FrameInit, keep?: Keeper): void {
+    if (!serving) return;
     (this.#writer as LendingWriter).writeShared(shared, trailer, keep);
     this.flushWithMany();
   }
@@ -238,7 +240,7 @@ export class Link implements TransportReceiver {
   /** Writes a frame that is encoded already. `toMany`: it goes to others too. */
   writeEncoded(bytes: Uint8Array, toMany = false): void {
     this.#writer.writeEncoded(bytes);
-    if (toMany) this.flushWithMany();
+    if (serving && toMany) this.flushWithMany();
     else this.#flushSoon();
   }
 
@@ -267,7 +269,7 @@ export class Link implements TransportReceiver {
 
   /** Whether what was written leaves at once, or by itself in a moment. */
   protected get leaving(): boolean {
-    return this.#writer.due || this.#flushDue || this.#reading;
+    return serving && (this.#writer.due || this.#flushDue || this.#reading);
   }
 
   #flushSoon(): void {

@@ -26,8 +26,6 @@ const MAX_FILLING = 8 * 1024;
 const RESUME_BYTES = 64 * 1024;
 const RESEND_BYTES = 16 * 1024;
 
-const NOTHING_SENT = { acked: 0, next: 1 };
-
 /** The side that sends. */
 export interface RetransmissionHost {
   /** Sends a frame of the protocol itself, ahead of all that waits. */
@@ -178,7 +176,7 @@ export class Retransmission implements AckWatched {
 
   /** Sequences start anew behind `received`. Gives what had been sent by then: the last acknowledged, and the next. */
   restart(received: number): { readonly acked: number; readonly next: number } {
-    const { acked, next } = this.#replay ?? NOTHING_SENT;
+    const { acked, next } = this.replay;
     this.stop();
     this.#replay = received === 0 ? undefined : new ReplayBuffer(this.#options, received);
     return { acked, next };
@@ -189,7 +187,7 @@ export class Retransmission implements AckWatched {
     const replay = this.#replay;
     if (replay === undefined || replay.oldest < replay.next) return;
     replay.shrink();
-    this.#watch?.stop();
+    this.stop();
     this.#watch = undefined;
   }
 

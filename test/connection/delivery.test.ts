@@ -228,15 +228,14 @@ describe("a received sequence", () => {
 describe("a watch over acknowledgements", () => {
   function watch() {
     const clock = new VirtualClock();
-    const state = { acked: 0, sent: 0, number: 0 };
+    const state = { acked: 0, next: 1, number: 0 };
     const done: string[] = [];
     const note = (what: string) => void done.push(`${what}@${clock.now()}`);
     const roundTrip = new RoundTrip();
     const acks = new AckWatch(
       clock,
       {
-        acked: () => state.acked,
-        sent: () => state.sent,
+        replay: state,
         probe: (number, settling) => {
           state.number = number;
           note(settling ? "settling ping" : "ping");
@@ -247,10 +246,10 @@ describe("a watch over acknowledgements", () => {
       roundTrip,
     );
     const send = () => {
-      state.sent++;
+      state.next++;
       acks.start();
     };
-    const acknowledge = (sequence = state.sent) => {
+    const acknowledge = (sequence = state.next - 1) => {
       state.acked = sequence;
       acks.acknowledged(sequence);
     };
