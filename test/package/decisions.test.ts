@@ -28,12 +28,24 @@ describe.each(names)("%s", (name) => {
     expect(new Date(date).toISOString().slice(0, 10)).toBe(date);
   });
 
-  test("names a later decision where it is superseded", () => {
+  test("names a later decision where it is superseded, which links to it", () => {
     const { successor, date } = headOf(name);
     if (successor === undefined) return;
     expect(names.filter((other) => other !== name)).toContain(successor);
     expect(headOf(successor).date >= date).toBe(true);
+    expect(read(successor)).toContain(`](${name})`);
   });
+});
+
+/** Every page has the first two; the others only where there is something to say. */
+const SECTIONS = ["Decision", "Why", "Considered and not taken", "Consequences"];
+
+test.each(names)("%s has its sections in order, and no others", (name) => {
+  const text = read(name).replace(HEAD, "");
+  expect(text.startsWith("## Decision\n\n")).toBe(true);
+  const sections = [...text.matchAll(/^## (.+)$/gm)].map(([, section]) => section);
+  expect(sections.slice(0, 2)).toEqual(["Decision", "Why"]);
+  expect(sections).toEqual(SECTIONS.filter((section) => sections.includes(section)));
 });
 
 /** The rows of the index: page, title, what was decided, date, status. */
