@@ -1,14 +1,14 @@
-/** Decoders and encoders that go from link to link: one of thousands that are quiet most of the time holds neither. */
+/** Decoders and encoders that links share: of thousands of links, one that is quiet at the moment holds neither. */
 import type { FrameDecoder, FrameHandler } from "../codec/decoder/frame-decoder.js";
 import type { FrameEncoder } from "../codec/encoder/frame-encoder.js";
 
-/** More than this many decoders are never needed at once, unless all links are busy; then new ones are made. */
-const MOST_DECODERS = 64;
+/** Decoders that are kept. More are needed at once only if very many links are busy; then new ones are made. */
+const MAX_DECODERS = 64;
 
-/** The same of encoders, which hold nothing. A broadcast takes one for each receiver, until all of them are flushed. */
-const MOST_ENCODERS = 4096;
+/** Encoders that are kept; a free one holds no memory. A broadcast takes one for each receiver, until all of them are flushed. */
+const MAX_ENCODERS = 4096;
 
-/** A decoder, and the link that it reads for now. */
+/** A decoder, and the reader that uses it now. */
 export interface PooledDecoder<Reader> {
   readonly decoder: FrameDecoder;
   /** Hands a frame to the reader. */
@@ -16,17 +16,17 @@ export interface PooledDecoder<Reader> {
   reader: Reader | undefined;
 }
 
-/** What is free. Links take and give back; who finds nothing makes one. All links of a pool have the same options. */
+/** The free ones. A link that finds none makes one. All links of a pool have the same options. */
 export class CodecPool<Reader> {
   readonly decoders: PooledDecoder<Reader>[] = [];
   readonly encoders: FrameEncoder[] = [];
 
   giveDecoder(pooled: PooledDecoder<Reader>): void {
     pooled.reader = undefined;
-    if (this.decoders.length < MOST_DECODERS) this.decoders.push(pooled);
+    if (this.decoders.length < MAX_DECODERS) this.decoders.push(pooled);
   }
 
   giveEncoder(encoder: FrameEncoder): void {
-    if (this.encoders.length < MOST_ENCODERS) this.encoders.push(encoder);
+    if (this.encoders.length < MAX_ENCODERS) this.encoders.push(encoder);
   }
 }

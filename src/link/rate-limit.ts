@@ -1,18 +1,18 @@
-/** How fast one peer may send. */
+/** How fast one peer may send: a token bucket for frames, one for bytes, and one for the frames of its address. */
 
-/** The least burst, in frames: twice as many as a resume sends again by default. */
-const LEAST_BURST_FRAMES = 8192;
+/** The smallest burst, in frames: twice as many as a resume sends again by default. */
+const MIN_BURST_FRAMES = 8192;
 
-/** The least burst, in bytes. */
-const LEAST_BURST_BYTES = 8 * 1024 * 1024;
+/** The smallest burst, in bytes. */
+const MIN_BURST_BYTES = 8 * 1024 * 1024;
 
-/** What sums of fractions may be off. */
+/** Tolerance for the rounding of sums. */
 const ROUNDING_MS = 0.001;
 
-/** What a frame weighs that is of no use here, or that makes this side work for nothing; a plain frame weighs 1. */
+/** Weight of a frame without use, such as a duplicate or an unsolicited pong; a plain frame weighs 1. */
 export const USELESS_FRAME_WEIGHT = 100;
 
-/** One ping and one request for a resend in this time are no useless frames: no peer's timers of loss are faster. docs/wire.md section 5.6. */
+/** One ping and one request for a resend in this time have the weight of plain frames: the loss timers of a peer are slower. docs/wire.md section 5.6. */
 const TIMED_FRAME_MS = 50;
 
 /**
@@ -24,10 +24,10 @@ export class RateLimit {
   readonly perSecond: number;
   readonly #burstMs: number;
 
-  /** `perSecond` units, and never less than `leastBurst` of them at once. */
-  constructor(perSecond: number, leastBurst: number) {
+  /** `perSecond` units, and never less than `minBurst` of them at once. */
+  constructor(perSecond: number, minBurst: number) {
     this.perSecond = perSecond;
-    this.#burstMs = perSecond === Number.POSITIVE_INFINITY ? perSecond : (Math.max(perSecond, leastBurst) * 1000) / perSecond;
+    this.#burstMs = perSecond === Number.POSITIVE_INFINITY ? perSecond : (Math.max(perSecond, minBurst) * 1000) / perSecond;
   }
 
   /** Spends `units`: from the time until which the bucket was spent to the one until which it is now. */
@@ -53,7 +53,7 @@ export interface AddressShare {
   framesSpentUntil: number;
 }
 
-/** How much more than one connection all of an address may send together. */
+/** All connections of one address may send this many times as much as one. */
 const ADDRESS_FACTOR = 2;
 
 /** From the options of a server. */
@@ -63,13 +63,13 @@ export function rateLimits(options: {
   readonly maxPayload: number;
 }): RateLimits {
   return {
-    frames: new RateLimit(options.maxFramesPerSecond, LEAST_BURST_FRAMES),
-    bytes: new RateLimit(options.maxBytesPerSecond, Math.max(LEAST_BURST_BYTES, options.maxPayload * 4)),
-    framesOfAddress: new RateLimit(ADDRESS_FACTOR * options.maxFramesPerSecond, ADDRESS_FACTOR * LEAST_BURST_FRAMES),
+    frames: new RateLimit(options.maxFramesPerSecond, MIN_BURST_FRAMES),
+    bytes: new RateLimit(options.maxBytesPerSecond, Math.max(MIN_BURST_BYTES, options.maxPayload * 4)),
+    framesOfAddress: new RateLimit(ADDRESS_FACTOR * options.maxFramesPerSecond, ADDRESS_FACTOR * MIN_BURST_FRAMES),
   };
 }
 
-/** What one connection has sent, held against the limits. */
+/** Meters one connection against the limits. */
 export class RateMeter {
   readonly #limits: RateLimits;
   readonly #address: AddressShare | undefined;
@@ -90,14 +90,14 @@ export class RateMeter {
     this.#weight += weight;
   }
 
-  /** A ping or a request for a resend arrived: a frame of no use, unless it is the first in a while. */
+  /** A ping or a request for a resend arrived: a frame without use, unless it is the first within `TIMED_FRAME_MS`. */
   addTimed(kind: "ping" | "ask", now: number): void {
     if (now < (kind === "ping" ? this.#nextPingAt : this.#nextAskAt)) this.#weight += USELESS_FRAME_WEIGHT;
     else if (kind === "ping") this.#nextPingAt = now + TIMED_FRAME_MS;
     else this.#nextAskAt = now + TIMED_FRAME_MS;
   }
 
-  /** A chunk of bytes, with the frames added since the last one, is dealt with. Gives the limit that it broke. */
+  /** A chunk was read, with the frames that were added. Returns which limit it exceeds, as text for the error. */
   settle(bytes: number, now: number): string | undefined {
     const limits = this.#limits;
     this.#framesSpentUntil = limits.frames.spend(this.#framesSpentUntil, this.#weight, now);
@@ -106,7 +106,7 @@ export class RateMeter {
     if (address !== undefined) {
       address.framesSpentUntil = limits.framesOfAddress.spend(address.framesSpentUntil, this.#weight, now);
       if (limits.framesOfAddress.exceeded(address.framesSpentUntil, now)) {
-        // Whoever brings it over the limit goes, and what it brought does not count against the others.
+        // Only this connection is closed: what it sent does not count against the others of the address.
         address.framesSpentUntil -= limits.framesOfAddress.spend(0, this.#weight, 0);
         return `more than ${limits.framesOfAddress.perSecond} frames a second from one address (twice maxFramesPerSecond)`;
       }

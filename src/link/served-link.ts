@@ -6,11 +6,11 @@ import type { FrameView } from "../codec/index.js";
 import type { FramewireError } from "../errors.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import type { Clock } from "../runtime/clock.js";
-import type { Entrance } from "../runtime/entrance.js";
+import { type FairScheduler, type Pausable, PausedReader } from "../runtime/fair-scheduler.js";
 import type { FlushedLink, FlushRounds } from "../runtime/flush-rounds.js";
+import type { HandshakeThrottle } from "../runtime/handshake-throttle.js";
 import { DECODER_MEMORY } from "../runtime/memory-costs.js";
 import type { QueueEntry, TimerQueue } from "../runtime/timer-queue.js";
-import type { Turns, TurnTaker, Waiting } from "../runtime/turns.js";
 import type { AccountKeeper } from "./account.js";
 import type { CodecPool, PooledDecoder } from "./codec-pool.js";
 import { Link, type LinkEnd, type LinkOwner, PAUSED_FOR_OTHERS, PAUSED_HOLDING } from "./link.js";
@@ -25,7 +25,7 @@ export interface SharedByLinks {
   /** The queue that their timers are entries of. */
   readonly timers?: TimerQueue | undefined;
   /** The turns of those whose peers send a lot. */
-  readonly turns: Turns;
+  readonly scheduler: FairScheduler;
   /** The rounds in which messages that go to many leave. */
   readonly rounds: FlushRounds;
   /** Counts what they hold. */
@@ -33,22 +33,22 @@ export interface SharedByLinks {
 }
 
 /** What a peer may have of every millisecond and not count as one that sends a lot, in microseconds. */
-const LITTLE_US = 100;
+const FAIR_SHARE_US = 100;
 
 /**
  * Who was looked at no more often than this brought a few frames. If they took long and nothing else was owed, something else took the
  * time, the garbage collector or another process: it says nothing about the peer.
  */
-const BRIEF_LOOKS = 3;
+const MAX_BRIEF_CHECKS = 3;
 
 /** What is worked on below for each unit of weight that `onAlive` brings, in microseconds: 2 for a control frame of WebSocket, read and answered. */
 const US_PER_WEIGHT = 2 / USELESS_FRAME_WEIGHT;
 
-export class ServedLink extends Link implements QueueEntry, TurnTaker, FlushedLink {
+export class ServedLink extends Link implements QueueEntry, Pausable, FlushedLink {
   readonly #pool: CodecPool<Link> | undefined;
   readonly #timers: TimerQueue | undefined;
   readonly #rate: RateMeter;
-  readonly #turns: Turns;
+  readonly #scheduler: FairScheduler;
   readonly #rounds: FlushRounds;
   /** It waits there. */
   #inRounds = false;
@@ -62,7 +62,7 @@ export class ServedLink extends Link implements QueueEntry, TurnTaker, FlushedLi
   /** How often it was looked at since the work at hand began. */
   #looks = 0;
   /** There while something that was received waits: for the next turn, or for the owner's decision. */
-  #waiting: Waiting | undefined;
+  #waiting: PausedReader | undefined;
   /** What follows when nothing waits any more: the transport is closed, or broke a rule. */
   #afterTaken: (() => void) | undefined;
   #closed = false;
@@ -72,7 +72,7 @@ export class ServedLink extends Link implements QueueEntry, TurnTaker, FlushedLi
   counted = 0;
 
   /** Where what the link brings waits until there is time for it; gone with the first frame behind the handshake. */
-  entrance: Entrance | undefined = undefined;
+  throttle: HandshakeThrottle | undefined = undefined;
 
   /** `rate`: how fast the peer may send. */
   constructor(
@@ -88,7 +88,7 @@ export class ServedLink extends Link implements QueueEntry, TurnTaker, FlushedLi
     this.#pool = shared.pool;
     this.#timers = shared.timers;
     this.#rate = rate;
-    this.#turns = shared.turns;
+    this.#scheduler = shared.scheduler;
     this.#rounds = shared.rounds;
     this.#account = shared.account;
   }
@@ -131,7 +131,7 @@ export class ServedLink extends Link implements QueueEntry, TurnTaker, FlushedLi
   release(): void {
     if (this.#waiting !== undefined) this.pauseFor(PAUSED_FOR_OTHERS);
     this.resumeFrom(PAUSED_HOLDING);
-    this.#waiting?.queue();
+    this.#waiting?.enqueue();
   }
 
   /** @internal Whether the owner is still to say what becomes of what arrives. */
@@ -139,8 +139,8 @@ export class ServedLink extends Link implements QueueEntry, TurnTaker, FlushedLi
     return (this.paused & PAUSED_HOLDING) !== 0;
   }
 
-  #toWait(): Waiting {
-    this.#waiting ??= this.#turns.outside(this);
+  #toWait(): PausedReader {
+    this.#waiting ??= new PausedReader(this, this.#scheduler);
     return this.#waiting;
   }
 
@@ -195,32 +195,32 @@ export class ServedLink extends Link implements QueueEntry, TurnTaker, FlushedLi
 
   protected override begins(started: number): void {
     this.#beganAt(Math.floor(started));
-    this.#turns.begin(started);
+    this.#scheduler.start(started);
     this.#untilLook = 1;
     this.#looks = 0;
   }
 
   /** Work for the peer begins. */
   #beganAt(now: number): void {
-    this.#spentUs = Math.max(0, this.#spentUs - (now - this.now) * LITTLE_US);
+    this.#spentUs = Math.max(0, this.#spentUs - (now - this.now) * FAIR_SHARE_US);
     this.now = now;
   }
 
   override deliver(frame: FrameView): void {
     if (this.open) this.#rate.add(1);
-    if (this.entrance !== undefined && this.owner.handshaking !== true) this.entrance = undefined;
+    if (this.throttle !== undefined && this.owner.handshaking !== true) this.throttle = undefined;
     super.deliver(frame);
     if (--this.#untilLook === 0) this.#look();
   }
 
   /** Within a chunk, which may hold thousands of frames: the rest of it waits when the turn is over. */
   #look(): void {
-    const turns = this.#turns;
-    if (!turns.roomy) return;
-    const { us } = turns;
+    const scheduler = this.#scheduler;
+    if (!scheduler.mayHold) return;
+    const us = scheduler.elapsedUs;
     this.#looks++;
-    this.#untilLook = turns.untilLook(us);
-    if (turns.over(this.#spentUs + us, us)) this.decoder?.decoder.stop();
+    this.#untilLook = scheduler.framesUntilCheck(us);
+    if (scheduler.isOver(this.#spentUs + us, us)) this.decoder?.decoder.stop();
   }
 
   protected override newDecoder(): PooledDecoder<Link> {
@@ -243,27 +243,27 @@ export class ServedLink extends Link implements QueueEntry, TurnTaker, FlushedLi
       this.decoder = undefined;
       this.#pool.giveDecoder(decoder);
     }
-    this.#giveWay(this.#turns.us, stopped);
+    this.#giveWay(this.#scheduler.elapsedUs, stopped);
   }
 
   /** One socket can bring megabytes before Node looks at the next one: a peer that sends a lot waits for the others now and then. */
   #giveWay(us: number, stopped: boolean): void {
-    const turns = this.#turns;
-    const brief = !stopped && this.#looks <= BRIEF_LOOKS && this.#spentUs < LITTLE_US;
+    const scheduler = this.#scheduler;
+    const brief = !stopped && this.#looks <= MAX_BRIEF_CHECKS && this.#spentUs < FAIR_SHARE_US;
     this.#spentUs += us;
-    turns.end(us);
-    if (this.#waiting !== undefined || this.holding || (!stopped && !turns.over(this.#spentUs, us))) return;
+    scheduler.count(us);
+    if (this.#waiting !== undefined || this.holding || (!stopped && !scheduler.isOver(this.#spentUs, us))) return;
     this.pauseFor(PAUSED_FOR_OTHERS);
-    this.#waiting = turns.wait(this, brief);
+    this.#waiting = scheduler.pause(this, brief);
   }
 
   /** @internal */
-  turnBegins(): void {
+  turnStarts(): void {
     this.#spentUs = 0;
   }
 
   /** @internal */
-  turnEnds(): void {
+  allTaken(): void {
     this.#waiting = undefined;
     this.changed();
     this.resumeFrom(PAUSED_FOR_OTHERS);
@@ -275,19 +275,19 @@ export class ServedLink extends Link implements QueueEntry, TurnTaker, FlushedLi
   /** @internal */
   override onData(chunk: Uint8Array): void {
     if (!this.open) return;
-    const { entrance } = this;
-    if (entrance === undefined || this.#waiting !== undefined || this.holding) return this.#takeOrWait(chunk);
-    if (entrance.free) return this.#enter(entrance, () => this.#takeOrWait(chunk));
+    const { throttle } = this;
+    if (throttle === undefined || this.#waiting !== undefined || this.holding) return this.#takeOrWait(chunk);
+    if (throttle.free) return this.#throttled(throttle, () => this.#takeOrWait(chunk));
     this.pauseFor(PAUSED_FOR_OTHERS);
     const waiting = this.#toWait();
     waiting.add(chunk);
     this.changed();
-    this.#enter(entrance, () => waiting.goOn());
+    this.#throttled(throttle, () => waiting.resume());
   }
 
-  #enter(entrance: Entrance, work: () => void): void {
-    const entered = entrance.enter(work);
-    if (entered !== undefined) entered.then(undefined, (error) => this.broken(error));
+  #throttled(throttle: HandshakeThrottle, work: () => void): void {
+    const running = throttle.run(work);
+    if (running !== undefined) running.then(undefined, (error) => this.broken(error));
   }
 
   #takeOrWait(chunk: Uint8Array): void {
@@ -358,7 +358,7 @@ export class ServedLink extends Link implements QueueEntry, TurnTaker, FlushedLi
   }
 
   protected override end(end: LinkEnd): void {
-    this.#waiting?.leave();
+    this.#waiting?.discard();
     this.#waiting = undefined;
     super.end(end);
     this.#taken();

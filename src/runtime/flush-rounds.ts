@@ -1,46 +1,46 @@
 /**
- * Hands messages that go to many to their sockets, a little in each round of the event loop: what the system does for one write,
- * done a thousand times without a pause, would keep everybody's calls waiting.
+ * Flushes the links that a broadcast was written to, 1 ms of them per event-loop turn: one write costs the system 10 to 20 µs, and a
+ * thousand of them in a row would delay every other connection. docs/decisions/crowds.md
  */
 import type { Clock } from "./clock.js";
 import { Deque } from "./deque.js";
 
-/** How long links are flushed for in each round, in milliseconds. */
+/** Time for flushes in each event-loop turn, in milliseconds. */
 const ROUND_MS = 1;
 
 export interface FlushedLink {
-  /** Hands over what was written for many, unless it has left with something else. Throws nothing. */
+  /** Flushes the frames of broadcasts, unless they have left with others. Must not throw. */
   flushFromMany(): void;
 }
 
 export class FlushRounds {
   readonly #clock: Clock;
-  readonly #waiting = new Deque<FlushedLink>();
-  #coming = false;
+  readonly #queue = new Deque<FlushedLink>();
+  #scheduled = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Flushes `link` behind those that wait already. The caller sees to it that each waits once. */
+  /** Queues `link`. The caller adds a link that is queued already no second time. */
   add(link: FlushedLink): void {
-    this.#waiting.push(link);
-    if (this.#coming) return;
-    this.#coming = true;
+    this.#queue.push(link);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
     this.#clock.defer(this.#round);
   }
 
   readonly #round = (): void => {
-    this.#coming = false;
+    this.#scheduled = false;
     const end = this.#clock.now() + ROUND_MS;
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
       next.flushFromMany();
-      if (this.#waiting.length > 0 && this.#clock.now() >= end) return this.#nextRound();
+      if (this.#queue.length > 0 && this.#clock.now() >= end) return this.#nextRound();
     }
   };
 
   #nextRound(): void {
-    this.#coming = true;
+    this.#scheduled = true;
     if (this.#clock.yield === undefined) this.#clock.setTimer(0, this.#round);
     else this.#clock.yield(this.#round);
   }

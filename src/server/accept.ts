@@ -12,8 +12,8 @@ import type { ResolvedServerOptions } from "../options.js";
 import type { Hello } from "../protocol/control-messages.js";
 import { KIND_HELLO } from "../protocol/frame-kind.js";
 import type { Clock, Timer } from "../runtime/clock.js";
-import type { Entrance } from "../runtime/entrance.js";
 import type { FailureEvent } from "../runtime/guard.js";
+import type { HandshakeThrottle } from "../runtime/handshake-throttle.js";
 import { HANDSHAKE_DEFAULTS, MAX_HELLO, readHello, sayClosing, WIRE_VERSION } from "../session/handshake.js";
 import type { Newcomer } from "./waiting-room.js";
 
@@ -57,7 +57,7 @@ export interface LinkSettings {
   readonly clock: Clock;
   readonly heartbeat: Heartbeat;
   readonly rates: RateLimits;
-  readonly entrance: Entrance;
+  readonly throttle: HandshakeThrottle;
   readonly shared: SharedByLinks;
 }
 
@@ -94,7 +94,7 @@ export class Acceptance implements LinkOwner, Newcomer {
   readonly #arrival: Arrival;
   readonly #timer: Timer;
   readonly #maxPayload: number;
-  readonly #entrance: Entrance;
+  readonly #throttle: HandshakeThrottle;
   #idle = true;
   /** Memory of the request that opened the WebSocket, and of the hello while it is decided on. */
   heldMemory: number;
@@ -105,16 +105,16 @@ export class Acceptance implements LinkOwner, Newcomer {
     arrival: Arrival,
     target: AcceptTarget,
     share: AddressShare | undefined,
-    { options, clock, heartbeat, rates, entrance, shared }: LinkSettings,
+    { options, clock, heartbeat, rates, throttle, shared }: LinkSettings,
   ) {
     this.#target = target;
     this.#arrival = arrival;
     this.heldMemory = arrival.upgrade === undefined ? 0 : memoryOf(arrival.upgrade);
     this.link = new ServedLink(transport, this, options, clock, heartbeat, new RateMeter(rates, share), shared);
-    this.link.entrance = entrance;
+    this.link.throttle = throttle;
     this.link.firstPayload = MAX_HELLO;
     this.#maxPayload = options.maxPayload;
-    this.#entrance = entrance;
+    this.#throttle = throttle;
     const left = options.handshakeTimeoutMs - (clock.now() - (arrival.since ?? clock.now()));
     this.#timer = clock.setTimer(Math.max(0, left), () =>
       this.link.fail("handshake-timeout", `no handshake within ${options.handshakeTimeoutMs} ms (handshakeTimeoutMs)`),
@@ -136,7 +136,7 @@ export class Acceptance implements LinkOwner, Newcomer {
     this.link.firstTaken();
     const accept = () => (this.link.open ? this.#target.acceptV1(this.link, upgrade) : undefined);
     // An upgrade has waited for its turn already.
-    this.#decide(upgrade === undefined ? () => this.#entrance.enter(accept) : accept);
+    this.#decide(upgrade === undefined ? () => this.#throttle.run(accept) : accept);
   }
 
   /** Ends the link because of `error`, telling the peer as much as it may know. */

@@ -7,8 +7,8 @@ import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import { FramewireError } from "../errors.js";
 import type { Transport } from "../link/transport.js";
 import { checkNames, type ResolvedConnectionOptions } from "../options.js";
-import type { Entrance } from "../runtime/entrance.js";
 import { atOnce, type FailureEvent, handled } from "../runtime/guard.js";
+import type { HandshakeThrottle } from "../runtime/handshake-throttle.js";
 import { protocolNames } from "../session/handshake.js";
 import { refuseUpgrade } from "../transport/refuse-upgrade.js";
 import { TcpTransport } from "../transport/tcp.js";
@@ -94,7 +94,7 @@ const ignore = () => {};
 
 /** Where an open socket goes. */
 export interface ListenTarget extends PendingSocketsHost, MismatchTarget {
-  readonly entrance: Entrance;
+  readonly throttle: HandshakeThrottle;
   /** Something failed before there was a connection. */
   failed(failure: FailureEvent): void;
   accept(transport: Transport, arrival: Arrival): void;
@@ -217,7 +217,7 @@ export class Listeners {
         const listener = { versions, loopback: isLoopback(http.address()) };
         upgrades.handleUpgrade(request, socket, head, (webSocket) => this.#upgraded(request, webSocket, socket, listener));
       };
-      const entered = this.#target.entrance.enter(() => this.#taking(socket, upgrade));
+      const entered = this.#target.throttle.run(() => this.#taking(socket, upgrade));
       if (entered !== undefined) handled(entered);
     };
     const leave = routeUpgrades(http, { path: options.path, clock, handshakeTimeoutMs, closeTimeoutMs, take });

@@ -19,12 +19,12 @@ import { type Command, messageCommand } from "../protocol/commands.js";
 import type { InputOf, MessageCodec, MethodDefinition, ServiceDefinition, ServiceImplementation } from "../protocol/definition.js";
 import { type Clock, systemClock } from "../runtime/clock.js";
 import { checkListener, Emitter } from "../runtime/emitter.js";
-import { Entrance } from "../runtime/entrance.js";
+import { FairScheduler } from "../runtime/fair-scheduler.js";
 import { FlushRounds } from "../runtime/flush-rounds.js";
 import { type FailureEvent, handled, pending } from "../runtime/guard.js";
+import { HandshakeThrottle } from "../runtime/handshake-throttle.js";
 import { useServing } from "../runtime/serving.js";
 import { TimerQueue } from "../runtime/timer-queue.js";
-import { Turns } from "../runtime/turns.js";
 import type { ConnectionEvents } from "../session/events.js";
 import { agreedLimits, ownLimits, sendWelcome, versionOneAgreement, WIRE_VERSION } from "../session/handshake.js";
 import { Acceptance, type AcceptTarget, type Arrival, crowded, type LinkSettings, mayBeTold, type UpgradeRequest } from "./accept.js";
@@ -82,7 +82,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
   readonly #live = new Map<Connection, ServerSession>();
   readonly #admission: Admission;
   readonly #room: WaitingRoom;
-  readonly #entrance: Entrance;
+  readonly #throttle: HandshakeThrottle;
   readonly #resumeRule: ResumeRule;
   readonly #counters = new Counters();
   readonly #account: ServerAccount;
@@ -110,7 +110,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
     this.#sessions = new MemorySessionStore(resolved, clock, (session, why) => this.#dropped(session, why));
     this.#admission = new Admission(resolved, clock);
     this.#room = new WaitingRoom(resolved.maxHandshakes);
-    this.#entrance = new Entrance(clock);
+    this.#throttle = new HandshakeThrottle(clock);
     this.#resumeRule = new ResumeRule(options, () => this.#log.noSubject());
     this.#account = new ServerAccount(resolved, clock, {
       connections: { [Symbol.iterator]: () => this.#live.keys() },
@@ -126,12 +126,18 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
       clock,
       heartbeat,
       rates: rateLimits(resolved),
-      entrance: this.#entrance,
-      shared: { pool: new CodecPool(), timers, turns: new Turns(clock), rounds: new FlushRounds(clock), account: this.#account },
+      throttle: this.#throttle,
+      shared: {
+        pool: new CodecPool(),
+        timers,
+        scheduler: new FairScheduler(clock),
+        rounds: new FlushRounds(clock),
+        account: this.#account,
+      },
     };
     const target: ListenTarget = {
       room: this.#room,
-      entrance: this.#entrance,
+      throttle: this.#throttle,
       clock,
       handshakeTimeoutMs: resolved.handshakeTimeoutMs,
       accept: (transport, arrival) => this.accept(transport, arrival),
@@ -360,7 +366,7 @@ export class Server implements AcceptTarget, LinkObserver, SessionHost {
     const thought = pending(result);
     if (thought === undefined) return then(check(result));
     return thought.then(
-      (known) => this.#entrance.enter(() => then(check(known))),
+      (known) => this.#throttle.run(() => then(check(known))),
       (error) => {
         throw this.#refusedBy("authenticate", error);
       },

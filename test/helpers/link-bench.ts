@@ -6,9 +6,9 @@ import { RateMeter, rateLimits } from "../../src/link/rate-limit.js";
 import { ServedLink } from "../../src/link/served-link.js";
 import type { TransportInfo } from "../../src/link/transport.js";
 import { type ConnectionOptions, resolveServerOptions, type ServerLimits } from "../../src/options.js";
-import type { Entrance } from "../../src/runtime/entrance.js";
+import { FairScheduler } from "../../src/runtime/fair-scheduler.js";
 import { FlushRounds } from "../../src/runtime/flush-rounds.js";
-import { Turns } from "../../src/runtime/turns.js";
+import type { HandshakeThrottle } from "../../src/runtime/handshake-throttle.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { FakeTransport } from "./fake-transport.js";
 
@@ -32,21 +32,21 @@ export class LinkBench implements LinkOwner {
     {
       timeoutMs,
       clock = new VirtualClock(),
-      turns = new Turns(clock),
-      entrance,
+      scheduler = new FairScheduler(clock),
+      throttle,
       rate,
-    }: { timeoutMs?: () => number; clock?: VirtualClock; turns?: Turns; entrance?: Entrance; rate?: RateMeter } = {},
+    }: { timeoutMs?: () => number; clock?: VirtualClock; scheduler?: FairScheduler; throttle?: HandshakeThrottle; rate?: RateMeter } = {},
   ) {
-    this.handshaking = entrance !== undefined;
+    this.handshaking = throttle !== undefined;
     const resolved = resolveServerOptions(options);
     this.clock = clock;
     this.transport = new FakeTransport(info);
     const heartbeat = { intervalMs: resolved.heartbeatIntervalMs, timeoutMs: timeoutMs ?? (() => resolved.heartbeatTimeoutMs) };
     this.link = new ServedLink(this.transport, this, resolved, this.clock, heartbeat, rate ?? new RateMeter(rateLimits(resolved)), {
-      turns,
+      scheduler,
       rounds: new FlushRounds(clock),
     });
-    this.link.entrance = entrance;
+    this.link.throttle = throttle;
     this.link.start();
   }
 
