@@ -16,14 +16,16 @@ import type { Clock } from "../runtime/clock.js";
 import { Emitter } from "../runtime/emitter.js";
 import type { FailureEvent } from "../runtime/guard.js";
 import { serving } from "../runtime/serving.js";
-import { ReceivedSequence, type ReplayBuffer, type SequenceRange } from "../session/delivery.js";
 import type { ConnectionEvents, GapEvent, InvalidEvent, Sent } from "../session/events.js";
-import { FrameSender } from "../session/frame-sender.js";
 import { OWN_TRAILER, sayClosing, versionOneAgreement } from "../session/handshake.js";
+import { Inbound, type InboundHost } from "../session/inbound.js";
 import type { Journal } from "../session/journal.js";
+import { encodeExt } from "../session/metadata.js";
 import type { NegotiatedSettings } from "../session/negotiated-settings.js";
-import { encodeExt, Outgoing } from "../session/outgoing.js";
-import { type RouterHost, SessionRouter } from "../session/session-router.js";
+import { Outbound } from "../session/outbound.js";
+import { Outgoing } from "../session/outgoing.js";
+import { ReceivedSequence, type SequenceRange } from "../session/receive-sequence.js";
+import type { ReplayBuffer } from "../session/replay-buffer.js";
 import type { Caller } from "./caller.js";
 import { type CallOptions, CallTable, checkCallOptions } from "./calls.js";
 import type { Dispatcher } from "./dispatcher.js";
@@ -50,7 +52,7 @@ type State =
   | { readonly tag: "attached"; readonly link: Link }
   | { readonly tag: "closed"; readonly error: FramewireError };
 
-export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
+export class Connection implements Caller, CallHost, LinkOwner, InboundHost {
   readonly options: ResolvedConnectionOptions;
   readonly clock: Clock;
   readonly events = new Emitter<ConnectionEvents>();
@@ -62,8 +64,8 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   readonly #received = new ReceivedSequence();
   readonly #dispatcher: Dispatcher;
   readonly #facade: unknown;
-  readonly #sender: FrameSender;
-  readonly #router: SessionRouter;
+  readonly #sender: Outbound;
+  readonly #router: Inbound;
   // Made when they are first needed: a server's connections are thousands, and most need one of the three.
   #calls: CallTable | undefined;
   #served: ServedCalls | undefined;
@@ -98,8 +100,8 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
     this.#facade = facade;
     this.#journal = journal;
     this.#account = account;
-    this.#sender = new FrameSender(options, clock, this.events, this.#received, this, journal);
-    this.#router = new SessionRouter(side, this, this.#sender, this.#received);
+    this.#sender = new Outbound(options, clock, this.events, this.#received, this, journal);
+    this.#router = new Inbound(side, this, this.#sender, this.#received);
   }
 
   /** The calls of this side. */
@@ -147,7 +149,7 @@ export class Connection implements Caller, CallHost, LinkOwner, RouterHost {
   }
 
   /** Its sending half. */
-  get sender(): FrameSender {
+  get sender(): Outbound {
     return this.#sender;
   }
 

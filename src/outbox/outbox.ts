@@ -5,11 +5,11 @@ import { FramewireError } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
 import type { Transport } from "../link/transport.js";
 import { cmdName } from "../protocol/commands.js";
-import type { SequenceRange } from "../session/delivery.js";
 import type { GapEvent } from "../session/events.js";
 import { ACKNOWLEDGED } from "../session/handshake.js";
 import type { NegotiatedSettings } from "../session/negotiated-settings.js";
 import { Outgoing } from "../session/outgoing.js";
+import type { SequenceRange } from "../session/receive-sequence.js";
 import { GuardedTransport } from "./guarded-transport.js";
 import type { OutboxContents, OutboxFrame, OutboxSession, OutboxStorage } from "./storage.js";
 

@@ -1,9 +1,10 @@
 /** What becomes of a client's wish to go on with its session. docs/wire.md section 5.7. */
 
 import { type Gap, type ResumeRequest, ResumeVerdict, type Welcome } from "../gen/framewire/v1/session.js";
-import type { ReplayBuffer, SequenceRange } from "../session/delivery.js";
 import { ACKNOWLEDGED } from "../session/handshake.js";
 import type { NegotiatedSettings } from "../session/negotiated-settings.js";
+import type { SequenceRange } from "../session/receive-sequence.js";
+import type { ReplayBuffer } from "../session/replay-buffer.js";
 
 /** What the server has of the session. */
 export interface SessionState {

@@ -6,7 +6,7 @@ import type { Goaway } from "../gen/framewire/v1/session.js";
 import type { LinkEnd } from "../link/link.js";
 import type { SlowConsumerPolicy } from "../protocol/commands.js";
 import type { FailureEvent } from "../runtime/guard.js";
-import type { SequenceRange } from "./delivery.js";
+import type { SequenceRange } from "./receive-sequence.js";
 
 /** Reliable frames that are lost for good: always told, never silent. */
 export interface GapEvent extends SequenceRange {

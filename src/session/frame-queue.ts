@@ -1,25 +1,6 @@
 /** Frames in a row, found by their call or command as well: taking one out costs the same however many wait. */
 import { newOpenCalls, type OpenCalls } from "../runtime/open-calls.js";
-import type { Outgoing } from "./outgoing.js";
-
-/** A place in the row. */
-export class Waiting {
-  readonly frame: Outgoing;
-  readonly queue: FrameQueue;
-  /** When the frame began to wait, in whole milliseconds. */
-  readonly at: number;
-  before: Waiting | undefined = undefined;
-  after: Waiting | undefined = undefined;
-  /** The next before and behind it of the same call or, if it belongs to none, of the same command; in a circle. */
-  sameBefore: Waiting = this;
-  sameAfter: Waiting = this;
-
-  constructor(frame: Outgoing, queue: FrameQueue, at: number) {
-    this.frame = frame;
-    this.queue = queue;
-    this.at = at;
-  }
-}
+import { type Outgoing, QueuedFrame } from "./outgoing.js";
 
 /**
  * Whether a frame may be given up: its sender would hear of it. Items, replies and the like belong to something that the
@@ -31,31 +12,31 @@ export function expires(frame: Outgoing): boolean {
 }
 
 export class FrameQueue {
-  #first: Waiting | undefined;
-  #last: Waiting | undefined;
+  #first: QueuedFrame | undefined;
+  #last: QueuedFrame | undefined;
   #length = 0;
   /** The first of each call, and of each command among the frames that belong to no call. */
-  readonly #calls = newOpenCalls<Waiting>();
-  readonly #commands = new Map<number, Waiting>();
+  readonly #calls = newOpenCalls<QueuedFrame>();
+  readonly #commands = new Map<number, QueuedFrame>();
   /** Those that may be given up, in the order in which they began to wait. */
-  readonly #ages = new Set<Waiting>();
+  readonly #ages = new Set<QueuedFrame>();
 
   get length(): number {
     return this.#length;
   }
 
   /** The first frame of a call. */
-  ofCall(callId: number): Waiting | undefined {
+  ofCall(callId: number): QueuedFrame | undefined {
     return this.#calls.get(callId);
   }
 
   /** The first frame of a command that belongs to no call. */
-  ofCommand(cmd: number): Waiting | undefined {
+  ofCommand(cmd: number): QueuedFrame | undefined {
     return this.#commands.get(cmd);
   }
 
   /** Those that may be given up, the one that has waited longest first. */
-  get ages(): Iterable<Waiting> {
+  get ages(): Iterable<QueuedFrame> {
     return this.#ages;
   }
 
@@ -87,7 +68,7 @@ export class FrameQueue {
   }
 
   /** Takes a frame out. */
-  take(waiting: Waiting): void {
+  take(waiting: QueuedFrame): void {
     const { frame, before, after, sameBefore, sameAfter } = waiting;
     if (before === undefined) this.#first = after;
     else before.after = after;
@@ -104,16 +85,16 @@ export class FrameQueue {
     frame.waiting = undefined;
   }
 
-  *[Symbol.iterator](): Generator<Waiting> {
+  *[Symbol.iterator](): Generator<QueuedFrame> {
     for (let waiting = this.#first; waiting !== undefined; ) {
-      const { after }: Waiting = waiting;
+      const { after }: QueuedFrame = waiting;
       yield waiting;
       waiting = after;
     }
   }
 
-  #enter(frame: Outgoing, now: number): Waiting {
-    const waiting = new Waiting(frame, this, Math.ceil(now));
+  #enter(frame: Outgoing, now: number): QueuedFrame {
+    const waiting = new QueuedFrame(frame, this, Math.ceil(now));
     frame.waiting = waiting;
     this.#length++;
     if (expires(frame)) this.#ages.add(waiting);
@@ -121,7 +102,7 @@ export class FrameQueue {
   }
 
   /** Puts a frame behind, or before, all of its call or command. */
-  #join(waiting: Waiting, front: boolean): void {
+  #join(waiting: QueuedFrame, front: boolean): void {
     const { frame } = waiting;
     const index = this.#indexOf(frame);
     const key = frame.callId ?? frame.cmd;
@@ -135,7 +116,7 @@ export class FrameQueue {
     first.sameBefore = waiting;
   }
 
-  #indexOf(frame: Outgoing): Pick<OpenCalls<Waiting>, "get" | "set" | "delete"> {
+  #indexOf(frame: Outgoing): Pick<OpenCalls<QueuedFrame>, "get" | "set" | "delete"> {
     return frame.callId === undefined ? this.#commands : this.#calls;
   }
 }

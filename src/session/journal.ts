@@ -1,6 +1,7 @@
 /** Keeps frames beyond the end of this process. A connection tells its journal what becomes of them. */
-import type { SequenceRange } from "./delivery.js";
+
 import type { Outgoing } from "./outgoing.js";
+import type { SequenceRange } from "./receive-sequence.js";
 
 /** What a connection needs of a durable outbox. */
 export interface Journal {

@@ -1,17 +1,12 @@
-/** Frames on their way out: what a connection sends before it has a sequence, and the queue where such frames wait. */
+/** A frame on its way out: what is sent before it has a sequence. */
 
 import type { SharedFrame } from "../codec/encoder/shared-frame.js";
-import { FramewireError, inFull } from "../errors.js";
+import type { FramewireError } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
-import type { ResolvedConnectionOptions } from "../options.js";
 import { completeMessage, encodeMessage, encodeOwned, inPlace } from "../protobuf/messages.js";
 import type { Command, SlowConsumerPolicy } from "../protocol/commands.js";
-import { FrameExt } from "../protocol/control-messages.js";
-import { cutText } from "../protocol/cut-text.js";
 import type { MessageCodec } from "../protocol/definition.js";
-import { serving } from "../runtime/serving.js";
 import type { DropEvent } from "./events.js";
-import { FrameQueue, type Waiting } from "./frame-queue.js";
 
 /** A message on its way to many. */
 export interface SharedMessage {
@@ -69,7 +64,7 @@ export class Outgoing {
   /** Whether a journal does. */
   kept = false;
   /** @internal Where it stands while it waits. */
-  waiting: Waiting | undefined = undefined;
+  waiting: QueuedFrame | undefined = undefined;
   /** What the payload lies in, while it is on loan. */
   #memory: Uint8Array | undefined = undefined;
 
@@ -123,212 +118,21 @@ export class Outgoing {
   }
 }
 
-/** Memory that a queued frame costs beside its payload, roughly. */
-const FRAME_OVERHEAD = 128;
+/** The place of a frame in the queue where it waits. */
+export class QueuedFrame {
+  readonly frame: Outgoing;
+  readonly queue: object;
+  /** When the frame began to wait, in whole milliseconds. */
+  readonly at: number;
+  before: QueuedFrame | undefined = undefined;
+  after: QueuedFrame | undefined = undefined;
+  /** The next before and behind it of the same call or, if it belongs to none, of the same command; in a circle. */
+  sameBefore: QueuedFrame = this;
+  sameAfter: QueuedFrame = this;
 
-function costOf(frame: Outgoing): number {
-  return FRAME_OVERHEAD + (frame.payload?.length ?? 0) + (frame.ext?.length ?? 0);
-}
-
-/** Frames that wait for a connection, or for room in the socket; bounded in bytes, frames and age. */
-export class SendQueue {
-  readonly #options: ResolvedConnectionOptions;
-  readonly #waiting = new FrameQueue();
-  readonly #onDrop: (frame: Outgoing) => void;
-  #bytes = 0;
-  #sharedBytes = 0;
-
-  /** `onDrop` hears of frames that are dropped as their slow-consumer policy says, and tells their owners. */
-  constructor(options: ResolvedConnectionOptions, onDrop: (frame: Outgoing) => void) {
-    this.#options = options;
-    this.#onDrop = onDrop;
+  constructor(frame: Outgoing, queue: object, at: number) {
+    this.frame = frame;
+    this.queue = queue;
+    this.at = at;
   }
-
-  get length(): number {
-    return this.#waiting.length;
-  }
-
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  /** Those of them that wait in other queues too. */
-  get sharedBytes(): number {
-    return this.#sharedBytes;
-  }
-
-  /** When the first frame has waited too long. */
-  get expiresAt(): number {
-    for (const { at } of this.#waiting.ages) return at + this.#options.maxQueuedMs;
-    return Number.POSITIVE_INFINITY;
-  }
-
-  /**
-   * Takes a frame in, or drops it or others as its slow-consumer policy says.
-   * @throws FramewireError `queue-full` if there is no room and the policy is to close.
-   */
-  push(frame: Outgoing, now: number): void {
-    const policy = frame.slowConsumer;
-    const cost = costOf(frame);
-    if (policy === "keep-latest") for (const queued of this.#removeCommand(frame.cmd)) this.#onDrop(queued);
-    if (policy === "drop-oldest") while (!this.#fits(cost) && this.#dropOldest(frame.cmd));
-    if (!this.#fits(cost)) {
-      if (policy !== "close") return this.#onDrop(frame);
-      const { maxQueuedFrames, maxQueuedBytes } = this.#options;
-      throw new FramewireError(
-        "queue-full",
-        `${this.length} frames and ${this.#bytes} bytes wait to be sent; maxQueuedFrames is ${maxQueuedFrames}, maxQueuedBytes ${maxQueuedBytes}`,
-      );
-    }
-    this.#waiting.push(frame, now);
-    this.#entered(frame, cost);
-  }
-
-  /** Whether frames of this call wait here. */
-  hasCall(callId: number): boolean {
-    return this.#waiting.ofCall(callId) !== undefined;
-  }
-
-  /** Takes frames in that have waited elsewhere, whatever the bounds. */
-  append(frames: readonly Outgoing[], now: number): void {
-    for (const frame of frames) {
-      this.#waiting.push(frame, now);
-      this.#entered(frame, costOf(frame));
-    }
-  }
-
-  /** Puts frames that have been through the queue before back in front, whatever the bounds. */
-  putBack(frames: readonly Outgoing[], now: number): void {
-    for (let i = frames.length - 1; i >= 0; i--) {
-      const frame = frames[i] as Outgoing;
-      this.#waiting.unshift(frame, now);
-      this.#entered(frame, costOf(frame));
-    }
-  }
-
-  shift(): Outgoing | undefined {
-    const frame = this.#waiting.shift();
-    if (frame !== undefined) this.#left(frame);
-    return frame;
-  }
-
-  #entered(frame: Outgoing, cost: number): void {
-    this.#bytes += cost;
-    const { broadcast } = frame;
-    if (!serving || broadcast === undefined) return;
-    this.#sharedBytes += broadcast.payload.length;
-    broadcast.retain();
-  }
-
-  #left(frame: Outgoing): void {
-    this.#bytes -= costOf(frame);
-    const { broadcast } = frame;
-    if (!serving || broadcast === undefined) return;
-    this.#sharedBytes -= broadcast.payload.length;
-    broadcast.release();
-  }
-
-  /** Takes out the frames that have waited too long. */
-  expire(now: number): Outgoing[] {
-    const expired: Outgoing[] = [];
-    for (const waiting of this.#waiting.ages) {
-      if (waiting.at + this.#options.maxQueuedMs > now) break;
-      expired.push(this.#take(waiting));
-    }
-    return expired;
-  }
-
-  /** Takes out every frame that `match` names. */
-  remove(match: (frame: Outgoing) => boolean): Outgoing[] {
-    const removed: Outgoing[] = [];
-    for (const waiting of this.#waiting) if (match(waiting.frame)) removed.push(this.#take(waiting));
-    return removed;
-  }
-
-  /** Takes one frame out. False if it does not wait here. */
-  removeFrame({ waiting }: Outgoing): boolean {
-    if (waiting?.queue !== this.#waiting) return false;
-    this.#take(waiting);
-    return true;
-  }
-
-  /** Takes out every frame of a call. */
-  removeCall(callId: number): Outgoing[] {
-    const removed: Outgoing[] = [];
-    for (let next = this.#waiting.ofCall(callId); next !== undefined; next = this.#waiting.ofCall(callId)) removed.push(this.#take(next));
-    return removed;
-  }
-
-  /** Takes out every frame of a command that belongs to no call. */
-  #removeCommand(cmd: number): Outgoing[] {
-    const removed: Outgoing[] = [];
-    for (let next = this.#waiting.ofCommand(cmd); next !== undefined; next = this.#waiting.ofCommand(cmd)) removed.push(this.#take(next));
-    return removed;
-  }
-
-  #take(waiting: Waiting): Outgoing {
-    const { frame } = waiting;
-    this.#waiting.take(waiting);
-    this.#left(frame);
-    return frame;
-  }
-
-  /** Drops the first frame of a command that belongs to no call. */
-  #dropOldest(cmd: number): boolean {
-    const oldest = this.#waiting.ofCommand(cmd);
-    if (oldest === undefined) return false;
-    this.#onDrop(this.#take(oldest));
-    return true;
-  }
-
-  #fits(cost: number): boolean {
-    return this.#bytes + cost <= this.#options.maxQueuedBytes && this.length < this.#options.maxQueuedFrames;
-  }
-}
-
-/** A serialised FrameExt; `undefined` if there is nothing to say. */
-export function encodeExt(metadata: Readonly<Record<string, string>> | undefined, message?: string): Uint8Array | undefined {
-  const checked = checkMetadata(metadata);
-  if (message === undefined && (checked === undefined || Object.keys(checked).length === 0)) return undefined;
-  return FrameExt.encode({ metadata: checked ?? {}, message: message ?? "" });
-}
-
-/** The same for the response of a call that failed: its text is cut to what leaves at most `most` bytes. Metadata that leaves no room is refused. */
-export function encodeFailure(metadata: Readonly<Record<string, string>> | undefined, text: string, most: number): Uint8Array {
-  const ext = encodeExt(metadata, cutText(text, most)) as Uint8Array;
-  if (ext.length <= most) return ext;
-  const room = most - (encodeExt(metadata, "") as Uint8Array).length - TEXT_OVERHEAD;
-  if (room < 0) throw new FramewireError("frame-too-large", `the metadata of a failed call takes more than ${most} bytes`);
-  return encodeExt(metadata, cutText(text, room)) as Uint8Array;
-}
-
-/** Of the text in a FrameExt: its tag and length. */
-const TEXT_OVERHEAD = 6;
-
-/** A copy of metadata, each value read once. @throws FramewireError `invalid-option` if it is not an object of strings */
-export function checkMetadata(metadata: unknown): Readonly<Record<string, string>> | undefined {
-  if (metadata === undefined || metadata === null) return undefined;
-  if (typeof metadata !== "object" || Array.isArray(metadata)) throw notMetadata("metadata", metadata);
-  const checked: Record<string, string> = Object.create(null);
-  for (const [key, value] of Object.entries(metadata)) {
-    if (typeof value !== "string") throw notMetadata(`metadata ${JSON.stringify(key)}`, value);
-    checked[key] = value;
-  }
-  return checked;
-}
-
-function notMetadata(what: string, value: unknown): FramewireError {
-  const kind = !inFull ? "wrong" : Array.isArray(value) ? "an array" : value === null ? "null" : `a ${typeof value}`;
-  return new FramewireError("invalid-option", `${what} is ${kind}; metadata is an object whose values are strings`);
-}
-
-/** What {@link decodeExt} gives for an absent ext. */
-export const NO_METADATA: Readonly<Record<string, string>> = Object.freeze({});
-const NO_EXT = { metadata: NO_METADATA, message: "" };
-
-/** Reads a FrameExt that may be absent. @throws Error if the bytes are not one. */
-export function decodeExt(ext: Uint8Array | undefined): { metadata: Readonly<Record<string, string>>; message: string } {
-  if (ext === undefined) return NO_EXT;
-  const { metadata, message } = FrameExt.decode(ext);
-  return { metadata, message: message ?? "" };
 }

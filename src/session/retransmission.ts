@@ -9,8 +9,9 @@ import { KIND_ACK, KIND_PING } from "../protocol/frame-kind.js";
 import type { Clock } from "../runtime/clock.js";
 import { RoundTrip } from "../runtime/round-trip.js";
 import { AckWatch, type AckWatched } from "./ack-watch.js";
-import { ReplayBuffer, type SequenceRange } from "./delivery.js";
 import type { SizeLimits } from "./frame-sizes.js";
+import type { SequenceRange } from "./receive-sequence.js";
+import { ReplayBuffer } from "./replay-buffer.js";
 
 /** Payload of a ping that asks for an acknowledgement, with its number in front: the largest that there is. The heartbeat's pings have none. */
 const PROBE_BYTES = 125;

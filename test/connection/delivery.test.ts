@@ -9,9 +9,10 @@ import { type ConnectionOptions, resolveConnectionOptions } from "../../src/opti
 import type { Command } from "../../src/protocol/commands.js";
 import { RoundTrip } from "../../src/runtime/round-trip.js";
 import { AckWatch } from "../../src/session/ack-watch.js";
-import { ReceivedSequence, ReplayBuffer } from "../../src/session/delivery.js";
 import { FrameRing } from "../../src/session/frame-ring.js";
 import { provideFrameStore } from "../../src/session/frame-store.js";
+import { ReceivedSequence } from "../../src/session/receive-sequence.js";
+import { ReplayBuffer } from "../../src/session/replay-buffer.js";
 import { memoryPair, SeededRandom, VirtualClock } from "../../src/testing/index.js";
 import { NoteRequest } from "../gen/test/v1/test_service.js";
 import { heldBytes } from "../helpers/memory.js";

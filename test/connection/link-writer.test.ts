@@ -6,9 +6,9 @@ import { LendingWriter, provideApart } from "../../src/link/lending-writer.js";
 import type { Transport } from "../../src/link/transport.js";
 import { resolveConnectionOptions } from "../../src/options.js";
 import type { MessageWriter } from "../../src/protobuf/message-writer.js";
-import { ReplayBuffer } from "../../src/session/delivery.js";
 import { FrameRing } from "../../src/session/frame-ring.js";
 import { provideFrameStore } from "../../src/session/frame-store.js";
+import { ReplayBuffer } from "../../src/session/replay-buffer.js";
 import { Random } from "../helpers/random.js";
 
 const APART = { encode: encodeApart, least: LEAST_APART, most: MOST_APART };

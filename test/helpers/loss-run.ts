@@ -5,8 +5,8 @@ import { type Client, type ClientOptions, createClient } from "../../src/client/
 import { FramewireError } from "../../src/errors.js";
 import type { ServiceClient } from "../../src/protocol/definition.js";
 import { createServer, type Server, type ServerConnection, type ServerOptions } from "../../src/server/index.js";
-import type { SequenceRange } from "../../src/session/delivery.js";
 import type { GapEvent } from "../../src/session/events.js";
+import type { SequenceRange } from "../../src/session/receive-sequence.js";
 import { MemoryNetwork, SeededRandom, VirtualClock } from "../../src/testing/index.js";
 import { NoteRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { breaksAtRandomBytes, Handled, handledService, type Outcome, sendLoad } from "./session-run.js";

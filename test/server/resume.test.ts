@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type ResumeRequest, ResumeVerdict } from "../../src/gen/framewire/v1/session.js";
 import { resume } from "../../src/server/resume.js";
-import { ReplayBuffer } from "../../src/session/delivery.js";
+import { ReplayBuffer } from "../../src/session/replay-buffer.js";
 
 /** What a server has that sent `sent` frames, of which it keeps the last `kept`, and `acked` are acknowledged. */
 function state({ sent, kept, acked, received }: { sent: number; kept: number; acked: number; received: number }) {

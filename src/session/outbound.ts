@@ -11,7 +11,6 @@ import type { Emitter } from "../runtime/emitter.js";
 import { QUEUED_MEMORY } from "../runtime/memory-costs.js";
 import { serving } from "../runtime/serving.js";
 import { CallsInFlight } from "./calls-in-flight.js";
-import type { ReceivedSequence, SequenceRange } from "./delivery.js";
 import type { ConnectionEvents, DropEvent } from "./events.js";
 import { explain, type Linked } from "./explain.js";
 import { expires } from "./frame-queue.js";
@@ -20,8 +19,9 @@ import { OWN_TRAILER } from "./handshake.js";
 import type { Journal } from "./journal.js";
 import type { NegotiatedSettings } from "./negotiated-settings.js";
 import type { Outgoing } from "./outgoing.js";
+import type { ReceivedSequence, SequenceRange } from "./receive-sequence.js";
 import { Retransmission, type RetransmissionHost } from "./retransmission.js";
-import { WaitingFrames } from "./waiting.js";
+import { WaitingFrames } from "./waiting-frames.js";
 
 const EMPTY = new Uint8Array(0);
 
@@ -30,13 +30,13 @@ const WIRE_VERSION = 2;
 const TRACE_BYTES = 55;
 
 /** Who hears of frames that turn out not to be sendable after a wait. */
-export interface SendHost extends Linked {
+export interface OutboundHost extends Linked {
   unsendable(frame: Outgoing, error: unknown): void;
   /** What is kept has changed, and no link's flush follows. */
   memoryChanged(): void;
 }
 
-export class FrameSender implements RetransmissionHost {
+export class Outbound implements RetransmissionHost {
   readonly #options: ResolvedConnectionOptions;
   readonly #clock: Clock;
   readonly #events: Emitter<ConnectionEvents>;
@@ -45,7 +45,7 @@ export class FrameSender implements RetransmissionHost {
   readonly #calls = new CallsInFlight();
   /** Made when it is first needed: most connections of a server never wait for anything. */
   #waiting: WaitingFrames | undefined;
-  readonly #host: SendHost;
+  readonly #host: OutboundHost;
   #link: Link | undefined;
   /** Set while no link is to be expected. */
   #refusal: FramewireError | undefined;
@@ -65,7 +65,7 @@ export class FrameSender implements RetransmissionHost {
     clock: Clock,
     events: Emitter<ConnectionEvents>,
     received: ReceivedSequence,
-    host: SendHost,
+    host: OutboundHost,
     journal?: Journal | undefined,
   ) {
     this.#journal = journal;

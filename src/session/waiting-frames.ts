@@ -5,7 +5,8 @@ import { KIND_REQUEST } from "../protocol/frame-kind.js";
 import type { Clock, Timer } from "../runtime/clock.js";
 import { explain, type Linked } from "./explain.js";
 import { expires } from "./frame-queue.js";
-import { type Outgoing, SendQueue } from "./outgoing.js";
+import type { Outgoing } from "./outgoing.js";
+import { SendQueue } from "./send-queue.js";
 
 export class WaitingFrames {
   readonly #options: ResolvedConnectionOptions;

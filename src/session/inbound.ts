@@ -22,10 +22,10 @@ import {
 } from "../protocol/frame-kind.js";
 import type { Clock, Timer } from "../runtime/clock.js";
 import type { Emitter } from "../runtime/emitter.js";
-import type { ReceivedSequence } from "./delivery.js";
 import type { ConnectionEvents } from "./events.js";
-import type { FrameSender } from "./frame-sender.js";
 import { isOverlong, OVERLONG } from "./handshake.js";
+import type { Outbound } from "./outbound.js";
+import type { ReceivedSequence } from "./receive-sequence.js";
 
 /** What takes the frames of calls of one direction, in order and once each. */
 interface CallFrames {
@@ -50,7 +50,7 @@ export interface PeerCalls extends CallFrames {
 }
 
 /** What a session routes between, and what it needs of its connection. */
-export interface RouterHost {
+export interface InboundHost {
   readonly clock: Clock;
   readonly options: { readonly ackDelayMs: number };
   readonly link: Link | undefined;
@@ -81,9 +81,9 @@ const ASK_AT_MOST_MS = 16_000;
 /** As long as bytes come, the answer may be among those that follow: the repetition waits up to this time. */
 const ASK_PATIENCE_MS = 2_000;
 
-export class SessionRouter {
-  readonly #host: RouterHost;
-  readonly #sender: FrameSender;
+export class Inbound {
+  readonly #host: InboundHost;
+  readonly #sender: Outbound;
   readonly #received: ReceivedSequence;
   /** Parity of the calls that this side opens. */
   readonly #ownParity: 0 | 1;
@@ -97,7 +97,7 @@ export class SessionRouter {
   /** Set between damage and the next reliable frame, whose sequence shows whether anything is missing. */
   #doubt: Timer | undefined;
 
-  constructor(side: "client" | "server", host: RouterHost, sender: FrameSender, received: ReceivedSequence) {
+  constructor(side: "client" | "server", host: InboundHost, sender: Outbound, received: ReceivedSequence) {
     this.#host = host;
     this.#sender = sender;
     this.#received = received;
