@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { CLIENT_TRANSITIONS } from "../../src/client/reconnect.js";
 import { DEFAULTS } from "../../src/options.js";
-import { stateDiagram } from "../helpers/state-diagram.js";
+import { stateDiagram } from "./state-diagram.js";
 
 const page = readFileSync(new URL("../../docs/reconnect.md", import.meta.url), "utf8");
 

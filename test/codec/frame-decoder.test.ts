@@ -2,12 +2,12 @@ import { describe, expect, it } from "vitest";
 import { encodeFrame, FrameDecoder, type FrameDecoderOptions, FrameDecoderStream, type FrameView } from "../../src/codec/index.js";
 import { FramewireError } from "../../src/errors.js";
 import { chunksAt, chunksOf, outcomeOfRun, runDecoder } from "../helpers/decoder-run.js";
-import { expectEqual } from "../helpers/expect-equal.js";
 import { heldBytes } from "../helpers/memory.js";
 import { Random, randomCuts } from "../helpers/random.js";
 import { runs } from "../helpers/runs.js";
 import { damagedStream } from "../helpers/stream-generator.js";
 import { cat, fill, hex, v1, v2 } from "../helpers/wire-builder.js";
+import { expectEqual } from "./expect-equal.js";
 
 const none = (): void => {};
 const cmds = (into: number[]) => (frame: FrameView) => {

@@ -2,11 +2,11 @@
 import { describe, expect, it } from "vitest";
 import { FrameDecoder } from "../../src/codec/decoder/frame-decoder.js";
 import { chunksAt, chunksOf } from "../helpers/decoder-run.js";
-import { expectEqual } from "../helpers/expect-equal.js";
 import { Random, randomCuts } from "../helpers/random.js";
 import { runs, STRIDE } from "../helpers/runs.js";
 import { type DamagedStream, damagedStream, type Span, spansByValue } from "../helpers/stream-generator.js";
 import { cat, fill, v2 } from "../helpers/wire-builder.js";
+import { expectEqual } from "./expect-equal.js";
 
 const STREAMS = runs(3000);
 const FIRST_SEED = 1;

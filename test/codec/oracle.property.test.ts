@@ -2,13 +2,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { asOnPages, chunkEnds, chunksAt, chunksOf, type DecoderRun, outcomeOfRun, runDecoder } from "../helpers/decoder-run.js";
-import { expectEqual } from "../helpers/expect-equal.js";
 import { type OracleOptions, oracle } from "../helpers/oracle.js";
 import { outcomeOf } from "../helpers/outcome.js";
 import { Random, randomCuts } from "../helpers/random.js";
 import { runs } from "../helpers/runs.js";
 import { damagedStream, wildStream } from "../helpers/stream-generator.js";
 import { cat, MAGIC, open, type Parts, seal, varint } from "../helpers/wire-builder.js";
+import { expectEqual } from "./expect-equal.js";
 
 const PREFIX = open({}).subarray(0, 7);
 

@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { asOnPages, chunksAt, chunksOf, outcomeOfRun, runDecoder } from "../helpers/decoder-run.js";
-import { expectEqual } from "../helpers/expect-equal.js";
 import { oracle } from "../helpers/oracle.js";
 import { outcomeOf } from "../helpers/outcome.js";
 import { cat } from "../helpers/wire-builder.js";
-import { pageVectors } from "../helpers/wire-page.js";
 import { vectorFiles } from "../vectors/generate.js";
 import { loadVectors, vectorOutcome } from "../vectors/load.js";
+import { expectEqual } from "./expect-equal.js";
+import { pageVectors } from "./wire-page.js";
 
 const V1 = "08 F5 F9 F7 F6 07 10 01 20 01 2A 01 FF";
 const V2 = "08 F5 F9 F7 F6 07 10 00 18 02 20 8F 01 7D 1F 0B 78 08";

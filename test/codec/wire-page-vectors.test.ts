@@ -11,8 +11,8 @@ import {
 import { oracle } from "../helpers/oracle.js";
 import { outcomeOf } from "../helpers/outcome.js";
 import { cat } from "../helpers/wire-builder.js";
-import { pageDeclarations, pageHexBlocks, pageNumberRows, pageVectors, protoDeclarations } from "../helpers/wire-page.js";
 import { vectorOutcome } from "../vectors/load.js";
+import { pageDeclarations, pageHexBlocks, pageNumberRows, pageVectors, protoDeclarations } from "./wire-page.js";
 
 describe("docs/wire.md", () => {
   const vectors = pageVectors();

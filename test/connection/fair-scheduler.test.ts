@@ -3,7 +3,7 @@ import { encodeFrame } from "../../src/codec/index.js";
 import { FairScheduler, type Pausable } from "../../src/runtime/fair-scheduler.js";
 import { HandshakeThrottle } from "../../src/runtime/handshake-throttle.js";
 import { BusyClock } from "../helpers/busy-clock.js";
-import { LinkBench } from "../helpers/link-bench.js";
+import { LinkBench } from "./link-bench.js";
 
 const frame = encodeFrame({ version: 2, cmd: 1, payload: new Uint8Array(100) });
 /** `count` frames with the commands from `first` on. */

@@ -4,8 +4,8 @@ import { type Client, createClient } from "../../src/client/index.js";
 import { createServer, type ServerConnection } from "../../src/server/index.js";
 import { VirtualClock } from "../../src/testing/index.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
-import { FlippingLine, type Way } from "../helpers/flipping-line.js";
 import { STRIDE } from "../helpers/runs.js";
+import { FlippingLine, type Way } from "./flipping-line.js";
 
 /** Budgets for damage are off: every bit of a session is flipped in turn. */
 const NO_BUDGETS = { resyncBudget: 1e9, errorRate: 1 };

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { encodeFrame, type FrameInit } from "../../src/codec/index.js";
 import { RateMeter, rateLimits, USELESS_FRAME_WEIGHT } from "../../src/link/rate-limit.js";
 import type { ConnectionOptions, ServerLimits } from "../../src/options.js";
-import { LinkBench } from "../helpers/link-bench.js";
+import { LinkBench } from "./link-bench.js";
 
 const good = encodeFrame({ version: 2, cmd: 1 });
 const damaged = good.slice();

@@ -1,7 +1,7 @@
 /** An error on this side ends the link that it met, is told, and reaches no callback of a socket or timer. */
 import { expect, it } from "vitest";
 import { encodeFrame } from "../../src/codec/index.js";
-import { LinkBench } from "../helpers/link-bench.js";
+import { LinkBench } from "./link-bench.js";
 
 const fault = new Error("a fault");
 const fail = (): never => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { encodeFrame } from "../../src/codec/index.js";
 import { DEFAULTS } from "../../src/options.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
-import { LinkBench } from "../helpers/link-bench.js";
+import { LinkBench } from "./link-bench.js";
 
 const FRAME_TIMEOUT = DEFAULTS.frameTimeoutMs;
 const frame = encodeFrame({ version: 2, cmd: 1, payload: new Uint8Array(100) });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { encodeFrame } from "../../src/codec/index.js";
 import { DEFAULTS } from "../../src/options.js";
 import { VirtualClock as VirtualClockBase } from "../../src/testing/virtual-clock.js";
-import { LinkBench } from "../helpers/link-bench.js";
+import { LinkBench } from "./link-bench.js";
 
 const INTERVAL = DEFAULTS.heartbeatIntervalMs;
 const TIMEOUT = DEFAULTS.heartbeatTimeoutMs;

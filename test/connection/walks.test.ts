@@ -1,7 +1,7 @@
 /** What each member of a broadcast, each cancel and each deadline costs, however much waits beside it: counted in steps, not in time. */
 // Before what it counts.
 import "../helpers/block-counts.js";
-import "../helpers/fixed-random.js";
+import "./fixed-random.js";
 
 import { describe, expect, it } from "vitest";
 import { encodeFrame } from "../../src/codec/index.js";
@@ -18,7 +18,7 @@ import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { blockCounts } from "../helpers/block-counts.js";
-import { drawAgain } from "../helpers/fixed-random.js";
+import { drawAgain } from "./fixed-random.js";
 
 drawAgain();
 

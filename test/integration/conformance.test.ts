@@ -5,8 +5,8 @@ import { ConformanceListener } from "../../src/cli/conformance/listener.js";
 import { CASES, clientsAt, type Result, runCases, serverAt } from "../../src/cli/conformance/run.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { startClient, startServer } from "../helpers/conformance-peers.js";
-import { type Mutation, plain, startRig } from "../helpers/mutant-rig.js";
-import { MUTANTS } from "../helpers/mutants.js";
+import { MUTANTS } from "./conformance-mutants.js";
+import { type Mutation, plain, startRig } from "./conformance-rig.js";
 
 const DATA_LOSS = 15;
 const TIMEOUT_MS = 3000;

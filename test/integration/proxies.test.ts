@@ -5,9 +5,9 @@ import { afterEach, describe, expect, test } from "vitest";
 import { type Client, type ClientOptions, createClient } from "../../src/client/index.js";
 import { createServer, type Server, type ServerOptions } from "../../src/server/index.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
-import { IDLE_MS, type RealProxy, startHaproxy, startNginx } from "../helpers/proxies.js";
 import { testService } from "../helpers/test-service.js";
 import { tlsFixture } from "../helpers/transports.js";
+import { IDLE_MS, type RealProxy, startHaproxy, startNginx } from "./proxies.js";
 
 const ends: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vites
 import { FileStorage } from "../../src/outbox/file-storage.js";
 import { IndexedDbStorage } from "../../src/outbox/indexed-db-storage.js";
 import { NO_SESSION, type OutboxFrame, type OutboxStorage } from "../../src/outbox/storage.js";
-import { FakeLocks } from "../helpers/fake-locks.js";
+import { FakeLocks } from "./fake-locks.js";
 
 /** A place for an outbox: what opens it, and what is left of it after a crash. */
 interface Place {

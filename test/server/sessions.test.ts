@@ -5,7 +5,7 @@ import { Ranking } from "../../src/server/ranking.js";
 import { MemorySessionStore, newToken, type SessionDrop, type StoredSession } from "../../src/server/sessions.js";
 import { WaitingSessions } from "../../src/server/waiting-sessions.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
-import { countSteps } from "../helpers/steps.js";
+import { countSteps } from "./steps.js";
 
 interface Session extends StoredSession {
   readonly name: string;

@@ -1,5 +1,5 @@
 /** A fleet of clients whose server goes away. */
-import { distance, type FleetReport, fullJitterModel, type Outage, peakOf, runFleet } from "../helpers/fleet-run.js";
+import { distance, type FleetReport, fullJitterModel, type Outage, peakOf, runFleet } from "./fleet-run.js";
 import type { Soak } from "./index.js";
 
 /** Samples of a model. */

@@ -6,9 +6,9 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { tlsFixture } from "./transports.js";
+import { tlsFixture } from "../helpers/transports.js";
 
-const DEPLOY = fileURLToPath(new URL("../../deploy/", import.meta.url));
+const DEPLOY = fileURLToPath(new URL("../../deploy", import.meta.url));
 
 /** Silence that ends a connection in these tests, in milliseconds; the deployed files say 75 s. */
 export const IDLE_MS = 1500;

@@ -1,9 +1,9 @@
-/** Peers that are wrong, each in one way: a right peer of ours behind a line that changes what passes (mutant-rig.ts). */
+/** Peers that are wrong, each in one way: a right peer of ours behind a line that changes what passes (conformance-rig.ts). */
 import { encodeFrame, type FrameInit } from "../../src/codec/index.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { Credit, Goaway, ResumeVerdict } from "../../src/gen/framewire/v1/session.js";
 import type { ConnectionOptions } from "../../src/options.js";
-import { type Mutation, type Passing, plain, resealed } from "./mutant-rig.js";
+import { type Mutation, type Passing, plain, resealed } from "./conformance-rig.js";
 
 const {
   FRAME_KIND_MESSAGE: MESSAGE,

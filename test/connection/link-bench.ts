@@ -10,7 +10,7 @@ import { FairScheduler } from "../../src/runtime/fair-scheduler.js";
 import { FlushRounds } from "../../src/runtime/flush-rounds.js";
 import type { HandshakeThrottle } from "../../src/runtime/handshake-throttle.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
-import { FakeTransport } from "./fake-transport.js";
+import { FakeTransport } from "../helpers/fake-transport.js";
 
 export class LinkBench implements LinkOwner {
   readonly clock: VirtualClock;
