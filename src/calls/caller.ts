@@ -3,8 +3,8 @@
 import type { Command } from "../protocol/commands.js";
 import { handled } from "../runtime/guard.js";
 import type { Sent } from "../session/events.js";
-import type { CallOptions } from "./calls.js";
-import { closeSource } from "./pump.js";
+import type { CallOptions } from "./call-options.js";
+import { closeSource } from "./send-stream.js";
 
 /** The calls of every kind: a connection, or one with interceptors around it. */
 export interface Caller {

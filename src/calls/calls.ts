@@ -1,146 +1,25 @@
-/** The calls of one connection that this side opened: each settles exactly once, whatever happens to the link. */
+/** The calls of one connection that this side opened: sends their requests, and settles each exactly once, whatever happens to the link. */
 
 import type { FrameView } from "../codec/index.js";
-import { type CallErrorCode, codeOfStatus, FramewireError, inFull, reasonOf } from "../errors.js";
+import { type CallErrorCode, codeOfStatus, FramewireError, inFull } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
-import { checks } from "../link/checks.js";
-import { isTimeout, type WhenBusy } from "../options.js";
 import { decodeMessage, encodeOwned } from "../protobuf/messages.js";
 import { type Command, cmdName } from "../protocol/commands.js";
 import { Credit } from "../protocol/control-messages.js";
 import type { MessageSource } from "../protocol/definition.js";
 import { KIND_CANCEL, KIND_CREDIT, KIND_END, KIND_ITEM, KIND_REQUEST } from "../protocol/frame-kind.js";
 import { type DeadlineOwner, type Deadlines, newDeadlines } from "../runtime/deadlines.js";
-import type { HeapEntry } from "../runtime/heap.js";
 import { newOpenCalls } from "../runtime/open-calls.js";
 import { explain } from "../session/explain.js";
 import type { Journal } from "../session/journal.js";
 import { decodeExt, encodeExt, NO_METADATA } from "../session/metadata.js";
-import { type FrameOwner, Outgoing } from "../session/outgoing.js";
-import type { CallContext } from "./context.js";
+import { Outgoing } from "../session/outgoing.js";
+import { type CallOptions, checkCallOptions, timeoutOf } from "./call-options.js";
 import { ITEM_OVERHEAD, ReceiveCredit, SendCredit } from "./credit.js";
-import { errorOf, type Failure, named, raise, refused } from "./failure.js";
+import { cancelled, errorOf, type Failure, named, refused, sourceFailure, unreadable } from "./failure.js";
 import type { CallHost } from "./host.js";
-import { ItemQueue } from "./item-queue.js";
-import { closeSource, type Pump, pump } from "./pump.js";
-import type { AwaitsReply } from "./v1-exchange.js";
-
-/** What a caller can say about one call. */
-export interface CallOptions {
-  /** Aborting it cancels the call; a signal that is aborted already sends nothing. */
-  readonly signal?: AbortSignal;
-  /** Longest time the call may take, waiting for a connection included; Infinity or 0 = no limit. Default: the connection's `timeoutMs` for calls with one reply, no limit for streams. */
-  readonly timeoutMs?: number;
-  /** Sent along with the request. */
-  readonly metadata?: Readonly<Record<string, string>>;
-  /** W3C traceparent, handed to the handler. Default: that of `parent`. */
-  readonly trace?: string;
-  /** The call being served that this one is made for: its cancellation, what is left of its deadline and its trace are handed on. */
-  readonly parent?: CallContext;
-  /** What it does when the peer takes no more calls now: wait until one has ended, or fail with `resource-exhausted`. Default: the connection's `whenBusy`. */
-  readonly whenBusy?: WhenBusy;
-  /** Given the metadata of the reply. */
-  readonly onMetadata?: (metadata: Readonly<Record<string, string>>) => void;
-}
-
-/** @throws FramewireError `invalid-option` */
-export function checkCallOptions(options: CallOptions): void {
-  checks?.callOptions(options);
-  if (!isTimeout(options.timeoutMs)) throw new FramewireError("invalid-option", `timeoutMs is ${String(options.timeoutMs)}`);
-}
-
-/** A call that has not settled. Each kind of method says what becomes of its outcome. */
-abstract class OpenCall implements FrameOwner, AwaitsReply, HeapEntry {
-  readonly command: Command;
-  readonly options: CallOptions;
-  /** Its number, which peers of version 1 never see. */
-  id!: number;
-  /** The frame that opens the call. */
-  request!: Outgoing;
-  /** Its deadline, if it has one. */
-  at = 0;
-  place = -1;
-  sendCredit: SendCredit | undefined = undefined;
-  receiveCredit: ReceiveCredit | undefined = undefined;
-  pump: Pump | undefined = undefined;
-  unlisten: (() => void) | undefined = undefined;
-  /** Called when the request went out. */
-  onSent: (() => void) | undefined = undefined;
-  readonly #table: CallTable;
-
-  constructor(table: CallTable, command: Command, options: CallOptions) {
-    this.#table = table;
-    this.command = command;
-    this.options = options;
-  }
-
-  /** The request went out, or will never, nor anything behind it. */
-  frameSettled(error?: FramewireError): void {
-    if (error === undefined) {
-      this.onSent?.();
-      if (this.request.callId === undefined) this.#table.awaitReply(this);
-      return;
-    }
-    this.#table.settle(this, named(this.command.name, error));
-    this.#table.withdraw(this);
-  }
-
-  /** The reply of a version 1 peer. */
-  onReply(frame: FrameView): void {
-    this.#table.reply(this, frame);
-  }
-
-  abstract item(message: unknown, cost: number): void;
-  /** The call ended well; `reply` is undefined for a method that streams its responses. */
-  abstract done(reply: unknown): void;
-  abstract fail(failure: Failure): void;
-}
-
-/** A call with one reply. */
-class ReplyCall extends OpenCall {
-  readonly #resolve: (reply: unknown) => void;
-
-  constructor(table: CallTable, command: Command, options: CallOptions, resolve: (reply: unknown) => void) {
-    super(table, command, options);
-    this.#resolve = resolve;
-  }
-
-  item(): void {}
-
-  done(reply: unknown): void {
-    this.#resolve(reply);
-  }
-
-  fail(failure: Failure): void {
-    this.#resolve(raise(failure));
-  }
-}
-
-/** A call whose responses are a stream. */
-class StreamCall extends OpenCall {
-  readonly items: ItemQueue<unknown>;
-
-  constructor(table: CallTable, command: Command, options: CallOptions) {
-    super(table, command, options);
-    this.items = new ItemQueue({
-      consumed: (cost) => table.consumed(this, cost),
-      held: (bytes) => table.held(bytes),
-      abandoned: () => table.cancel(this, { code: "cancelled", message: `${command.name}: the reader left the stream` }),
-    });
-  }
-
-  item(message: unknown, cost: number): void {
-    this.items.push(message, cost);
-  }
-
-  done(): void {
-    this.items.end();
-  }
-
-  fail(failure: Failure): void {
-    this.items.fail(failure);
-  }
-}
+import { type OpenCall, ReplyCall, StreamCall } from "./open-call.js";
+import { closeSource, sendStream } from "./send-stream.js";
 
 /** The table of calls that this side opened. */
 export class CallTable implements DeadlineOwner<OpenCall> {
@@ -209,12 +88,13 @@ export class CallTable implements DeadlineOwner<OpenCall> {
 
   /** @internal The request of a call to a version 1 peer went out. */
   awaitReply(call: OpenCall): void {
-    this.#host.awaitReply(call);
+    this.#host.awaitReply(call.command.cmd, call.id);
   }
 
-  /** @internal The reply of a version 1 peer; that of a call that was given up means nothing. */
-  reply(call: OpenCall, frame: FrameView): void {
-    if (!this.#calls.has(call.id)) return;
+  /** The reply of a version 1 peer; that of a call that was given up means nothing. */
+  onReply(callId: number, frame: FrameView): void {
+    const call = this.#calls.get(callId);
+    if (call === undefined) return;
     try {
       this.settle(call, undefined, decodeMessage(call.command.response, frame));
     } catch (cause) {
@@ -251,7 +131,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
     }
   }
 
-  /** The same for a session that goes on: the peer is told, so that it does not go on with calls that nobody waits for. */
+  /** The same for a session that goes on: the peer gets a cancel, so that it does not run calls whose callers wait no longer. */
   cancelWhere(match: (request: Outgoing, command: Command) => boolean, error: FramewireError): void {
     for (const call of [...this.#calls.values()]) {
       if (match(call.request, call.command)) this.cancel(call, named(call.command.name, error));
@@ -265,7 +145,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
     } catch (error) {
       this.#refuse(call, error);
     }
-    if (call.command.requestStream && call.pump === undefined) closeSource(request);
+    if (call.command.requestStream && call.sender === undefined) closeSource(request);
   }
 
   #refuse(call: OpenCall, cause: unknown): void {
@@ -314,7 +194,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
       this.#deadlines.add(call, this.#host.clock.now() + timeoutMs);
     }
     if (options.signal !== undefined || parent !== undefined) this.#listen(call);
-    if (requestStream) this.#pump(call, request as MessageSource<unknown>);
+    if (requestStream) this.#sendRequests(call, request as MessageSource<unknown>);
   }
 
   #listen(call: OpenCall): void {
@@ -343,8 +223,8 @@ export class CallTable implements DeadlineOwner<OpenCall> {
     return id;
   }
 
-  #pump(call: OpenCall, requests: MessageSource<unknown>): void {
-    call.pump = pump(requests, {
+  #sendRequests(call: OpenCall, requests: MessageSource<unknown>): void {
+    call.sender = sendStream(requests, {
       credit: call.sendCredit as SendCredit,
       whenWritable: () => (call.request.sent ? this.#host.whenWritable() : this.#whenSent(call)),
       send: (message) => {
@@ -353,7 +233,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
         return payload.length;
       },
     });
-    call.pump.done.then(
+    call.sender.done.then(
       () => this.#tell(call, KIND_END, undefined),
       (error) => this.cancel(call, sourceFailure(call.command, error)),
     );
@@ -399,7 +279,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
     this.#host.withdraw(id, request);
   }
 
-  /** @internal Gives the call up on this side and tells the peer, unless the peer never heard of it. */
+  /** @internal Gives the call up on this side and notifies the peer, unless no frame of the call was sent. */
   cancel(call: OpenCall, failure: Failure): void {
     if (!this.#calls.has(call.id)) return;
     this.settle(call, failure);
@@ -418,7 +298,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
     this.#host.ended(call.request);
     this.#deadlines.remove(call);
     call.unlisten?.();
-    call.pump?.stop();
+    call.sender?.stop();
     if (failure === undefined) call.done(reply);
     else call.fail(failure);
     this.#host.callSettled();
@@ -428,24 +308,4 @@ export class CallTable implements DeadlineOwner<OpenCall> {
   close(): void {
     this.#deadlines.clear();
   }
-}
-
-/** The sooner of a call's own limit and what is left of its parent's, at least 1 ms; 0 = no limit. */
-function timeoutOf(ownMs: number, parent: CallContext | undefined): number {
-  const left = Math.min(ownMs > 0 ? ownMs : Number.POSITIVE_INFINITY, parent?.remainingMs ?? Number.POSITIVE_INFINITY);
-  return left === Number.POSITIVE_INFINITY ? 0 : Math.max(1, Math.ceil(left));
-}
-
-function cancelled({ name }: Command, cause: unknown): Failure {
-  return { code: "cancelled", message: `${name} was cancelled: ${reasonOf(cause)}`, cause };
-}
-
-function unreadable(what: string, { name }: Command, cause: unknown): Failure {
-  return { code: "internal", message: `${what} of ${name} could not be read: ${reasonOf(cause)}`, fault: "remote", cause };
-}
-
-/** What the source of requests has thrown, or what kept one of them from being sent. */
-function sourceFailure({ name }: Command, cause: unknown): Failure {
-  if (cause instanceof FramewireError) return { ...named(name, cause), cause };
-  return { code: "cancelled", message: `the request stream of ${name} failed: ${reasonOf(cause)}`, cause };
 }

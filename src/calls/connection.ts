@@ -26,13 +26,14 @@ import { Outbound } from "../session/outbound.js";
 import { Outgoing } from "../session/outgoing.js";
 import { ReceivedSequence, type SequenceRange } from "../session/receive-sequence.js";
 import type { ReplayBuffer } from "../session/replay-buffer.js";
+import { type CallOptions, checkCallOptions } from "./call-options.js";
 import type { Caller } from "./caller.js";
-import { type CallOptions, CallTable, checkCallOptions } from "./calls.js";
+import { CallTable } from "./calls.js";
 import type { Dispatcher } from "./dispatcher.js";
 import { named, raise, refused } from "./failure.js";
 import type { CallHost } from "./host.js";
 import { ServedCalls } from "./served-calls.js";
-import { type AwaitsReply, V1Exchange } from "./v1-exchange.js";
+import { V1Exchange } from "./v1-exchange.js";
 
 /** What a connection starts with. */
 export interface ConnectionStart {
@@ -357,8 +358,8 @@ export class Connection implements Caller, CallHost, LinkOwner, InboundHost {
     this.#sender.answered(callId);
   }
 
-  awaitReply(call: AwaitsReply): void {
-    this.#exchange().awaitReply(call);
+  awaitReply(cmd: number, callId: number): void {
+    this.#exchange().awaitReply(cmd, callId);
   }
 
   withdraw(callId: number, request?: Outgoing): void {

@@ -1,5 +1,6 @@
 /** What calls, streams and sends fail with, and where the errors of it are made. */
 import { type ErrorCode, FramewireError, type FramewireErrorOptions, inFull, reasonOf, withLines } from "../errors.js";
+import type { Command } from "../protocol/commands.js";
 
 /** What an error is made of. A {@link FramewireError} has all of it. */
 export interface Failure extends FramewireErrorOptions {
@@ -38,4 +39,20 @@ export function refused(name: string, cause: unknown): FramewireError {
       ? named(name, cause)
       : { code: "invalid-argument", message: `${name}: the message could not be encoded: ${reasonOf(cause)}`, cause };
   return inFull ? withLines(OWN_LINES, () => errorOf(failure)) : errorOf(failure);
+}
+
+/** `cause` is what the caller's signal was aborted with. */
+export function cancelled({ name }: Command, cause: unknown): Failure {
+  return { code: "cancelled", message: `${name} was cancelled: ${reasonOf(cause)}`, cause };
+}
+
+/** `what` the peer sent is not what the codec of the command decodes. */
+export function unreadable(what: string, { name }: Command, cause: unknown): Failure {
+  return { code: "internal", message: `${what} of ${name} could not be read: ${reasonOf(cause)}`, fault: "remote", cause };
+}
+
+/** What the source of requests has thrown, or what kept one of them from being sent. */
+export function sourceFailure({ name }: Command, cause: unknown): Failure {
+  if (cause instanceof FramewireError) return { ...named(name, cause), cause };
+  return { code: "cancelled", message: `the request stream of ${name} failed: ${reasonOf(cause)}`, cause };
 }

@@ -1,4 +1,5 @@
 /** What calls, served calls and version 1 exchanges need of their connection. */
+import type { FrameView } from "../codec/index.js";
 import type { FramewireError } from "../errors.js";
 import type { Link } from "../link/link.js";
 import type { ResolvedConnectionOptions } from "../options.js";
@@ -6,7 +7,6 @@ import type { Clock } from "../runtime/clock.js";
 import type { FailureEvent } from "../runtime/guard.js";
 import type { InvalidEvent } from "../session/events.js";
 import type { Outgoing } from "../session/outgoing.js";
-import type { AwaitsReply } from "./v1-exchange.js";
 
 export interface CallHost {
   readonly options: ResolvedConnectionOptions;
@@ -27,19 +27,21 @@ export interface CallHost {
   post(frame: Outgoing): void;
   /** The same for frames that answer the peer: one that does not take its answers loses the connection. Never throws. */
   answer(frame: Outgoing): void;
-  /** A request without a number went out. */
-  awaitReply(call: AwaitsReply): void;
+  /** The calls of this side, to which replies of a version 1 peer go. */
+  readonly calls: { onReply(callId: number, frame: FrameView): void };
+  /** A request to a version 1 peer went out, without its number: the reply is the next free one with this `cmd`. */
+  awaitReply(cmd: number, callId: number): void;
   /** A call that this side opened is over: the peer may take another in its place. */
   ended(request: Outgoing): void;
   /** The same for a response to a call that this side knows nothing of: an earlier process may have opened it. */
   answered(callId: number): void;
-  /** Takes the frames of a call that still wait back out of the queue, and the one that opens it; their owners hear nothing. */
+  /** Takes the frames of a call that still wait back out of the queue, and the one that opens it; their owners are not notified. */
   withdraw(callId: number, request?: Outgoing): void;
   /** Resolves when the link takes bulk data; `undefined` = now. */
   whenWritable(): Promise<void> | undefined;
   /** So many more bytes of memory hold what the peer has sent and the application has not taken; fewer, if negative. */
   held(bytes: number): void;
-  /** Calls of the peer that may run at once: `maxCalls`, and fewer while many handlers go on whose calls have ended. */
+  /** Calls of the peer that may run at once: `maxCalls`, and fewer while many handlers still run whose calls have ended. */
   readonly callRoom: number;
   /** Ends the connection because of a limit. */
   exceed(code: "rate-exceeded", message: string): void;

@@ -15,8 +15,8 @@ import type {
 } from "../protocol/definition.js";
 import { handled } from "../runtime/guard.js";
 import type { Sent } from "../session/events.js";
+import type { CallOptions } from "./call-options.js";
 import type { Caller } from "./caller.js";
-import type { CallOptions } from "./calls.js";
 import type { CallContext } from "./context.js";
 import type { Dispatcher } from "./dispatcher.js";
 

@@ -1,29 +1,30 @@
-/** The calls and messages of one connection that the peer sent: decoded, run, answered exactly once. */
+/** The calls of one connection that the peer opened: decoded, run, answered exactly once. */
 
 import type { FrameView } from "../codec/index.js";
-import { codeOfStatus, FramewireError, isCallErrorCode, peersError, statusOf } from "../errors.js";
+import { FramewireError, peersError } from "../errors.js";
 import type { FrameKind } from "../gen/framewire/v1/data_frame.js";
-import { decodeMessage, encodeOwned } from "../protobuf/messages.js";
-import { type Command, cmdName, type Handler } from "../protocol/commands.js";
+import { encodeOwned } from "../protobuf/messages.js";
+import type { Command, Handler } from "../protocol/commands.js";
 import { Credit } from "../protocol/control-messages.js";
 import type { MessageCodec } from "../protocol/definition.js";
 import { KIND_CREDIT, KIND_ITEM, KIND_RESPONSE } from "../protocol/frame-kind.js";
 import { type DeadlineOwner, type Deadlines, newDeadlines } from "../runtime/deadlines.js";
-import { failureOf, pending } from "../runtime/guard.js";
+import { pending } from "../runtime/guard.js";
 import type { HeapEntry } from "../runtime/heap.js";
-import { CALL_MEMORY, messageMemory } from "../runtime/memory-costs.js";
 import { newOpenCalls } from "../runtime/open-calls.js";
 import { serving } from "../runtime/serving.js";
-import type { InvalidEvent } from "../session/events.js";
 import { explain } from "../session/explain.js";
-import { checkMetadata, decodeExt, encodeExt, encodeFailure } from "../session/metadata.js";
+import { encodeExt } from "../session/metadata.js";
 import { Outgoing } from "../session/outgoing.js";
 import type { CallContext, CallFacts } from "./context.js";
 import { ITEM_OVERHEAD, ReceiveCredit, SendCredit } from "./credit.js";
 import type { Dispatcher } from "./dispatcher.js";
+import { type Called, errorResponse } from "./error-response.js";
 import type { CallHost } from "./host.js";
 import { ItemQueue } from "./item-queue.js";
-import { closeSource, isSource, type Pump, pump } from "./pump.js";
+import { callMemory, decodeRequest, factsOf, OVERRUN, undecodable, unknownCommand } from "./received-request.js";
+import { closeSource, isSource, type StreamSender, sendStream } from "./send-stream.js";
+import { ServedMessages } from "./served-messages.js";
 
 interface ServedCall extends HeapEntry {
   readonly id: number;
@@ -32,7 +33,7 @@ interface ServedCall extends HeapEntry {
   readonly requests: ItemQueue<unknown> | undefined;
   readonly receiveCredit: ReceiveCredit | undefined;
   readonly sendCredit: SendCredit | undefined;
-  pump: Pump | undefined;
+  sender: StreamSender | undefined;
   /** Its handler has not returned, or the stream that it returned has not ended. */
   running: boolean;
   /** Memory of the call and its request while its handler runs, and whether that is counted now. */
@@ -40,33 +41,28 @@ interface ServedCall extends HeapEntry {
   counted: boolean;
 }
 
-/** What an answer has of its command; of one that nothing here handles there is no more. */
-type Called = Pick<Command, "cmd" | "name" | "reliable">;
-
-const NO_FACTS: CallFacts = { metadata: Object.create(null) as CallFacts["metadata"], trace: undefined, timeoutMs: 0 };
-
 export class ServedCalls implements DeadlineOwner<ServedCall> {
   readonly #host: CallHost;
   readonly #dispatcher: Dispatcher;
-  readonly #facade: unknown;
+  readonly #handle: unknown;
   readonly #calls = newOpenCalls<ServedCall>();
   /** Made for the first call that has one. */
   #deadlines: Deadlines<ServedCall> | undefined;
-  /** Handlers of one-way messages that have not returned. */
-  #messages = 0;
+  /** Made for the first one-way message. */
+  #messages: ServedMessages | undefined;
   /** Handlers that still run though their call has ended. */
   #late = 0;
 
-  /** `facade` is what handlers see as `context.connection`. */
-  constructor(host: CallHost, dispatcher: Dispatcher, facade: unknown) {
+  /** `handle` is what handlers see as `context.connection`. */
+  constructor(host: CallHost, dispatcher: Dispatcher, handle: unknown) {
     this.#host = host;
     this.#dispatcher = dispatcher;
-    this.#facade = facade;
+    this.#handle = handle;
   }
 
   /** Calls that are served, and handlers of one-way messages that have not returned. */
   get size(): number {
-    return this.#calls.size + this.#messages;
+    return this.#calls.size + this.messages;
   }
 
   /** Whether no handler runs, those whose call has ended included. */
@@ -76,46 +72,12 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
 
   /** Those of them that serve one-way messages. */
   get messages(): number {
-    return this.#messages;
+    return this.#messages === undefined ? 0 : this.#messages.size;
   }
 
-  /** A one-way message: nothing goes back, whatever happens. */
   onMessage(frame: FrameView): void {
-    const handler = this.#dispatcher.registry.get(frame.cmd);
-    if (handler === undefined) return this.#host.invalid(unknownCommand(frame.cmd));
-    const { command } = handler;
-    if (command.requestStream || command.responseStream) return this.#host.invalid(wrongKind(command, "it was sent as a message"));
-    if (serving && this.#host.callRoom === 0) return this.#host.exceed("rate-exceeded", OVERRUN);
-    let facts: CallFacts;
-    let request: unknown;
-    try {
-      facts = factsOf(frame);
-      request = decodeRequest(command, frame);
-    } catch (error) {
-      return this.#host.invalid(undecodable(command, error));
-    }
-    const failed = (error: unknown) => this.#host.failed(failureOf(error, command.name));
-    const memory = callMemory(frame);
-    const context = this.#dispatcher.context(this.#facade, command, facts, this.#host.clock);
-    try {
-      const running = pending(this.#dispatcher.run(handler, request, context));
-      if (running === undefined) return serving ? context.end?.() : undefined;
-      this.#messages++;
-      if (serving) this.#host.held(memory);
-      const done = () => {
-        if (serving) context.end?.();
-        this.#messages--;
-        if (serving) this.#host.held(-memory);
-        this.#host.callSettled();
-      };
-      running.then(done, (error) => {
-        failed(error);
-        done();
-      });
-    } catch (error) {
-      if (serving) context.end?.();
-      failed(error);
-    }
+    this.#messages ??= new ServedMessages(this.#host, this.#dispatcher, this.#handle);
+    this.#messages.onMessage(frame);
   }
 
   /** A call. False if its id is in use or breaks the rules. */
@@ -127,15 +89,11 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     if (handler === undefined) {
       const unknown = unknownCommand(cmd);
       this.#host.invalid(unknown);
-      this.#respondError({ cmd, name: unknown.command, reliable: true }, id, unknown.error);
-      return true;
+      return this.#refuse({ cmd, name: unknown.command, reliable: true }, id, unknown.error);
     }
     const { command } = handler;
     const refusal = this.#refusal(command);
-    if (refusal !== undefined) {
-      this.#respondError(command, id, refusal);
-      return true;
-    }
+    if (refusal !== undefined) return this.#refuse(command, id, refusal);
     let facts: CallFacts;
     let request: unknown;
     try {
@@ -143,8 +101,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
       request = command.requestStream ? undefined : decodeRequest(command, frame);
     } catch (error) {
       this.#host.invalid(undecodable(command, error));
-      this.#respondError(command, id, error);
-      return true;
+      return this.#refuse(command, id, error);
     }
     this.#start(id, handler, request, facts, callMemory(frame));
     return true;
@@ -201,7 +158,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     }
   }
 
-  /** Calls of which frames may be lost fail, and their callers are told. */
+  /** Calls of which frames may be lost fail. Their callers get the error. */
   failWhere(match: (command: Command) => boolean, error: FramewireError): void {
     for (const call of [...this.#calls.values()]) {
       if (!match(call.command)) continue;
@@ -222,7 +179,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
 
   #start(id: number, handler: Handler, request: unknown, facts: CallFacts, memory: number): void {
     const { command } = handler;
-    const context = this.#dispatcher.context(this.#facade, command, facts, this.#host.clock);
+    const context = this.#dispatcher.context(this.#handle, command, facts, this.#host.clock);
     let call: ServedCall;
     const requests = command.requestStream
       ? new ItemQueue<unknown>({
@@ -238,7 +195,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
       requests,
       receiveCredit: command.requestStream ? new ReceiveCredit(this.#host.options.initialCredit) : undefined,
       sendCredit: command.responseStream ? new SendCredit(this.#host.peerCredit) : undefined,
-      pump: undefined,
+      sender: undefined,
       running: true,
       memory,
       counted: false,
@@ -274,8 +231,8 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     this.#host.held(call.memory);
   }
 
-  /** The handler of a call, or the stream that it returned, runs no more. */
-  #handled(call: ServedCall): void {
+  /** The handler of a call, or the stream that it returned, has ended. */
+  #handlerEnded(call: ServedCall): void {
     if (!call.running) return;
     call.running = false;
     if (serving && call.counted) {
@@ -288,12 +245,12 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
   }
 
   #threw(call: ServedCall, error: unknown): void {
-    this.#handled(call);
+    this.#handlerEnded(call);
     this.#fail(call, error);
   }
 
   #returned(call: ServedCall, result: unknown): void {
-    this.#handled(call);
+    this.#handlerEnded(call);
     const { command } = call;
     if (!this.#isOpen(call)) {
       if (command.responseStream) closeSource(result);
@@ -302,10 +259,10 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     if (!command.responseStream) return this.#respond(call, command.response, result);
     call.running = true;
     this.#count(call);
-    call.pump = pump(result as AsyncIterable<unknown>, {
+    call.sender = sendStream(result as AsyncIterable<unknown>, {
       sourceEnded: (error) => {
         if (error !== undefined) this.#host.failed({ command: command.name, error });
-        this.#handled(call);
+        this.#handlerEnded(call);
       },
       credit: call.sendCredit as SendCredit,
       whenWritable: () => this.#host.whenWritable(),
@@ -315,7 +272,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
         return payload.length;
       },
     });
-    call.pump.done.then(
+    call.sender.done.then(
       () => this.#respond(call, undefined, undefined),
       (error) => this.#fail(call, error),
     );
@@ -343,14 +300,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     } catch (error) {
       return this.#fail(call, error);
     }
-    this.#end(call, frame);
-  }
-
-  /** Nothing may throw between the two: a call that is forgotten and not answered is never answered. */
-  #end(call: ServedCall, response: Outgoing): void {
-    this.#forget(call);
-    this.#host.answer(response);
-    this.#host.callSettled();
+    this.#ended(call, frame);
   }
 
   /** @internal */
@@ -363,33 +313,13 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
   #fail(call: ServedCall, error: unknown): void {
     if (!this.#isOpen(call)) return;
     const reason = serving && call.context.reasonOf !== undefined ? call.context.reasonOf(error) : error;
-    this.#end(call, this.#errorResponse(call.command, call.id, reason, call.context));
-  }
-
-  /** A FramewireError with a call code is meant for the caller. Anything else is ours to know: the caller learns `internal` and no more. */
-  #errorResponse(command: Called, callId: number, error: unknown, context?: CallContext): Outgoing {
-    const { name } = command;
-    const meant = error instanceof FramewireError && isCallErrorCode(error.code);
-    const status = meant ? statusOf(error.code as Parameters<typeof statusOf>[0]) : statusOf("internal");
-    if (!meant) this.#host.failed(failureOf(error, name));
-    const frame = new Outgoing(command, KIND_RESPONSE, callId, command.reliable);
-    frame.status = status;
-    const text = meant ? error.message : `${name}: the handler failed (${codeOfStatus(status)})`;
-    const { maxExt } = this.#host;
-    try {
-      const metadata = { ...checkMetadata(context?.responseMetadata), ...(meant ? checkMetadata(error.metadata) : undefined) };
-      frame.ext = encodeFailure(metadata, text, maxExt);
-    } catch (cause) {
-      // The text goes without metadata that cannot be sent.
-      frame.ext = encodeFailure(undefined, text, maxExt);
-      if (meant) this.#host.failed({ command: name, error: cause });
-    }
-    return frame;
+    this.#ended(call, errorResponse(this.#host, call.command, call.id, reason, call.context.responseMetadata));
   }
 
   /** Answers a request that never became a call. */
-  #respondError(command: Called, callId: number, error: unknown): void {
-    this.#host.answer(this.#errorResponse(command, callId, error));
+  #refuse(command: Called, callId: number, error: unknown): true {
+    this.#host.answer(errorResponse(this.#host, command, callId, error, undefined));
+    return true;
   }
 
   /** Ends a call without an answer. */
@@ -397,11 +327,14 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     if (!this.#isOpen(call)) return;
     call.context.abort("cancelled", message);
     call.requests?.abort({ code: "cancelled", message, fault: "remote" });
-    this.#forget(call);
-    this.#host.callSettled();
+    this.#ended(call, undefined);
   }
 
-  #forget(call: ServedCall): void {
+  /**
+   * Every call ends here, once. `response` carries its status to the caller; without one the caller cancelled the call, or lost it with the
+   * connection. Nothing may throw before the response is posted: a call that is forgotten and not answered is never answered.
+   */
+  #ended(call: ServedCall, response: Outgoing | undefined): void {
     this.#calls.delete(call.id);
     this.#deadlines?.remove(call);
     if (serving) call.context.end?.();
@@ -410,50 +343,8 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
       this.#dispatcher.lateHandlers++;
     }
     call.requests?.abort({ code: "cancelled", message: `${call.command.name}: the call is over` });
-    call.pump?.stop();
-  }
-}
-
-/** Why fewer calls are begun for a peer than `maxCalls`. */
-export const OVERRUN = "too many handlers still run whose calls have ended, on all connections, for maxServerBytes";
-
-/** Memory of a call or message whose handler runs. */
-export function callMemory({ start, end }: FrameView): number {
-  return serving ? CALL_MEMORY + messageMemory(end - start) : 0;
-}
-
-/** Decodes a request. @throws FramewireError `invalid-argument`. */
-export function decodeRequest(command: Command, frame: FrameView): unknown {
-  try {
-    return decodeMessage(command.request, frame);
-  } catch (cause) {
-    throw peersError("invalid-argument", `the payload is not a valid request of ${command.name}`, cause);
-  }
-}
-
-/** The event for a command that has no handler. */
-export function unknownCommand(cmd: number): InvalidEvent {
-  const command = cmdName(cmd);
-  return { reason: "unknown-command", cmd, command, error: peersError("unimplemented", `no handler for the command ${command}`) };
-}
-
-/** The event for a command that streams, and was not called so: `how` it was. */
-export function wrongKind({ cmd, name }: Command, how: string): InvalidEvent {
-  return { reason: "wrong-kind", cmd, command: name, error: peersError("unimplemented", `${name} streams; ${how}`) };
-}
-
-/** The event for what {@link decodeRequest} has thrown. */
-export function undecodable({ cmd, name }: Command, error: unknown): InvalidEvent {
-  return { reason: "undecodable", cmd, command: name, error: error as FramewireError };
-}
-
-function factsOf(frame: FrameView): CallFacts {
-  const { ext, trace } = frame;
-  const timeoutMs = frame.timeoutMs ?? 0;
-  if (ext === undefined && trace === undefined && timeoutMs === 0) return NO_FACTS;
-  try {
-    return { metadata: decodeExt(ext).metadata, trace, timeoutMs };
-  } catch (cause) {
-    throw peersError("invalid-argument", "the ext field is not a valid FrameExt", cause);
+    call.sender?.stop();
+    if (response !== undefined) this.#host.answer(response);
+    this.#host.callSettled();
   }
 }

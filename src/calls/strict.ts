@@ -7,7 +7,7 @@ import { checkNames, isTimeout, MAX_TIMEOUT_MS } from "../options.js";
 import { messageCommand } from "../protocol/commands.js";
 import { checkListener } from "../runtime/emitter.js";
 import { CONNECTION_EVENTS } from "../session/events.js";
-import type { CallOptions } from "./calls.js";
+import type { CallOptions } from "./call-options.js";
 import { useExplanations } from "./explanations.js";
 
 const CLIENT_EVENTS = { ...CONNECTION_EVENTS, state: 0 };

@@ -12,7 +12,7 @@ import { serving } from "../runtime/serving.js";
 import { Outgoing } from "../session/outgoing.js";
 import type { Dispatcher } from "./dispatcher.js";
 import type { CallHost } from "./host.js";
-import { callMemory, decodeRequest, OVERRUN, undecodable, unknownCommand, wrongKind } from "./served-calls.js";
+import { callMemory, decodeRequest, handlerOf, NO_FACTS, undecodable } from "./received-request.js";
 
 /** A request whose reply has not gone back. Replies leave in request order. */
 interface ReplySlot {
@@ -25,26 +25,19 @@ interface ReplySlot {
   memory: number;
 }
 
-/** A call that waits for the peer's reply. One that was given up keeps its place, so that its late reply is not taken for the next one's. */
-export interface AwaitsReply {
-  readonly command: Command;
-  onReply(frame: FrameView): void;
-}
-
-const NO_FACTS = { metadata: {}, trace: undefined, timeoutMs: 0 };
-
 export class V1Exchange {
   readonly #host: CallHost;
   readonly #dispatcher: Dispatcher;
-  readonly #facade: unknown;
+  readonly #handle: unknown;
   readonly #slots = new Deque<ReplySlot>();
-  readonly #pending = new Map<number, Deque<AwaitsReply>>();
+  /** By command: the numbers of the calls that wait for a reply. One that was given up keeps its place, so that its late reply is not taken for the next one's. */
+  readonly #pending = new Map<number, Deque<number>>();
   #late = 0;
 
-  constructor(host: CallHost, dispatcher: Dispatcher, facade: unknown) {
+  constructor(host: CallHost, dispatcher: Dispatcher, handle: unknown) {
     this.#host = host;
     this.#dispatcher = dispatcher;
-    this.#facade = facade;
+    this.#handle = handle;
   }
 
   /** Handlers that have not returned. */
@@ -58,13 +51,11 @@ export class V1Exchange {
   }
 
   onFrame(frame: FrameView): void {
-    const call = this.#pending.get(frame.cmd)?.shift();
-    if (call !== undefined) return call.onReply(frame);
-    const handler = this.#dispatcher.registry.get(frame.cmd);
-    if (handler === undefined) return this.#host.invalid(unknownCommand(frame.cmd));
+    const callId = this.#pending.get(frame.cmd)?.shift();
+    if (callId !== undefined) return this.#host.calls.onReply(callId, frame);
+    const handler = handlerOf(this.#host, this.#dispatcher, frame.cmd, "the peer speaks version 1");
+    if (handler === undefined) return;
     const { command } = handler;
-    if (command.requestStream || command.responseStream) return this.#host.invalid(wrongKind(command, "the peer speaks version 1"));
-    if (serving && this.#host.callRoom === 0) return this.#host.exceed("rate-exceeded", OVERRUN);
     let request: unknown;
     try {
       request = decodeRequest(command, frame);
@@ -75,10 +66,10 @@ export class V1Exchange {
     const slot: ReplySlot = { state: "running", payload: undefined, command, late: false, memory: 0 };
     this.#slots.push(slot);
     const memory = callMemory(frame);
-    const context = this.#dispatcher.context(this.#facade, command, NO_FACTS, this.#host.clock);
+    const context = this.#dispatcher.context(this.#handle, command, NO_FACTS, this.#host.clock);
     const returned = (reply: unknown) => {
       if (serving) context.end?.();
-      if (this.#handled(slot)) return;
+      if (this.#handlerEnded(slot)) return;
       if (reply === undefined || command.oneWay) {
         slot.state = "nothing";
       } else {
@@ -90,7 +81,7 @@ export class V1Exchange {
     };
     const threw = (error: unknown) => {
       if (serving) context.end?.();
-      const late = this.#handled(slot);
+      const late = this.#handlerEnded(slot);
       failed(error);
       if (late) return;
       slot.state = "nothing";
@@ -111,12 +102,11 @@ export class V1Exchange {
     }
   }
 
-  /** The request of a call of this side has gone out: its reply comes behind those of the requests before it. */
-  awaitReply(call: AwaitsReply): void {
-    const { cmd } = call.command;
+  /** The request of a call of this side has gone out: its reply comes after those of the requests before it. */
+  awaitReply(cmd: number, callId: number): void {
     let queue = this.#pending.get(cmd);
     if (queue === undefined) this.#pending.set(cmd, (queue = new Deque()));
-    queue.push(call);
+    queue.push(callId);
   }
 
   /** The link is gone and with it every request under way. */
@@ -134,8 +124,8 @@ export class V1Exchange {
     this.#pending.clear();
   }
 
-  /** A handler has returned. True if its link has gone. */
-  #handled(slot: ReplySlot): boolean {
+  /** A handler has ended. True if its link has gone. */
+  #handlerEnded(slot: ReplySlot): boolean {
     if (!slot.late) return false;
     slot.late = false;
     this.#late--;

@@ -6,8 +6,8 @@ import { connectWebSocket } from "../transport/websocket.js";
 import { Client } from "./client.js";
 import type { ClientOptions, Connector } from "./client-options.js";
 
+export type { CallOptions } from "../calls/call-options.js";
 export type { InterceptedCall, Interceptor } from "../calls/caller.js";
-export type { CallOptions } from "../calls/calls.js";
 export type { ContextKey } from "../calls/context.js";
 export { CallContext, contextKey } from "../calls/context.js";
 export type { Middleware } from "../calls/dispatcher.js";

@@ -1,6 +1,7 @@
 /** The client: one session over as many sockets as it takes. */
+
+import type { CallOptions } from "../calls/call-options.js";
 import { InterceptedCaller, type Interceptor } from "../calls/caller.js";
-import type { CallOptions } from "../calls/calls.js";
 import { Connection } from "../calls/connection.js";
 import type { CallContext } from "../calls/context.js";
 import { Dispatcher, type Middleware } from "../calls/dispatcher.js";

@@ -1,6 +1,6 @@
 /** A new link on a server: its first frame decides what it is. docs/wire.md section 5, negotiation. */
 
-import { callMemory } from "../calls/served-calls.js";
+import { callMemory } from "../calls/received-request.js";
 import type { FrameView } from "../codec/index.js";
 import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
 import { INTERNAL_ERROR, type Link, type LinkEnd, type LinkOwner } from "../link/link.js";

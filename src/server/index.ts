@@ -1,5 +1,5 @@
 /** `framewire/server`: serve commands over WebSocket and TCP. */
-export type { CallOptions } from "../calls/calls.js";
+export type { CallOptions } from "../calls/call-options.js";
 export type { ContextKey } from "../calls/context.js";
 export { CallContext, contextKey } from "../calls/context.js";
 export type { Middleware } from "../calls/dispatcher.js";

@@ -1,5 +1,5 @@
 /** One client, as a server's handlers see it. */
-import type { CallOptions } from "../calls/calls.js";
+import type { CallOptions } from "../calls/call-options.js";
 import type { Connection } from "../calls/connection.js";
 import { sendMessage, serviceClient } from "../calls/registration.js";
 import { FramewireError } from "../errors.js";

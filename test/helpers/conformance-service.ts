@@ -1,6 +1,6 @@
 /** The conformance service, as a peer made with framewire serves it. */
 
-import type { CallOptions } from "../../src/calls/calls.js";
+import type { CallOptions } from "../../src/calls/call-options.js";
 import type { CallErrorCode } from "../../src/errors.js";
 import { codeOfStatus, FramewireError, statusOf } from "../../src/errors.js";
 import {

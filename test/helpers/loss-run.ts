@@ -1,6 +1,6 @@
 /** Sessions under seeded chaos that do lose: what little is kept, what grows too old, servers that forget. Every loss must be told. */
 
-import type { CallOptions } from "../../src/calls/calls.js";
+import type { CallOptions } from "../../src/calls/call-options.js";
 import { type Client, type ClientOptions, createClient } from "../../src/client/index.js";
 import { FramewireError } from "../../src/errors.js";
 import type { ServiceClient } from "../../src/protocol/definition.js";

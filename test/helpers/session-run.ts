@@ -1,6 +1,6 @@
 /** One session under seeded chaos, on a clock turned by hand: what was sent, what was handled, what was told. */
 
-import type { CallOptions } from "../../src/calls/calls.js";
+import type { CallOptions } from "../../src/calls/call-options.js";
 import type { CallContext } from "../../src/calls/context.js";
 import { type Client, type ClientOptions, createClient } from "../../src/client/index.js";
 import type { ServiceClient, ServiceImplementation } from "../../src/protocol/definition.js";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { SendCredit } from "../../src/calls/credit.js";
-import { pump } from "../../src/calls/pump.js";
+import { sendStream } from "../../src/calls/send-stream.js";
 import { heldBytes } from "../helpers/memory.js";
 
 /** A target that takes everything. */
@@ -41,7 +41,7 @@ describe("a pump", () => {
         yield i;
       }
     }
-    await pump(source(), to).done;
+    await sendStream(source(), to).done;
     // A race for each message against one promise held 352 bytes of each: 7 MB here.
     expect(after - before).toBeLessThan(1_000_000);
   });
@@ -49,7 +49,7 @@ describe("a pump", () => {
   it("that is stopped while its source hangs ends at once and tells the source so", async () => {
     const to = target();
     const source = hanging(1, 2);
-    const running = pump(source, to);
+    const running = sendStream(source, to);
     await settle();
     running.stop();
     await running.done;
@@ -59,7 +59,7 @@ describe("a pump", () => {
   it("that is stopped while it waits for credit sends nothing more", async () => {
     const to = target(1);
     const source = hanging(1, 2);
-    const running = pump(source, to);
+    const running = sendStream(source, to);
     await settle();
     running.stop();
     await running.done;
@@ -69,7 +69,7 @@ describe("a pump", () => {
   it("ends with what its source throws, at once or later", async () => {
     const failing = (next: () => Promise<never>) => ({ [Symbol.asyncIterator]: () => ({ next }) });
     await expect(
-      pump(
+      sendStream(
         failing(() => Promise.reject(new Error("later"))),
         target(),
       ).done,
@@ -77,12 +77,12 @@ describe("a pump", () => {
     const atOnce = () => {
       throw new Error("at once");
     };
-    await expect(pump(failing(atOnce), target()).done).rejects.toThrow("at once");
+    await expect(sendStream(failing(atOnce), target()).done).rejects.toThrow("at once");
   });
 
   it("takes plain iterables", async () => {
     const to = target();
-    await pump([1, 2, 3], to).done;
+    await sendStream([1, 2, 3], to).done;
     expect(to.sent).toEqual([1, 2, 3]);
   });
 });

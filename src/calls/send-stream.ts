@@ -4,8 +4,8 @@ import type { MessageSource } from "../protocol/definition.js";
 import { handled, pending } from "../runtime/guard.js";
 import type { SendCredit } from "./credit.js";
 
-/** What a pump needs of its call. */
-export interface PumpTarget<T> {
+/** What the sending of a stream needs of its call. */
+export interface StreamTarget<T> {
   readonly credit: SendCredit;
   /** Resolves when the link takes bulk data; `undefined` = now. */
   whenWritable(): Promise<void> | undefined;
@@ -15,35 +15,35 @@ export interface PumpTarget<T> {
   sourceEnded?(error?: unknown): void;
 }
 
-/** A running pump. */
-export interface Pump {
+/** A stream that is being sent. */
+export interface StreamSender {
   /** Resolves when the source has ended, or `stop` was called; rejects with what the source threw. */
   readonly done: Promise<void>;
-  /** Stops at once and tells the source so. */
+  /** Stops at once, and closes the source. */
   stop(): void;
 }
 
 /** Starts to send the messages of `source`. */
-export function pump<T>(source: MessageSource<T>, target: PumpTarget<T>): Pump {
+export function sendStream<T>(source: MessageSource<T>, target: StreamTarget<T>): StreamSender {
   let stopped = false;
   /** Ends the wait for the source's next message. */
-  let leave: (() => void) | undefined;
+  let interrupt: (() => void) | undefined;
   /** What the source was asked for last. */
   let asked: Promise<unknown> | undefined;
 
   function stop(): void {
     stopped = true;
     target.credit.release();
-    leave?.();
+    interrupt?.();
   }
 
   /**
-   * The next message, or `undefined` when the pump is stopped first. Each has a promise of its own: a race against one
+   * The next message, or `undefined` when the sender is stopped first. Each has a promise of its own: a race against one
    * that lives as long as the stream would leave something behind there with every message.
    */
   function next(iterator: Iterator<T> | AsyncIterator<T>): Promise<IteratorResult<T> | undefined> {
     return new Promise((resolve, reject) => {
-      leave = () => resolve(undefined);
+      interrupt = () => resolve(undefined);
       const result = Promise.resolve(iterator.next());
       asked = result;
       result.then(resolve, reject);
@@ -52,7 +52,7 @@ export function pump<T>(source: MessageSource<T>, target: PumpTarget<T>): Pump {
 
   function unlessStopped(writable: Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
-      leave = resolve;
+      interrupt = resolve;
       if (stopped) resolve();
       writable.then(resolve, reject);
     });
@@ -95,7 +95,7 @@ function iteratorOf<T>(source: MessageSource<T>): Iterator<T> | AsyncIterator<T>
   return Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
 }
 
-/** Closes a source that nothing was asked of, as its call never began. What its clean-up throws concerns nobody. */
+/** Closes a source that nothing was asked of, as its call never began. Errors of its clean-up are dropped. */
 export function closeSource(source: unknown): void {
   const close = async () => {
     await iteratorOf(source as MessageSource<unknown>).return?.();
