@@ -50,7 +50,7 @@ export function addDecodeCommand(program: Command, io: CliIo, exit: (code: numbe
     .option("--max-payload <bytes>", `largest payload accepted (default ${DEFAULTS.maxPayload})`, wholeNumber)
     .option(
       "--min-version <n>",
-      `lowest wire version accepted; 2 demands checksums (default ${DEFAULTS.minVersion}, 2 behind a hello)`,
+      `lowest wire version accepted; 2 requires checksums (default ${DEFAULTS.minVersion}, 2 after a hello)`,
       wholeNumber,
     )
     .addOption(

@@ -14,7 +14,7 @@ export function addGenerateCommand(program: Command, io: CliIo): void {
     .command("generate")
     .summary("generate messages and services from .proto files")
     .description(
-      "Runs buf and ts-proto over the protos of the project in this folder, after a check that every command number means one method.",
+      "Checks that every command number means one method, then runs buf and ts-proto over the protos of the project in this folder.",
     )
     .option("--template <file>", "buf template (default buf.gen.yaml)")
     .action(async ({ template }: Flags) => {

@@ -31,7 +31,7 @@ export async function run(args: readonly string[], io: CliIo): Promise<number> {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
-    .showHelpAfterError("(framewire COMMAND --help tells more)");
+    .showHelpAfterError("(see framewire COMMAND --help)");
   addDecodeCommand(program, io, (code) => {
     exitCode = code;
   });

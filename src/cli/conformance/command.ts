@@ -42,10 +42,10 @@ export function addConformanceCommand(program: Command, io: CliIo, exit: (code: 
   program
     .command("conformance")
     .summary("test a peer in any language against the wire page")
-    .description("Runs numbered cases against a peer, each over connections of its own, and says what was expected and what came.")
+    .description("Runs numbered cases against a peer, each over new connections, and prints what was expected and what the peer did.")
     .option("--connect <url>", "test the server at tcp://, tls://, ws:// or wss://", readUrl)
-    .option("--listen <address>", "[HOST:]PORT to wait at for the client to test (host 127.0.0.1)", readAddress)
-    .addOption(new Option("--over <transport>", "what --listen speaks").choices(["tcp", "ws"]).default("tcp"))
+    .option("--listen <address>", "[HOST:]PORT to listen on for the client to test (host 127.0.0.1)", readAddress)
+    .addOption(new Option("--over <transport>", "transport of --listen").choices(["tcp", "ws"]).default("tcp"))
     .option(
       "--wire <versions>",
       "versions to test: 1, 2 or 1,2 (default 1,2; with --listen over TCP 2, as the client decides)",
@@ -58,10 +58,10 @@ export function addConformanceCommand(program: Command, io: CliIo, exit: (code: 
         .default("full"),
     )
     .option("--trace <case>", "print the frames of this case; without --only, run it alone", wholeNumber)
-    .option("--timeout <ms>", "longest wait for anything that should come", wholeNumber, 3000)
-    .option("--wait <ms>", "longest wait for a client to come", wholeNumber, 10_000)
+    .option("--timeout <ms>", "longest wait for an expected frame or close", wholeNumber, 3000)
+    .option("--wait <ms>", "longest wait for a client to connect", wholeNumber, 10_000)
     .option("--ca <file>", "certificates to trust, in PEM")
-    .option("--strict", "exit 1 also where the peer does otherwise than the page advises")
+    .option("--strict", "exit 1 also if the peer does not follow the page's advice")
     .option("--json", "print JSON lines")
     .option("--list", "print the cases and run none")
     .addHelpText("after", EXAMPLES)
