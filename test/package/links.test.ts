@@ -77,6 +77,13 @@ test.each(pages)("every link of %s leads to a file, and to a heading in it", (pa
   expect(broken).toEqual([]);
 });
 
+test.each(pages)("every source that %s names by its path is there", (page) => {
+  const paths = [...textOf(page).matchAll(/(?<![\w/.-])(?:src|test|scripts|bench|examples)\/[\w./-]+\.(?:ts|mjs|json|proto)\b/g)].map(
+    ([path]) => path,
+  );
+  expect(paths.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+});
+
 test("every page that a source names by its path in docs/ is there", () => {
   const missing = sources.flatMap((source) =>
     [...readFileSync(join(ROOT, source), "utf8").matchAll(/(?<![\w/.])docs\/[\w/-]+\.md\b/g)]
