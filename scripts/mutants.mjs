@@ -69,8 +69,13 @@ if (options.list) {
   process.exit(0);
 }
 
+/** The run of vitest that is under way. @type {import("node:child_process").ChildProcess | undefined} */
+let running;
 const copy = copyOfTree();
-process.once("exit", () => rmSync(copy, { recursive: true, force: true }));
+process.once("exit", () => {
+  running?.kill("SIGKILL");
+  rmSync(copy, { recursive: true, force: true, maxRetries: 5 });
+});
 for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) process.once(signal, () => process.exit(2));
 
 const importers = importersByFile();
@@ -144,6 +149,7 @@ function test(tests, timeoutMs) {
   const vitest = join(copy, "node_modules", "vitest", "vitest.mjs");
   const args = [vitest, "run", "--project", "unit*", "--bail", "1", "--maxWorkers", options.workers, "--reporter", "default", ...tests];
   const child = spawn(process.execPath, args, { cwd: copy, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, NO_COLOR: "1" } });
+  running = child;
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text) => {

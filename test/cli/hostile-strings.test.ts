@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
-import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { WebSocketServer } from "ws";
 import { logFrame, logNews } from "../../examples/chat/frame-log.js";
@@ -14,6 +13,7 @@ import { encodeFrame } from "../../src/codec/index.js";
 import { Goaway } from "../../src/gen/framewire/v1/session.js";
 import { printable } from "../../src/index.js";
 import { codePoint } from "../helpers/code-points.js";
+import { fc } from "../helpers/fast-check.js";
 import { scriptOf } from "../helpers/tools.js";
 import { capture, shell } from "./shell.js";
 

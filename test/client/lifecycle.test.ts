@@ -1,10 +1,10 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Ending, Lifecycle, type StateDetail } from "../../src/client/lifecycle.js";
 import { CLIENT_TRANSITIONS, type LifecycleState } from "../../src/client/reconnect.js";
 import { FramewireError } from "../../src/errors.js";
 import { resolveReconnectOptions } from "../../src/options.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
+import { fc } from "../helpers/fast-check.js";
 
 const ATTEMPT_MS = 8000;
 const BROKEN: Ending = { error: new FramewireError("connect-failed", "it broke"), final: false };

@@ -1,11 +1,11 @@
 import { createServer } from "node:net";
-import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createClient as createPageClient } from "../../src/client/browser.js";
 import { createClient, type StateDetail } from "../../src/client/index.js";
 import { redactedUrl } from "../../src/runtime/redacted-url.js";
 import { MemoryNetwork } from "../../src/testing/memory-network.js";
 import { shell } from "../cli/shell.js";
+import { fc } from "../helpers/fast-check.js";
 
 afterEach(() => vi.unstubAllGlobals());
 

@@ -1,7 +1,8 @@
 /** The decoder against the oracle: the same frames and the same discards, however the bytes are cut. */
-import fc from "fast-check";
+
 import { describe, expect, it } from "vitest";
 import { asOnPages, chunkEnds, chunksAt, chunksOf, type DecoderRun, outcomeOfRun, runDecoder } from "../helpers/decoder-run.js";
+import { fc } from "../helpers/fast-check.js";
 import { type OracleOptions, oracle } from "../helpers/oracle.js";
 import { outcomeOf } from "../helpers/outcome.js";
 import { Random, randomCuts } from "../helpers/random.js";

@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
-import fc from "fast-check";
 import protobuf from "protobufjs";
 import { describe, expect, it } from "vitest";
 import { crc32, DEFAULT_MAGIC, encodeFrame, type Frame, FrameDecoder } from "../../src/codec/index.js";
+import { fc } from "../helpers/fast-check.js";
 import { cat } from "../helpers/wire-builder.js";
 
 const root = new protobuf.Root().loadSync(fileURLToPath(new URL("../../proto/framewire/v1/data_frame.proto", import.meta.url)), {

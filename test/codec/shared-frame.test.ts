@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import { expect, it } from "vitest";
 import { SharedFrame } from "../../src/codec/encoder/shared-frame.js";
 import { encodeFrame, FrameEncoder } from "../../src/codec/index.js";
 import { DEFAULTS } from "../../src/options.js";
+import { fc } from "../helpers/fast-check.js";
 
 const { magic } = DEFAULTS;
 

@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { highWord, int32Size, lowWord, uint32Size, uint64Size, writeInt32, writeUint32, writeUint64 } from "../../src/protocol/varint.js";
+import { fc } from "../helpers/fast-check.js";
 import { varint } from "../helpers/wire-builder.js";
 
 function written(write: (bytes: Uint8Array, position: number) => number): number[] {

@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { encodeFrame, FrameEncoder } from "../../src/codec/index.js";
+import { fc } from "../helpers/fast-check.js";
 
 const frame = (n: number, size = 20) => ({ version: 2, cmd: n, payload: new Uint8Array(size).fill(n) });
 

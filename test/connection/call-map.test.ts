@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { CallMap } from "../../src/runtime/call-map.js";
+import { fc } from "../helpers/fast-check.js";
 
 const ids = fc.oneof(
   fc.integer({ min: 1, max: 80 }),

@@ -1,6 +1,7 @@
 /** Calls, cancels, deadlines, broken links, closes and drains in any order do what a simple model of them says. */
-import fc from "fast-check";
+
 import { expect, it } from "vitest";
+import { fc } from "../helpers/fast-check.js";
 import { runs } from "../helpers/runs.js";
 import { type CallKind, CallModel, type CallView, type ModelCall, type Side, streamsDown, streamsUp } from "./call-model.js";
 import { CallWorld } from "./call-world.js";

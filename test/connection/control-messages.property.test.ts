@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CommandOptions } from "../../src/gen/framewire/v1/command.js";
 import { FrameExt, FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
@@ -6,6 +5,7 @@ import { Credit, Goaway, Hello, Welcome } from "../../src/gen/framewire/v1/sessi
 import * as control from "../../src/protocol/control-messages.js";
 import * as kinds from "../../src/protocol/frame-kind.js";
 import { codePoint } from "../helpers/code-points.js";
+import { fc } from "../helpers/fast-check.js";
 
 interface Ours {
   encode(message: never): Uint8Array;

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { encodeFrame } from "../../src/codec/index.js";
 import { FairScheduler, type Pausable } from "../../src/runtime/fair-scheduler.js";
 import { HandshakeThrottle } from "../../src/runtime/handshake-throttle.js";
-import { BusyClock } from "../helpers/busy-clock.js";
+import { BusyClock } from "../helpers/clocks.js";
 import { LinkBench } from "./link-bench.js";
 
 const frame = encodeFrame({ version: 2, cmd: 1, payload: new Uint8Array(100) });

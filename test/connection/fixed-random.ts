@@ -1,6 +1,6 @@
 /**
- * What modules draw when they are loaded is the same in every run: import it before them. A table of calls has its factor so, and in how many
- * steps it finds one depends on that.
+ * No generator: fixes what modules draw from `crypto` when they are loaded, so that it is the same in every run. Import it before them. A table of
+ * calls has its factor so, and in how many steps it finds one depends on that.
  */
 const draw = crypto.getRandomValues;
 const FIXED = 0x9e37_79b1;

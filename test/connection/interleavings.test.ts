@@ -1,11 +1,12 @@
 /** Aborts, timeouts and closes in every order: whatever happens, each call settles once and nothing is left behind. */
-import fc from "fast-check";
+
 import { describe, expect, it } from "vitest";
 import { Client } from "../../src/client/client.js";
 import { FramewireError } from "../../src/errors.js";
 import { createServer } from "../../src/server/index.js";
 import { memoryPair, VirtualClock } from "../../src/testing/index.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
+import { fc } from "../helpers/fast-check.js";
 import { runs } from "../helpers/runs.js";
 
 type Kind = "echo" | "count" | "sum" | "chat" | "sample";

@@ -1,5 +1,4 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import fc from "fast-check";
 import protobuf from "protobufjs";
 import { describe, expect, it } from "vitest";
 import { isTsProto, useInPlace } from "../../src/accel/in-place.js";
@@ -9,6 +8,7 @@ import { MessageWriter } from "../../src/protobuf/message-writer.js";
 import { decodeMessage, encodeMessage } from "../../src/protobuf/messages.js";
 import { AllTypes } from "../gen/test/v1/all_types.js";
 import { EchoRequest } from "../gen/test/v1/test_service.js";
+import { fc } from "../helpers/fast-check.js";
 import { runs } from "../helpers/runs.js";
 
 const int32 = fc.oneof(fc.integer(), fc.integer({ min: -3, max: 300 }));

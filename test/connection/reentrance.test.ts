@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Client } from "../../src/client/index.js";
 import { encodeFrame, FrameDecoder, FrameEncoder, type FrameInit } from "../../src/codec/index.js";
@@ -7,6 +6,7 @@ import { decodeMessage, encodeMessage } from "../../src/protobuf/messages.js";
 import type { MessageCodec } from "../../src/protocol/definition.js";
 import type { ServerConnection } from "../../src/server/index.js";
 import { EchoRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";
+import { fc } from "../helpers/fast-check.js";
 import { Bench, JOINTS } from "../helpers/transports.js";
 
 const bench = new Bench();

@@ -1,9 +1,9 @@
-import fc from "fast-check";
 import { expect, it } from "vitest";
 import { resolveConnectionOptions } from "../../src/options.js";
 import type { SlowConsumerPolicy } from "../../src/protocol/commands.js";
 import { Outgoing } from "../../src/session/outgoing.js";
 import { SendQueue } from "../../src/session/send-queue.js";
+import { fc } from "../helpers/fast-check.js";
 
 const options = resolveConnectionOptions({ maxQueuedFrames: 6, maxQueuedBytes: 100_000, maxQueuedMs: 10 });
 

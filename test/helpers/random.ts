@@ -1,20 +1,13 @@
-/** A small seeded generator of random numbers (mulberry32), so that a seed printed by a failing test brings the failure back. */
-export class Random {
-  #state: number;
+/** The generator of src/testing with what tests of bytes draw besides: a seed printed by a failing test brings the failure back. */
+import { SeededRandom } from "../../src/testing/random.js";
 
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
+export class Random extends SeededRandom {
   /** An integer from 0 to 2^32 - 1. */
   uint32(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return (mixed ^ (mixed >>> 14)) >>> 0;
+    return this.next() * 2 ** 32;
   }
 
-  /** An integer from `low` to `high`, both included. */
+  /** An integer from `low` to `high`, both included: by the remainder, as the test vectors were drawn. */
   from(low: number, high: number): number {
     return low + (this.uint32() % (high - low + 1));
   }
@@ -24,7 +17,7 @@ export class Random {
     return this.uint32() % n === 0;
   }
 
-  pick<T>(items: readonly T[]): T {
+  override pick<T>(items: readonly T[]): T {
     return items[this.uint32() % items.length]!;
   }
 

@@ -1,12 +1,13 @@
 /** Everything that waits is counted when it comes and uncounted when it goes, and there are marks on what one connection and all of them hold. */
-import * as fc from "fast-check";
+
 import { afterEach, describe, expect, it } from "vitest";
 import { encodeFrame } from "../../src/codec/index.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import type { LimitEvent, Server, ServerOptions } from "../../src/server/index.js";
 import { ChatRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { BYTES } from "../helpers/attacks/attacked-server.js";
-import { HandClock } from "../helpers/hand-clock.js";
+import { HandClock } from "../helpers/clocks.js";
+import { fc } from "../helpers/fast-check.js";
 import { helloFrame, RawPeer, seededFrame } from "../helpers/raw-peer.js";
 import { testService } from "../helpers/test-service.js";
 import { Bench } from "../helpers/transports.js";

@@ -6,7 +6,7 @@ import { Hello, Welcome } from "../../src/gen/framewire/v1/session.js";
 import { messageCommand } from "../../src/protocol/commands.js";
 import { createServer } from "../../src/server/index.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
-import { BusyClock } from "../helpers/busy-clock.js";
+import { BusyClock } from "../helpers/clocks.js";
 import { FakeTransport } from "../helpers/fake-transport.js";
 
 const { note, price } = TestServiceDefinition.methods;

@@ -5,7 +5,7 @@ import type { Client } from "../../src/client/index.js";
 import { FramewireError } from "../../src/errors.js";
 import type { Server, ServerContext } from "../../src/server/index.js";
 import { NoteRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";
-import { HandClock } from "../helpers/hand-clock.js";
+import { HandClock } from "../helpers/clocks.js";
 import { testService } from "../helpers/test-service.js";
 import { Bench, JOINTS } from "../helpers/transports.js";
 import { turns } from "../helpers/turns.js";

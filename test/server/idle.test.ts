@@ -4,7 +4,7 @@ import { DEFAULTS } from "../../src/options.js";
 import type { ServerConnection } from "../../src/server/index.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
-import { HandClock } from "../helpers/hand-clock.js";
+import { HandClock } from "../helpers/clocks.js";
 import { heldBytes } from "../helpers/memory.js";
 import { helloFrame } from "../helpers/raw-peer.js";
 import { testService } from "../helpers/test-service.js";

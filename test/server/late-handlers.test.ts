@@ -6,7 +6,7 @@ import { FrameExt, FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import type { ServerOptions } from "../../src/server/index.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import { CountRequest, EchoRequest, NoteRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";
-import { HandClock } from "../helpers/hand-clock.js";
+import { HandClock } from "../helpers/clocks.js";
 import { RawPeer, seededFrame } from "../helpers/raw-peer.js";
 import { testService } from "../helpers/test-service.js";
 import { Bench } from "../helpers/transports.js";

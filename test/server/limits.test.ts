@@ -5,7 +5,7 @@ import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { DEFAULTS } from "../../src/options.js";
 import type { LimitCode, LimitEvent, Server, ServerOptions } from "../../src/server/index.js";
 import { EchoRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";
-import { HandClock } from "../helpers/hand-clock.js";
+import { HandClock } from "../helpers/clocks.js";
 import { helloFrame, RawPeer, seededFrame } from "../helpers/raw-peer.js";
 import { testService } from "../helpers/test-service.js";
 import { Bench, tlsFixture } from "../helpers/transports.js";

@@ -1,10 +1,10 @@
-import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import { LinkedList } from "../../src/runtime/linked-list.js";
 import { Ranking } from "../../src/server/ranking.js";
 import { MemorySessionStore, newToken, type SessionDrop, type StoredSession } from "../../src/server/sessions.js";
 import { WaitingSessions } from "../../src/server/waiting-sessions.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
+import { fc } from "../helpers/fast-check.js";
 import { countSteps } from "./steps.js";
 
 interface Session extends StoredSession {

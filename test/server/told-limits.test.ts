@@ -1,5 +1,5 @@
 /** What a peer says of itself in hello and welcome cannot harm this side, whatever it is. */
-import fc from "fast-check";
+
 import { afterEach, describe, expect, it } from "vitest";
 import { createClient } from "../../src/client/index.js";
 import { encodeFrame, FrameDecoder } from "../../src/codec/index.js";
@@ -11,8 +11,9 @@ import { createServer, type Server } from "../../src/server/index.js";
 import { readHello } from "../../src/session/handshake.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
+import { HandClock } from "../helpers/clocks.js";
 import { codePoint } from "../helpers/code-points.js";
-import { HandClock } from "../helpers/hand-clock.js";
+import { fc } from "../helpers/fast-check.js";
 import { heldBytes } from "../helpers/memory.js";
 import { helloFrame, type RawKind, RawPeer, seededFrame } from "../helpers/raw-peer.js";
 import { ScriptedPeer } from "../helpers/scripted-peer.js";

@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { encodeFrame } from "../../src/codec/index.js";
 import { isOpening, magicOf, protocolOf } from "../../src/transport/first-bytes.js";
+import { fc } from "../helpers/fast-check.js";
 
 const bytes = (text: string) => Buffer.from(text, "latin1");
 

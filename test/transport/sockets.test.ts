@@ -15,7 +15,7 @@ import { connectTcp } from "../../src/transport/tcp.js";
 import { NodeWebSocketTransport } from "../../src/transport/websocket-node.js";
 import { connectNodeWebSocket } from "../../src/transport/websocket-node-connect.js";
 import { TestServiceDefinition } from "../gen/test/v1/test_service.js";
-import { HandClock } from "../helpers/hand-clock.js";
+import { HandClock } from "../helpers/clocks.js";
 import { RawPeer, seededFrame } from "../helpers/raw-peer.js";
 import { testService } from "../helpers/test-service.js";
 import { Bench, JOINTS } from "../helpers/transports.js";
