@@ -68,10 +68,10 @@ const LATE_MS = 1000;
 /** How long that reading may take, in milliseconds. */
 const LATE_GRACE_MS = 100;
 
-/** Why a link does not read, as bits. */
+/** Why a link does not read, as bits: its owner asked for it; the owner has not decided yet what becomes of the bytes; the link yields to others. */
 const PAUSED_BY_OWNER = 1;
 export const PAUSED_HOLDING = 2;
-export const PAUSED_FOR_OTHERS = 4;
+export const PAUSED_YIELDED = 4;
 
 /** A link as a client has it. What a server's links do besides is in served-link.ts: there are hooks for it here that do nothing. */
 export class Link implements TransportReceiver {
@@ -189,9 +189,9 @@ export class Link implements TransportReceiver {
     this.#writer.limitTo(maxPayload, maxTrailer);
   }
 
-  /** Starts the link. The first call. */
-  start(): void {
-    this.transport.open(this);
+  /** Starts the link. The first call. `receiver` passes on to it what the transport brings. */
+  start(receiver: TransportReceiver = this): void {
+    this.transport.open(receiver);
     this.#watchSilence();
   }
 
@@ -301,16 +301,13 @@ export class Link implements TransportReceiver {
   // What a server's link does besides
 
   /** What the link holds may have changed. */
-  protected changed(): void {}
-
-  /** A chunk is being read. */
-  protected begins(_started: number): void {}
+  changed(): void {}
 
   /** So many bytes of a chunk are read. */
   protected settle(_bytes: number): void {}
 
-  /** The work on a chunk is done; `stopped`: before its end. */
-  protected ends(_stopped: boolean): void {}
+  /** A chunk was read. */
+  protected chunkRead(): void {}
 
   /** The frame at hand weighs this much more against the peer's rate: it is of no use, or costs more than others. */
   charge(_weight: number): void {}
@@ -361,7 +358,7 @@ export class Link implements TransportReceiver {
   }
 
   /** An error of this side, which must not reach the socket's callback, where it would end the process: it ends this link. */
-  protected broken(error: unknown): void {
+  broken(error: unknown): void {
     this.#owner.onFault?.(error);
     const message = "an error on this side ended the connection";
     this.close(INTERNAL_ERROR, message, new FramewireError("internal", message, { cause: error }));
@@ -411,23 +408,17 @@ export class Link implements TransportReceiver {
 
   /** @internal */
   onData(chunk: Uint8Array): void {
-    if (this.open) this.read(chunk);
-  }
-
-  /** Reads bytes; gives how many of them it has read. */
-  protected read(chunk: Uint8Array): number {
+    if (!this.open) return;
     try {
-      return this.#decode(chunk);
+      this.read(chunk, this.clock.now());
     } catch (error) {
       this.broken(error);
-      return 0;
     }
   }
 
-  #decode(chunk: Uint8Array): number {
-    const started = this.clock.now();
-    const now = Math.floor(started);
-    this.begins(started);
+  /** @internal Reads a chunk, the work for which has started at `startedMs`; returns how many bytes were read. */
+  read(chunk: Uint8Array, startedMs: number): number {
+    const now = Math.floor(startedMs);
     this.now = now;
     this.#liveness.received(now);
     this.#received += chunk.length;
@@ -458,7 +449,7 @@ export class Link implements TransportReceiver {
     this.settle(taken);
     if (!this.open) return 0;
     this.#watchFrame(now);
-    this.ends(taken < chunk.length);
+    this.chunkRead();
     return taken;
   }
 
@@ -531,16 +522,16 @@ export class Link implements TransportReceiver {
     return -1;
   }
 
-  protected pauseFor(reason: number): void {
+  pauseFor(reason: number): void {
     if (this.paused === 0 && this.open) this.transport.pause();
     this.paused |= reason;
   }
 
-  protected resumeFrom(reason: number): void {
+  resumeFrom(reason: number): void {
     if ((this.paused & reason) === 0) return;
     this.paused &= ~reason;
     if (!this.open) return;
-    if (reason !== PAUSED_FOR_OTHERS) {
+    if (reason !== PAUSED_YIELDED) {
       // While nothing was read the peer could show no life, and its frame could not become whole.
       const now = this.time();
       this.#liveness.received(now);
@@ -552,11 +543,16 @@ export class Link implements TransportReceiver {
 
   /** Gives a frame to the owner there is now. */
   deliver(frame: FrameView): void {
-    if (!this.open) return this.decoder?.decoder.stop();
+    if (!this.open) return this.stopReading();
     this.#frameEnd = frame.end;
     this.#good.add(this.now);
     this.#damage?.boundary();
     this.#owner.onFrame(this, frame);
+  }
+
+  /** @internal Reads no more of the chunk than the frame at hand. */
+  stopReading(): void {
+    this.decoder?.decoder.stop();
   }
 
   /** A decoder that is where this stream was before its last `length` bytes. */

@@ -1,6 +1,6 @@
 /**
  * Flushes the links that a broadcast was written to, 1 ms of them per event-loop turn: one write costs the system 10 to 20 µs, and a
- * thousand of them in a row would delay every other connection. docs/decisions/crowds.md
+ * thousand of them in a row would delay every other connection. docs/decisions/broadcast-rounds.md
  */
 import type { Clock } from "./clock.js";
 import { Deque } from "./deque.js";

@@ -111,7 +111,7 @@ export class Acceptance implements LinkOwner, Newcomer {
     this.#arrival = arrival;
     this.heldMemory = arrival.upgrade === undefined ? 0 : memoryOf(arrival.upgrade);
     this.link = new ServedLink(transport, this, options, clock, heartbeat, new RateMeter(rates, share), shared);
-    this.link.throttle = throttle;
+    this.link.receiver.throttle = throttle;
     this.link.firstPayload = MAX_HELLO;
     this.#maxPayload = options.maxPayload;
     this.#throttle = throttle;
@@ -123,7 +123,7 @@ export class Acceptance implements LinkOwner, Newcomer {
 
   /** Whether the peer is to speak next; false while its hello waits, or the server still thinks about it. */
   get idle(): boolean {
-    return this.#idle && !this.link.waits;
+    return this.#idle && !this.link.receiver.paused;
   }
 
   /** Starts the handshake, or tells the peer why there is none. */
@@ -205,11 +205,11 @@ export class Acceptance implements LinkOwner, Newcomer {
       return true;
     }
     this.#idle = false;
-    this.link.hold(first);
+    this.link.receiver.hold(first);
     accepting.then(
       () => {
         this.#settle();
-        this.link.release();
+        this.link.receiver.release();
       },
       (error) => this.refuse(error),
     );

@@ -168,7 +168,7 @@ describe("a busy connection", () => {
 
   it("that is destroyed while it holds a frame to be delivered again leaves no bytes behind", () => {
     const { scheduler, bench } = busyBench(0.1);
-    bench.onFrameDo = (view) => bench.link.hold(view);
+    bench.onFrameDo = (view) => bench.link.receiver.hold(view);
     bench.receive(frames(3));
     expect(bench.frames).toEqual([0]);
     expect([scheduler.heldBytes, bench.link.receivedMemory > 0]).toEqual([frames(3).length, true]);

@@ -46,7 +46,7 @@ export class LinkBench implements LinkOwner {
       scheduler,
       rounds: new FlushRounds(clock),
     });
-    this.link.throttle = throttle;
+    this.link.receiver.throttle = throttle;
     this.link.start();
   }
 

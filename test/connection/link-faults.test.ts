@@ -23,9 +23,9 @@ const CALLED: Readonly<Record<string, (link: LinkBench) => void | Promise<void>>
     link.onWritable = fail;
     link.transport.receiver.onDrain();
   },
-  "a chunk that waited for its turn": (link) => {
+  "a chunk that was held until its turn": (link) => {
     link.onFrame = fail;
-    link.link.take(encodeFrame({ version: 2, cmd: 1 }));
+    link.link.receiver.take(encodeFrame({ version: 2, cmd: 1 }));
   },
   "the timer of a deadline": (link) => {
     link.onPing = fail;
