@@ -1,8 +1,9 @@
 /**
  * A lock beside a file: one process at a time, and none for ever, whatever happened to the process that held it.
  *
- * A holder on the same machine and in the same PID namespace is found alive or dead by its process id. Any other, such as one in another
- * container that shares the volume, is known by its heartbeat only: it touches the lock every `beatMs`.
+ * A holder on the same machine and in the same PID namespace is found dead by its process id, and on Linux alive by its process id and the
+ * time at which that process started. Other systems do not show that time, so there a later process may have the id: a holder is alive if it
+ * touches the lock every `beatMs`. So is any other holder, such as one in another container that shares the volume.
  */
 import { randomUUID } from "node:crypto";
 import { readFileSync, readlinkSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
@@ -91,7 +92,7 @@ function write(path: string, own: Holder, flag: "w" | "wx"): void {
 
 async function takeOver(path: string, own: Holder, pace: LockPace): Promise<void> {
   const holder = holderOf(path);
-  const alive = holder?.space === own.space ? isAlive(holder) : await beats(path, pace);
+  const alive = holder?.space === own.space ? (isAlive(holder) ?? (await beats(path, pace))) : await beats(path, pace);
   if (alive) {
     const who = holder === undefined ? "another process" : `process ${holder.pid}`;
     const where = holder === undefined || holder.space === own.space ? "" : " of another container or machine";
@@ -100,7 +101,13 @@ async function takeOver(path: string, own: Holder, pace: LockPace): Promise<void
   const mine = `${path}.${own.id}`;
   write(mine, own, "w");
   const file = fileOf(mine);
-  renameSync(mine, path);
+  try {
+    renameSync(mine, path);
+  } catch (cause) {
+    // Windows refuses it while another process reads the lock.
+    rmSync(mine, { force: true });
+    throw new FramewireError("outbox-failed", `cannot take over ${path}: ${(cause as Error).message}`, { cause });
+  }
   await sleep(SETTLE_MS);
   if (fileOf(path) !== file) throw new FramewireError("outbox-failed", `${path}: another process was faster to take the outbox over`);
 }
@@ -129,7 +136,8 @@ function holderOf(path: string): Holder | undefined {
   }
 }
 
-function isAlive({ pid, started, id }: Holder): boolean {
+/** `undefined` if there is a process with this id and the system does not show whether it is the same one. */
+function isAlive({ pid, started, id }: Holder): boolean | undefined {
   if (pid === process.pid) return held.has(id);
   try {
     process.kill(pid, 0);
@@ -137,7 +145,8 @@ function isAlive({ pid, started, id }: Holder): boolean {
     // EPERM: there is such a process, of another user.
     if ((cause as NodeJS.ErrnoException).code !== "EPERM") return false;
   }
-  return started === "" || startOf(pid) === "" || startOf(pid) === started;
+  const now = startOf(pid);
+  return started === "" || now === "" ? undefined : now === started;
 }
 
 /** Field 22 of /proc/<pid>/stat, https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html; "" where there is none. */
@@ -162,7 +171,8 @@ export function pidSpace(): string {
 
 /** Tells a lock from another that has taken its name: by the holder's id, or where there was no room for one by the file that it is. */
 function fileOf(path: string): string | undefined {
-  const file = statSync(path, { throwIfNoEntry: false });
+  // A file number of Windows has 64 bits.
+  const file = statSync(path, { bigint: true, throwIfNoEntry: false });
   return file && (holderOf(path)?.id ?? `file ${file.ino}`);
 }
 

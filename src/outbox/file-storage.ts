@@ -83,6 +83,7 @@ export class FileStorage implements OutboxStorage {
       this.#lock = lock;
       return contents;
     } catch (cause) {
+      if (this.#fd !== -1) closeSync(this.#fd);
       lock.release();
       throw this.#failure(cause);
     }
@@ -213,22 +214,35 @@ export class FileStorage implements OutboxStorage {
     }
     const temporary = `${this.#path}.new`;
     const fd = openSync(temporary, "w", 0o600);
+    let bytes: number;
     try {
-      const bytes = writeAll(fd, writer.take(), 0);
+      bytes = writeAll(fd, writer.take(), 0);
       fsyncSync(fd);
-      renameSync(temporary, this.#path);
-      this.#fileBytes = bytes;
-      rmSync(this.#marker, { force: true });
-      syncDirectory(dirname(this.#path));
+      this.#replace(temporary);
     } catch (error) {
       giveRoom(fd);
       closeSync(fd);
       throw error;
     }
-    if (this.#fd !== -1) closeSync(this.#fd);
     this.#fd = fd;
+    this.#fileBytes = bytes;
     // What waited to be written is in the new log already.
     this.#writer = writer;
+    rmSync(this.#marker, { force: true });
+    syncDirectory(dirname(this.#path));
+  }
+
+  /** Puts `temporary` in the place of the log. The log is closed before that, as Windows replaces no open file, and is open again if that fails. */
+  #replace(temporary: string): void {
+    const open = this.#fd !== -1;
+    if (open) closeSync(this.#fd);
+    this.#fd = -1;
+    try {
+      renameSync(temporary, this.#path);
+    } catch (cause) {
+      if (open) this.#fd = openSync(this.#path, "r+");
+      throw cause;
+    }
   }
 
   #failure(cause: unknown): FramewireError {

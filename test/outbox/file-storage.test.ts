@@ -1,6 +1,17 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
@@ -106,7 +117,7 @@ describe("a disk that is full", () => {
   it("when a new one is opened: it is not", async () => {
     const path = newPath();
     symlinkSync("/dev/full", `${path}.new`);
-    await expect(load(path)).rejects.toMatchObject({ code: "outbox-failed", message: expect.stringContaining("ENOSPC") });
+    await expect(load(path)).rejects.toMatchObject({ code: "outbox-failed", cause: expect.objectContaining({ code: "ENOSPC" }) });
     expect(existsSync(`${path}.lock`)).toBe(false);
   });
 
@@ -129,7 +140,7 @@ describe("a disk that is full", () => {
       [3, 0],
     ]);
     expect(session.token).toHaveLength(32);
-    expect(storage.full).toMatchObject({ code: "outbox-failed", message: expect.stringContaining("ENOSPC") });
+    expect(storage.full).toMatchObject({ code: "outbox-failed", cause: expect.objectContaining({ code: "ENOSPC" }) });
     storage.remove(1);
     expect(await storage.flushed()).toBeUndefined();
     expect(storage.full).toMatchObject({ code: "outbox-failed" });
@@ -160,6 +171,25 @@ describe("a disk that is full", () => {
     expect(entries).toMatchObject([{ id: 1, sequence: 0 }]);
     expect(session).toEqual({ token: new Uint8Array(0), callIds: 9, attempts: 3 });
     expect(existsSync(`${copy}.full`)).toBe(false);
+  });
+
+  it("a log that cannot be replaced keeps what it holds", async () => {
+    const path = newPath();
+    const { storage } = await load(path);
+    for (let id = 1; id <= 3; id++) storage.put(id, { cmd: 5, payload: payload(id, 500_000) });
+    storage.flushed();
+    // A rename fails where the new name is a folder.
+    const aside = newPath();
+    renameSync(path, aside);
+    mkdirSync(path);
+    for (let id = 1; id <= 2; id++) storage.remove(id);
+    for (let id = 4; id <= 5; id++) {
+      storage.put(id, { cmd: 5, payload: payload(id, 500_000) });
+      storage.remove(id);
+    }
+    await expect((async () => storage.flushed())()).rejects.toMatchObject({ code: "outbox-failed" });
+    await storage.close();
+    expect((await load(aside)).entries.map(({ id }) => id)).toEqual([3]);
   });
 
   it.each(["power", "process"] as const)("later: nothing is confirmed any more (%s)", async (durability) => {
@@ -208,6 +238,21 @@ describe("the lock", () => {
     const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
     await once(child, "spawn");
     writeFileSync(`${path}.lock`, JSON.stringify({ pid: child.pid, started: "1", id: "x", space: pidSpace() }));
+    await load(path);
+    child.kill("SIGKILL");
+  });
+
+  it("of a process that a system without start times shows is in use while it is touched, and stale once it is not", async () => {
+    const path = newPath();
+    const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
+    await once(child, "spawn");
+    writeFileSync(`${path}.lock`, JSON.stringify({ pid: child.pid, started: "", id: "x", space: pidSpace() }));
+    const beat = setInterval(() => utimesSync(`${path}.lock`, new Date(), new Date()), PACE.beatMs);
+    await expect(load(path)).rejects.toMatchObject({
+      code: "outbox-failed",
+      message: expect.stringContaining(`in use by process ${child.pid}`),
+    });
+    clearInterval(beat);
     await load(path);
     child.kill("SIGKILL");
   });
