@@ -72,13 +72,15 @@ async function bytesOfEach(make: () => unknown, ready: () => boolean = () => tru
   await new Promise((resolve) => setTimeout(resolve, 50));
   const before = heldBytes();
   for (let i = 0; i < COUNT; i++) all[i] = make();
-  await expect.poll(ready, { timeout: 10_000 }).toBe(true);
+  await expect.poll(ready, { timeout: 60_000 }).toBe(true);
   await new Promise((resolve) => setTimeout(resolve, 100));
   return (heldBytes() - before) / all.length;
 }
 
 it("an idle connection costs the server less than 3 KB beside its socket", async () => {
-  const server = bench.server({ maxConnections: 100_000, maxConnectionsPerAddress: 100_000, maxHandshakes: 100_000 });
+  // On a busy machine it takes longer than the usual deadline until the last of the crowd is let in.
+  const waits = { handshakeTimeoutMs: 600_000 };
+  const server = bench.server({ maxConnections: 100_000, maxConnectionsPerAddress: 100_000, maxHandshakes: 100_000, ...waits });
   const receiver = { onData: () => {}, onAlive: () => {}, onDrain: () => {}, onClose: () => {} };
   const pair = () => {
     const [near, far] = memoryPair({ protocol: 2, messages: true });
@@ -96,4 +98,4 @@ it("an idle connection costs the server less than 3 KB beside its socket", async
   const connected = await bytesOfEach(connect, () => server.stats.handshakes === 0);
   expect(server.stats.sessions).toBeGreaterThan(3000);
   expect(connected - sockets).toBeLessThan(3000);
-});
+}, 120_000);
