@@ -34,7 +34,7 @@ const COMPATIBILITY = ["test/compatibility/**/*.test.ts"];
  * A test of what a page has, of memory or of cost, or one that replaces modules or globals, belongs to the others, which run alone.
  */
 const TOGETHER = [
-  "test/{errors,options}.test.ts",
+  "test/{errors,options,platforms}.test.ts",
   "test/cli/*.test.ts",
   "test/client/{lifecycle,offline,reconnect,reconnect-page,sockets-end}.test.ts",
   "test/codec/{frame-decoder,frame-encoder,frame-view,guarantee.property,oracle.property,prefix-crc,protobufjs}.test.ts",

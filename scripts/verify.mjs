@@ -10,8 +10,10 @@
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { sep } from "node:path";
+import { checkExclusions } from "./lib/exclusions.mjs";
 import { nodeBinary } from "./lib/node-versions.mjs";
 import { ROOT, run, secondsSince } from "./lib/run.mjs";
+import { runtimeCommand } from "./lib/runtimes.mjs";
 
 /**
  * @typedef {{ ok: boolean, output: string, passed?: number, failed?: number }} Result
@@ -38,23 +40,24 @@ function command(name, what, command, { essential = false, show = false } = {}) 
  * @param {string} name
  * @param {string} what
  * @param {string} project
- * @param {{ major?: number, files?: () => string[], env?: Record<string, string> }} [options] `files`: only these of its files.
+ * @param {{ major?: number, runtime?: "bun" | "deno", files?: () => string[], env?: Record<string, string> }} [options] `files`: only these of its files.
  * @returns {Step}
  */
-function tests(name, what, project, { major, files = () => [], env = {} } = {}) {
+function tests(name, what, project, { major, runtime, files = () => [], env = {} } = {}) {
   return {
     name,
     what,
     run: async () => {
       const node = major === undefined ? process.execPath : await nodeBinary(major);
+      const { program, args } = runtime === undefined ? { program: node, args: [] } : await runtimeCommand(runtime);
       const report = `${ROOT}.cache/verify/${name}.json`;
       rmSync(report, { force: true });
       const vitest = ["node_modules/vitest/vitest.mjs", "run", "--allowOnly=false", "--project", project, ...files()];
-      const result = await run(node, [...vitest, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`], {
+      const result = await run(program, [...args, ...vitest, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`], {
         show: true,
         env,
       });
-      const counts = countsOf(report, result.ok);
+      const counts = countsOf(report, result.ok, runtime);
       return { ok: counts.failed === 0, output: result.output, ...counts };
     },
   };
@@ -69,19 +72,26 @@ function repeating() {
 }
 
 /**
- * What a test run counted. A skipped test is a failure: it would be a hole that nobody sees. So is a run that failed
- * without a failing test (no report, an error outside the tests).
+ * What a test run counted. A skipped test is a failure, unless test/runtimes/exclusions.json has a reason why it cannot run on this runtime.
+ * So is a run that failed without a failing test (no report, an error outside the tests).
  *
  * @param {string} report
  * @param {boolean} ok
+ * @param {"bun" | "deno"} [runtime]
  */
-function countsOf(report, ok) {
+function countsOf(report, ok, runtime) {
   let passed = 0;
   let failed = 0;
   try {
-    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(readFileSync(report, "utf8"));
-    const skipped = numPendingTests + numTodoTests;
+    const results = JSON.parse(readFileSync(report, "utf8"));
+    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = results;
+    let skipped = numPendingTests + numTodoTests;
     if (skipped > 0) console.log(`${skipped} tests were skipped`);
+    if (runtime !== undefined) {
+      const problems = checkExclusions(runtime, results);
+      for (const problem of problems) console.log(problem);
+      skipped = problems.length;
+    }
     passed = numPassedTests;
     failed = numFailedTests + skipped;
   } catch {
@@ -115,6 +125,8 @@ const STEPS = [
   tests("browsers", "three browser engines do what docs/compatibility.md says", "compatibility"),
   command("bun", "transports and the chat exchange on Bun", "node scripts/runtime.mjs bun", { show: true }),
   command("deno", "transports and the chat exchange on Deno", "node scripts/runtime.mjs deno", { show: true }),
+  tests("unit-bun", "unit tests that share their modules, on Bun", "unit", { runtime: "bun" }),
+  tests("unit-deno", "unit tests that share their modules, on Deno", "unit", { runtime: "deno" }),
   tests("unit-22", "unit tests on Node 22", "unit*", { major: 22 }),
   tests("unit-24", "unit tests on Node 24", "unit*", { major: 24 }),
 ];
