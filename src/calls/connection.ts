@@ -82,7 +82,7 @@ export class Connection implements Caller, CallHost, LinkOwner, InboundHost {
   #state: State = { tag: "detached" };
   #agreement: NegotiatedSettings;
   #paused = false;
-  #untold: SequenceRange | undefined;
+  #unreported: SequenceRange | undefined;
 
   /** `facade` is what handlers see as `context.connection`. */
   constructor(
@@ -168,8 +168,8 @@ export class Connection implements Caller, CallHost, LinkOwner, InboundHost {
    * Frames that the peer lost on its way here, as the last welcome said. Nothing has come from the peer since, so that
    * it may not have heard of them.
    */
-  get untold(): SequenceRange | undefined {
-    return this.#untold;
+  get unreported(): SequenceRange | undefined {
+    return this.#unreported;
   }
 
   /** What was sent and is not acknowledged. */
@@ -256,7 +256,7 @@ export class Connection implements Caller, CallHost, LinkOwner, InboundHost {
       const lostOut = this.#news(resumed.lostOut);
       if (resumed.lostIn !== undefined) {
         this.#received.skip(resumed.lostIn);
-        if (serving) this.#untold = { from: this.#untold?.from ?? resumed.lostIn.from, to: resumed.lostIn.to };
+        if (serving) this.#unreported = { from: this.#unreported?.from ?? resumed.lostIn.from, to: resumed.lostIn.to };
       }
       if (resumed.restarted !== undefined) this.#restarted(resumed.restarted);
       // What is kept goes out before anything new, such as what a loss makes this side say.
@@ -414,7 +414,7 @@ export class Connection implements Caller, CallHost, LinkOwner, InboundHost {
   onFrame(link: Link, frame: FrameView): void {
     if (link !== this.link) return;
     // A client that gives up waiting for the welcome may still say goodbye.
-    if (serving && this.#untold !== undefined && frame.kindNumber !== KIND_GOAWAY) this.#untold = undefined;
+    if (serving && this.#unreported !== undefined && frame.kindNumber !== KIND_GOAWAY) this.#unreported = undefined;
     if (this.events.has("frame")) {
       const { version, cmd, kindNumber, callIdNumber: callId, payload, start, end } = frame;
       this.events.emit("frame", { direction: "in", version, cmd, kind: kindNumber as FrameKind, callId, payload, bytes: end - start });

@@ -1,4 +1,4 @@
-/** A new link on a server: its first frame decides what it is. docs/wire.md section 5, negotiation. */
+/** A new link on a server: its first frame decides its version. docs/wire.md section 5, negotiation. */
 
 import { callMemory } from "../calls/received-request.js";
 import type { FrameView } from "../codec/index.js";
@@ -15,7 +15,7 @@ import type { Clock, Timer } from "../runtime/clock.js";
 import type { FailureEvent } from "../runtime/guard.js";
 import type { HandshakeThrottle } from "../runtime/handshake-throttle.js";
 import { HANDSHAKE_DEFAULTS, MAX_HELLO, readHello, sayClosing, WIRE_VERSION } from "../session/handshake.js";
-import type { Newcomer } from "./waiting-room.js";
+import type { PendingHandshake } from "./handshake-queue.js";
 
 /** The HTTP request that opened a WebSocket. */
 export interface UpgradeRequest {
@@ -25,7 +25,7 @@ export interface UpgradeRequest {
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
 }
 
-/** What is known of a link before its first frame. */
+/** What a listener knows of a socket before its first frame. */
 export interface Arrival {
   /** Present on a WebSocket. */
   readonly upgrade?: UpgradeRequest;
@@ -33,25 +33,25 @@ export interface Arrival {
   readonly version?: 1 | undefined;
   /** When its socket was accepted, on the server's clock. Default: now. */
   readonly since?: number | undefined;
-  /** Why it must go, if it must. */
+  /** Why it is refused; `undefined` if it is not. */
   readonly refusal?: FramewireError | undefined;
 }
 
-/** What the server does with a link that has shown what it is. */
+/** What the server does with a link whose first frame has come. */
 export interface AcceptTarget {
-  /** A version 1 peer. Takes the link over, or throws. */
+  /** A version 1 peer. Takes over the link, or throws. */
   acceptV1(link: Link, upgrade: UpgradeRequest | undefined): void | Promise<void>;
-  /** A version 2 peer that said hello. Takes the link over, or throws. */
+  /** A version 2 peer that sent its hello. Takes over the link, or throws. */
   acceptHello(link: Link, hello: Hello, upgrade: UpgradeRequest | undefined): void | Promise<void>;
-  /** Something of this side threw while it worked for the link. */
+  /** Code of this side threw while it worked for the link. */
   failed(failure: FailureEvent): void;
   /** The handshake is over: the link has an owner. */
   settled(acceptance: Acceptance): void;
-  /** The link ended before it was anybody's. */
+  /** The link ended before it had an owner. */
   refused(acceptance: Acceptance, end: LinkEnd): void;
 }
 
-/** What all links of a server have in common. */
+/** What all links of a server share. */
 export interface LinkSettings {
   readonly options: ResolvedServerOptions;
   readonly clock: Clock;
@@ -61,8 +61,8 @@ export interface LinkSettings {
   readonly shared: SharedByLinks;
 }
 
-/** Codes that a link may be refused with; what else an `authenticate` hook throws is not for the peer. */
-const TOLD: ReadonlySet<string> = new Set<CloseErrorCode>([
+/** Codes that a link may be refused with. The peer does not see any other error that an `authenticate` hook throws. */
+const REFUSALS: ReadonlySet<string> = new Set<CloseErrorCode>([
   "frame-too-large",
   "going-away",
   "origin-refused",
@@ -77,13 +77,13 @@ const TOLD: ReadonlySet<string> = new Set<CloseErrorCode>([
 /** A header beside its value. */
 const HEADER_MEMORY = 64;
 
-/** Whether an error is a refusal that the peer may know of. */
-export function mayBeTold(error: unknown): error is FramewireError {
-  return error instanceof FramewireError && TOLD.has(error.code);
+/** Whether an error is a refusal, whose code and message the peer may see. */
+export function isRefusal(error: unknown): error is FramewireError {
+  return error instanceof FramewireError && REFUSALS.has(error.code);
 }
 
 /** Owns a link until its handshake is done. */
-export class Acceptance implements LinkOwner, Newcomer {
+export class Acceptance implements LinkOwner, PendingHandshake {
   readonly handshaking = true;
   readonly onDamage = HANDSHAKE_DEFAULTS.onDamage;
   readonly onWritable = HANDSHAKE_DEFAULTS.onWritable;
@@ -96,10 +96,10 @@ export class Acceptance implements LinkOwner, Newcomer {
   readonly #maxPayload: number;
   readonly #throttle: HandshakeThrottle;
   #idle = true;
-  /** Memory of the request that opened the WebSocket, and of the hello while it is decided on. */
+  /** Memory of the request that opened the WebSocket, and of the hello while the server decides on it. */
   heldMemory: number;
 
-  /** `share`: what the address of the peer sends over all its sockets. */
+  /** `share`: the rate of the peer's address over all its sockets. */
   constructor(
     transport: Transport,
     arrival: Arrival,
@@ -121,36 +121,36 @@ export class Acceptance implements LinkOwner, Newcomer {
     );
   }
 
-  /** Whether the peer is to speak next; false while its hello waits, or the server still thinks about it. */
+  /** Whether the server waits for the peer; false while its hello waits for its turn or for the server's decision. */
   get idle(): boolean {
     return this.#idle && !this.link.receiver.paused;
   }
 
-  /** Starts the handshake, or tells the peer why there is none. */
+  /** Starts the handshake, or refuses the link. */
   start(refusal: FramewireError | undefined): void {
     this.link.start();
     if (refusal !== undefined) return this.refuse(refusal);
     const { upgrade, version } = this.#arrival;
     if (this.link.info.protocol !== 1 && version !== 1) return;
-    // Where it is version 1 already there is nothing to wait for: the peer may be one that only listens. No hello comes.
+    // A version 1 link needs no first frame: no hello comes, and the peer may never send anything.
     this.link.firstTaken();
     const accept = () => (this.link.open ? this.#target.acceptV1(this.link, upgrade) : undefined);
-    // An upgrade has waited for its turn already.
+    // An upgrade was throttled already.
     this.#decide(upgrade === undefined ? () => this.#throttle.run(accept) : accept);
   }
 
-  /** Ends the link because of `error`, telling the peer as much as it may know. */
+  /** Ends the link because of `error`. The peer gets the code and message of a refusal only. */
   refuse(error: unknown): void {
     if (error instanceof FramewireError && error.code === "internal") return this.link.close(INTERNAL_ERROR, error.message, error);
-    const known = mayBeTold(error);
-    // Nothing is known of the client then: a database that is away for a moment must not keep clients away for good.
-    const code = known ? (error.code as CloseErrorCode) : "unavailable";
-    const reason = known ? error.message : "the server could not decide about this client; try again";
-    this.link.close(closeCodeOf(code), reason, known ? error : new FramewireError(code, reason, { fault: "remote", cause: error }));
+    const refusal = isRefusal(error);
+    // The server could not decide: a database that fails for a moment must not turn clients away for good.
+    const code = refusal ? (error.code as CloseErrorCode) : "unavailable";
+    const reason = refusal ? error.message : "the server could not decide about this client; try again";
+    this.link.close(closeCodeOf(code), reason, refusal ? error : new FramewireError(code, reason, { fault: "remote", cause: error }));
   }
 
-  sendAway(): void {
-    this.refuse(crowded());
+  reject(): void {
+    this.refuse(tooManyHandshakes());
   }
 
   onFrame(link: Link, frame: FrameView): void {
@@ -189,8 +189,8 @@ export class Acceptance implements LinkOwner, Newcomer {
   }
 
   /**
-   * Runs what takes the link over. False if that takes its time: what arrives after the frame that was `first` waits meanwhile, and that
-   * frame too, if it is to be delivered again.
+   * Runs `accept`, which takes over the link. False if it returned a promise: frames after `first` wait until it settles, and so does
+   * `first` itself if it has to be delivered again.
    */
   #decide(accept: () => void | Promise<void>, first?: FrameView): boolean {
     let accepting: void | Promise<void>;
@@ -229,7 +229,7 @@ function memoryOf({ url, headers }: UpgradeRequest): number {
   return characters;
 }
 
-/** Why a client goes for whom there is no room in the handshake. */
-export function crowded(): FramewireError {
+/** The refusal of a handshake for which `maxHandshakes` leaves no room. */
+export function tooManyHandshakes(): FramewireError {
   return new FramewireError("too-many-connections", "more than maxHandshakes clients are in their handshake; try again");
 }

@@ -11,6 +11,11 @@ import { goawayPayload } from "../session/handshake.js";
 export const CLOSING = "the server is closing";
 export const GOING_AWAY = closeCodeOf("going-away");
 
+/** Why a server that closes refuses a client. */
+export function closing(): FramewireError {
+  return new FramewireError("going-away", CLOSING);
+}
+
 /** Calls that were under way to us when the goaway left are still answered: connections stay open this long, in milliseconds. */
 const ANSWERS_MS = 200;
 

@@ -16,8 +16,8 @@ export type { Authentication, SameIdentity, SessionOwner } from "./authenticatio
 export type { InvalidCounts, LimitCode, ServerStats } from "./counters.js";
 export type { CloseOptions } from "./drain.js";
 export type { ListenAddress, ListenAddresses, ListenOptions } from "./listen.js";
-export type { Broadcaster } from "./server.js";
-export { createServer, Server } from "./server.js";
+export type { Broadcaster, Server } from "./server.js";
+export { createServer } from "./server.js";
 export { ServerConnection } from "./server-connection.js";
 export type { ServerContext } from "./server-context.js";
 export type {

@@ -1,23 +1,23 @@
 /**
  * Sockets between TCP's accept and the end of TLS and of the WebSocket upgrade. No frame can be sent on them yet. Each has
- * the handshake's deadline and a place among the handshakes.
+ * the deadline of a handshake and counts as one.
  */
 import type { Server as NetServer, Socket } from "node:net";
 import type { TLSSocket, Server as TlsServer } from "node:tls";
 import type { Clock, Timer } from "../runtime/clock.js";
 import type { LimitCode } from "./counters.js";
-import type { Newcomer, WaitingRoom } from "./waiting-room.js";
+import type { HandshakeQueue, PendingHandshake } from "./handshake-queue.js";
 
 /** What pending sockets need of their server. */
 export interface PendingSocketsHost {
-  readonly room: WaitingRoom;
+  readonly handshakes: HandshakeQueue;
   readonly clock: Clock;
   readonly handshakeTimeoutMs: number;
   /** A socket was dropped by a limit. */
   limited(code: LimitCode, message: string, address: string): void;
 }
 
-class PendingSocket implements Newcomer {
+class PendingSocket implements PendingHandshake {
   readonly idle = true;
   readonly since: number;
   socket: Socket;
@@ -38,7 +38,7 @@ class PendingSocket implements Newcomer {
     );
   }
 
-  sendAway(): void {
+  reject(): void {
     this.#drop("too-many-connections", "more than maxHandshakes clients are in their handshake");
   }
 
@@ -142,8 +142,8 @@ export class PendingSockets {
       this.#remove(gone);
     });
     this.#pending.set(socket, pending);
-    if (this.#host.room.enter(pending)) return pending;
-    pending.sendAway();
+    if (this.#host.handshakes.add(pending)) return pending;
+    pending.reject();
     return undefined;
   }
 
@@ -155,7 +155,7 @@ export class PendingSockets {
 
   #remove(pending: PendingSocket): void {
     this.#pending.delete(pending.socket);
-    this.#host.room.leave(pending);
+    this.#host.handshakes.remove(pending);
     pending.release();
   }
 }

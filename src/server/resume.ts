@@ -1,4 +1,4 @@
-/** What becomes of a client's wish to go on with its session. docs/wire.md section 5.7. */
+/** Answers a client that asks to resume its session. docs/wire.md section 5.7. */
 
 import { type Gap, type ResumeRequest, ResumeVerdict, type Welcome } from "../gen/framewire/v1/session.js";
 import { ACKNOWLEDGED } from "../session/handshake.js";
@@ -12,32 +12,32 @@ export interface SessionState {
   readonly received: number;
   /** What was sent and is not acknowledged. */
   readonly replay: ReplayBuffer;
-  /** What the last welcome told the client as lost on the way here, if nothing has come from the client since. */
-  readonly untold: SequenceRange | undefined;
+  /** What the last welcome reported as lost on the way here; `undefined` once a frame of the client has shown that the welcome arrived. */
+  readonly unreported: SequenceRange | undefined;
 }
 
-/** What the welcome says of it, and what this side goes on with. */
+/** What the welcome says of the resume, and the state from which this side continues. */
 export interface Resumption {
   readonly welcome: Pick<Welcome, "verdict" | "received" | "toClient" | "toServer">;
   readonly resumed: NonNullable<NegotiatedSettings["resumed"]>;
 }
 
 /** The part of a welcome that opens a new session. */
-export function newSession(wished: boolean): Resumption["welcome"] {
-  const verdict = wished ? ResumeVerdict.RESUME_VERDICT_REJECTED : ResumeVerdict.RESUME_VERDICT_UNSPECIFIED;
+export function newSession(requested: boolean): Resumption["welcome"] {
+  const verdict = requested ? ResumeVerdict.RESUME_VERDICT_REJECTED : ResumeVerdict.RESUME_VERDICT_UNSPECIFIED;
   return { verdict, received: 0n, toClient: undefined, toServer: undefined };
 }
 
-/** Compares what both sides have. `undefined` if the client's numbers cannot be: a session is not gone on with on such ground. */
-export function resume(state: SessionState, wish: ResumeRequest): Resumption | undefined {
-  if (wish.restarted) return resumeAnew(state);
-  const { received, replay, untold } = state;
-  const peerReceived = Number(wish.received);
-  const oldest = Number(wish.oldest);
+/** Compares what both sides have. `undefined` if the client's numbers are impossible: then the session is not resumed. */
+export function resume(state: SessionState, request: ResumeRequest): Resumption | undefined {
+  if (request.restarted) return resumeAnew(state);
+  const { received, replay, unreported } = state;
+  const peerReceived = Number(request.received);
+  const oldest = Number(request.oldest);
   if (!(peerReceived < replay.next) || !(oldest >= 1 && oldest <= Number.MAX_SAFE_INTEGER)) return undefined;
   const lostOut = replay.missingAfter(peerReceived);
   const lostIn = oldest > received + 1 ? { from: received + 1, to: oldest - 1 } : undefined;
-  const toServer = untold ? { from: untold.from, to: lostIn?.to ?? untold.to } : lostIn;
+  const toServer = unreported ? { from: unreported.from, to: lostIn?.to ?? unreported.to } : lostIn;
   return {
     welcome: {
       verdict: toServer || lostOut ? ResumeVerdict.RESUME_VERDICT_GAP : ResumeVerdict.RESUME_VERDICT_RESUMED,
@@ -53,7 +53,7 @@ export function resume(state: SessionState, wish: ResumeRequest): Resumption | u
   };
 }
 
-/** The client kept nothing of what it received. It goes on where it had stopped to acknowledge: only this side knows where that is. */
+/** The client kept nothing of what it received. It continues after the last frame that it acknowledged, which only this side knows. */
 function resumeAnew({ received, replay }: SessionState): Resumption {
   const lost = replay.missingAfter(replay.acked);
   const had = replay.acked > 0 ? { from: 1, to: replay.acked } : undefined;

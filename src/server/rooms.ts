@@ -1,32 +1,31 @@
-/** Who is in which room. */
-import type { ServerConnection } from "./server-connection.js";
+/** Which members are in which rooms. */
 
 const NONE: ReadonlySet<never> = new Set();
 
-export class Rooms {
-  readonly #members = new Map<string, Set<ServerConnection>>();
-  readonly #rooms = new Map<ServerConnection, Set<string>>();
+export class Rooms<M> {
+  readonly #members = new Map<string, Set<M>>();
+  readonly #rooms = new Map<M, Set<string>>();
 
-  join(connection: ServerConnection, room: string): void {
-    getOrAdd(this.#members, room).add(connection);
-    getOrAdd(this.#rooms, connection).add(room);
+  join(member: M, room: string): void {
+    getOrAdd(this.#members, room).add(member);
+    getOrAdd(this.#rooms, member).add(room);
   }
 
-  leave(connection: ServerConnection, room: string): void {
-    remove(this.#members, room, connection);
-    remove(this.#rooms, connection, room);
+  leave(member: M, room: string): void {
+    remove(this.#members, room, member);
+    remove(this.#rooms, member, room);
   }
 
-  leaveAll(connection: ServerConnection): void {
-    for (const room of [...this.of(connection)]) this.leave(connection, room);
+  leaveAll(member: M): void {
+    for (const room of [...this.of(member)]) this.leave(member, room);
   }
 
-  members(room: string): ReadonlySet<ServerConnection> {
+  members(room: string): ReadonlySet<M> {
     return this.#members.get(room) ?? NONE;
   }
 
-  of(connection: ServerConnection): ReadonlySet<string> {
-    return this.#rooms.get(connection) ?? NONE;
+  of(member: M): ReadonlySet<string> {
+    return this.#rooms.get(member) ?? NONE;
   }
 }
 
@@ -36,7 +35,7 @@ function getOrAdd<K, V>(map: Map<K, Set<V>>, key: K): Set<V> {
   return set;
 }
 
-/** Empty sets are not kept: rooms come and go. */
+/** An empty set is deleted: a server may see any number of rooms. */
 function remove<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
   const set = map.get(key);
   if (set?.delete(value) === true && set.size === 0) map.delete(key);

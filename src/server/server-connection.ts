@@ -20,30 +20,30 @@ import { handled } from "../runtime/guard.js";
 import { CONNECTION_EVENTS, type ConnectionEvents, type Sent } from "../session/events.js";
 import type { Rooms } from "./rooms.js";
 
-/** What the server learnt about a client in the handshake. */
+/** What the handshake has shown about a client. */
 export interface ClientFacts {
   /** Unique among the connections of this server. */
   readonly id: string;
-  /** Who the client says it is; empty for version 1 peers. */
+  /** Name, version and platform that the client sent; empty for version 1 peers. */
   readonly peer: PeerDescription;
   /** The `identity` that the `authenticate` hook returned. */
   readonly identity: unknown;
 }
 
-/** @internal The connection that `facade` is the face of. */
-export let connectionOf: (facade: ServerConnection) => Connection;
+/** @internal The connection of a handle. */
+export let connectionOf: (handle: ServerConnection) => Connection;
 
 /** A client of this server. It stays the same object when the client resumes its session on another socket. */
 export class ServerConnection {
   readonly id: string;
   readonly peer: PeerDescription;
-  readonly #rooms: Rooms;
+  readonly #rooms: Rooms<ServerConnection>;
   #connection: Connection | undefined;
   #identity: unknown;
   #info: TransportInfo;
 
   /** @internal */
-  constructor(facts: ClientFacts, info: TransportInfo, rooms: Rooms) {
+  constructor(facts: ClientFacts, info: TransportInfo, rooms: Rooms<ServerConnection>) {
     this.id = facts.id;
     this.peer = facts.peer;
     this.#identity = facts.identity;
@@ -51,7 +51,7 @@ export class ServerConnection {
     this.#rooms = rooms;
   }
 
-  /** @internal The connection that this is the face of. Comes right after the constructor, as it wants to know its face. */
+  /** @internal Sets the connection of this handle. Called right after the constructor: a connection is made with its handle. */
   bind(connection: Connection): void {
     this.#connection = connection;
   }
@@ -62,7 +62,7 @@ export class ServerConnection {
   }
 
   static {
-    connectionOf = (facade) => facade.#bound();
+    connectionOf = (handle) => handle.#bound();
   }
 
   #bound(): Connection {
@@ -97,7 +97,7 @@ export class ServerConnection {
 
   /** Enters a room: `server.to(room)` reaches it until it leaves or the connection ends. */
   join(room: string): void {
-    // One that has ended would stay in the room for good.
+    // A closed connection would stay in the room for good.
     if (!this.#bound().closed) this.#rooms.join(this, room);
   }
 

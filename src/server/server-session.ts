@@ -1,4 +1,4 @@
-/** One session of a server: the connection, what its handlers see of it, and what brings the two together again. */
+/** One session of a server: its connection, the handle that handlers see, and what a resume needs. */
 import type { Connection } from "../calls/connection.js";
 import type { EventSink } from "../runtime/emitter.js";
 import type { ConnectionEvents } from "../session/events.js";
@@ -8,18 +8,18 @@ import type { SessionOwner } from "./authentication.js";
 import type { ServerConnection } from "./server-connection.js";
 import { newToken, type StoredSession } from "./sessions.js";
 
-/** Who hears what happens to all sessions: one object, not listeners for each of thousands. */
+/** Receives the events of all sessions: one object, not listeners for each of thousands. */
 export interface SessionHost {
   wants(event: keyof ConnectionEvents): boolean;
   heard<E extends keyof ConnectionEvents>(session: ServerSession, event: E, ...args: ConnectionEvents[E]): void;
 }
 
-/** How long the number of a hello counts, in milliseconds. No hello is delayed for longer. */
+/** How long the attempt number of a hello is remembered, in milliseconds. No hello is delayed for longer. */
 const ATTEMPT_MS = 60_000;
 
 export class ServerSession implements StoredSession, EventSink<ConnectionEvents> {
   readonly connection: Connection;
-  readonly facade: ServerConnection;
+  readonly handle: ServerConnection;
   /** Seed of all that this server sends in the session: replayed frames keep their checksums. */
   readonly seed = randomSeed();
   /** A character for each byte of the token: as an array the 32 bytes would cost ten times their size. */
@@ -30,17 +30,17 @@ export class ServerSession implements StoredSession, EventSink<ConnectionEvents>
   #attemptAt = 0;
   readonly #host: SessionHost;
 
-  constructor(connection: Connection, facade: ServerConnection, host: SessionHost) {
+  constructor(connection: Connection, handle: ServerConnection, host: SessionHost) {
     this.connection = connection;
-    this.facade = facade;
+    this.handle = handle;
     this.#host = host;
-    facade.bind(connection);
+    handle.bind(connection);
     connection.events.sink = this;
   }
 
-  /** Its client, as authenticated last. */
+  /** Its client, as last authenticated. */
   get owner(): SessionOwner {
-    const { identity, transport } = this.facade;
+    const { identity, transport } = this.handle;
     return { identity, subject: this.subject, transport };
   }
 
@@ -53,7 +53,7 @@ export class ServerSession implements StoredSession, EventSink<ConnectionEvents>
     return attempt !== 0 && attempt <= this.#attempt && now - this.#attemptAt <= ATTEMPT_MS;
   }
 
-  /** The client goes on with the session, by its hello of this number. */
+  /** The client has resumed the session with its hello of this attempt number. */
   attempted(attempt: number, now: number): void {
     this.#attempt = attempt;
     this.#attemptAt = now;
@@ -64,7 +64,7 @@ export class ServerSession implements StoredSession, EventSink<ConnectionEvents>
   }
 
   get address(): string {
-    return addressKey(this.facade.transport.remoteAddress);
+    return addressKey(this.handle.transport.remoteAddress);
   }
 
   get unused(): boolean {

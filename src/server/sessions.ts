@@ -1,8 +1,8 @@
-/** The sessions of a server: found by the token that a reconnecting client shows, bounded while their clients are away. */
+/** The sessions of a server: found by the token that a reconnecting client sends, bounded while their clients have no connection. */
 
 import type { Awaitable } from "../protocol/definition.js";
 import type { Clock, Timer } from "../runtime/clock.js";
-import { type WaitingSession, WaitingSessions } from "./waiting-sessions.js";
+import { type EvictableSession, InterruptedSessions } from "./interrupted-sessions.js";
 
 const ID_LENGTH = 16;
 const TOKEN_LENGTH = 32;
@@ -13,7 +13,7 @@ export function newToken(): Uint8Array {
 }
 
 /** A session as its store sees it. */
-export interface StoredSession extends WaitingSession {
+export interface StoredSession extends EvictableSession {
   readonly token: Uint8Array;
 }
 
@@ -21,7 +21,7 @@ export interface StoredSession extends WaitingSession {
 export interface SessionCounts {
   /** All sessions, with and without a connected client. */
   readonly sessions: number;
-  /** Those whose client is away and may come back. */
+  /** Those whose client has no connection and may still resume them. */
   readonly interrupted: number;
   /** Bytes of frames kept for them. */
   readonly interruptedBytes: number;
@@ -30,27 +30,27 @@ export interface SessionCounts {
 }
 
 /**
- * Where a server keeps its sessions. The server tells what happens to each of them; the store decides how long one is
- * kept. `find` may take its time: a store that shares sessions between servers can ask the others there, and gets to
- * write them down in `interrupted` and `grown`.
+ * Where a server keeps its sessions. The server reports what happens to each of them; the store decides how long one is
+ * kept. `find` may return a promise: a store that shares sessions between servers can ask the others there, and can
+ * persist them in `interrupted` and `grown`.
  */
 export interface SessionStore<S extends StoredSession> {
   readonly counts: SessionCounts;
   /** A new session. Its client is connected. */
   add(session: S): void;
-  /** The session of `token`, for a client that wants to go on with it; `undefined` if there is none, or none any more. */
+  /** The session of `token`, for a client that asks to resume it; `undefined` if there is none, or none any more. */
   find(token: Uint8Array): Awaitable<S | undefined>;
-  /** The client is away. From now on the session may be dropped. */
+  /** The client has lost its connection. From now on the session may be dropped. */
   interrupted(session: S): void;
-  /** More is kept for a client that is away. */
+  /** More is kept for a client without a connection. */
   grown(session: S): void;
-  /** The client is back. */
+  /** The client has resumed the session. */
   resumed(session: S): void;
   /** The session is over. */
   remove(session: S): void;
 }
 
-/** How long, how many and how much a store keeps for clients that are away. */
+/** How long, how many and how much a store keeps for clients without a connection. */
 export interface SessionLimits {
   readonly resumeWindowMs: number;
   readonly maxSessions: number;
@@ -66,11 +66,11 @@ export class MemorySessionStore<S extends StoredSession> implements SessionStore
   readonly #clock: Clock;
   readonly #drop: (session: S, why: SessionDrop) => void;
   readonly #sessions = new Map<string, S>();
-  readonly #waiting = new WaitingSessions<S>();
+  readonly #interrupted = new InterruptedSessions<S>();
   #evicted = 0;
   #timer: Timer | undefined;
 
-  /** `drop` ends a session that is kept no longer; it is not in the store any more. */
+  /** `drop` ends a session that the store has removed. */
   constructor(limits: SessionLimits, clock: Clock, drop: (session: S, why: SessionDrop) => void) {
     this.#limits = limits;
     this.#clock = clock;
@@ -80,8 +80,8 @@ export class MemorySessionStore<S extends StoredSession> implements SessionStore
   get counts(): SessionCounts {
     return {
       sessions: this.#sessions.size,
-      interrupted: this.#waiting.size,
-      interruptedBytes: this.#waiting.bytes,
+      interrupted: this.#interrupted.size,
+      interruptedBytes: this.#interrupted.bytes,
       evicted: this.#evicted,
     };
   }
@@ -102,34 +102,39 @@ export class MemorySessionStore<S extends StoredSession> implements SessionStore
   }
 
   interrupted(session: S): void {
-    this.#waiting.remove(session);
-    this.#waiting.add(session, this.#clock.now());
+    this.#interrupted.remove(session);
+    this.#interrupted.add(session, this.#clock.now());
     this.#evict();
     this.#watch();
   }
 
   grown(session: S): void {
-    this.#waiting.update(session);
+    this.#interrupted.update(session);
     this.#evict();
   }
 
   resumed(session: S): void {
-    this.#waiting.remove(session);
+    this.#interrupted.remove(session);
   }
 
   remove(session: S): void {
     this.resumed(session);
     this.#sessions.delete(idOf(session.token));
-    if (this.#waiting.size > 0) return;
+    if (this.#interrupted.size > 0) return;
     this.#timer?.cancel();
     this.#timer = undefined;
   }
 
   #evict(): void {
     const { maxSessions, maxSessionBytes } = this.#limits;
-    const waiting = this.#waiting;
+    const interrupted = this.#interrupted;
     for (;;) {
-      const session = waiting.size > maxSessions ? waiting.firstOfMany : waiting.bytes > maxSessionBytes ? waiting.firstOfBytes : undefined;
+      const session =
+        interrupted.size > maxSessions
+          ? interrupted.firstOfMany
+          : interrupted.bytes > maxSessionBytes
+            ? interrupted.firstOfBytes
+            : undefined;
       if (session === undefined) return;
       this.#evicted++;
       this.remove(session);
@@ -137,12 +142,12 @@ export class MemorySessionStore<S extends StoredSession> implements SessionStore
     }
   }
 
-  /** One timer for all: the time of the session that has waited longest is over first. */
+  /** One timer for all: the session that was interrupted first expires first. */
   #watch(): void {
     if (this.#timer !== undefined) return;
-    const { longest } = this.#waiting;
-    if (longest === undefined) return;
-    const delayMs = longest.since + this.#limits.resumeWindowMs - this.#clock.now();
+    const { oldest } = this.#interrupted;
+    if (oldest === undefined) return;
+    const delayMs = oldest.since + this.#limits.resumeWindowMs - this.#clock.now();
     this.#timer = this.#clock.setTimer(Math.max(0, delayMs), () => {
       this.#timer = undefined;
       this.#expire();
@@ -152,7 +157,7 @@ export class MemorySessionStore<S extends StoredSession> implements SessionStore
 
   #expire(): void {
     const over = this.#clock.now() - this.#limits.resumeWindowMs;
-    for (let next = this.#waiting.longest; next !== undefined && next.since <= over; next = this.#waiting.longest) {
+    for (let next = this.#interrupted.oldest; next !== undefined && next.since <= over; next = this.#interrupted.oldest) {
       this.remove(next.session);
       this.#drop(next.session, "expired");
     }

@@ -9,8 +9,8 @@ import { resolveServerOptions } from "../../src/options.js";
 import { CallMap } from "../../src/runtime/call-map.js";
 import { DeadlineQueue } from "../../src/runtime/deadline-queue.js";
 import type { HeapEntry } from "../../src/runtime/heap.js";
+import { HandshakeQueue } from "../../src/server/handshake-queue.js";
 import { createServer } from "../../src/server/index.js";
-import { WaitingRoom } from "../../src/server/waiting-room.js";
 import { FrameRing } from "../../src/session/frame-ring.js";
 import { Outgoing } from "../../src/session/outgoing.js";
 import { SendQueue } from "../../src/session/send-queue.js";
@@ -222,18 +222,18 @@ it("one that has ended joins no room", () => {
   expect([...connection!.rooms]).toEqual([]);
 });
 
-it("a full waiting room is looked through in the same steps however many in it wait for the server itself", () => {
-  const busy = { idle: false, sendAway: () => {} };
+it("a full queue of handshakes is searched in the same steps however many of them wait for the server itself", () => {
+  const busy = { idle: false, reject: () => {} };
   expectSame(
     stepsAt(
       (size) => {
-        const room = new WaitingRoom(size);
-        for (let i = 0; i < size; i++) room.enter({ ...busy });
-        // The first to find it full finds them all busy.
-        room.enter({ ...busy });
-        return room;
+        const queue = new HandshakeQueue(size);
+        for (let i = 0; i < size; i++) queue.add({ ...busy });
+        // The first that finds it full checks all of them.
+        queue.add({ ...busy });
+        return queue;
       },
-      (room) => room.enter({ ...busy }),
+      (queue) => queue.add({ ...busy }),
     ),
   );
 });

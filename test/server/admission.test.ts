@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Admission, addressKey, MAX_OWING_ADDRESSES } from "../../src/server/admission.js";
-import { type Newcomer, WaitingRoom } from "../../src/server/waiting-room.js";
+import { HandshakeQueue, type PendingHandshake } from "../../src/server/handshake-queue.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 
 describe("an address", () => {
@@ -81,47 +81,47 @@ describe("what an address has sent", () => {
   });
 });
 
-describe("the waiting room", () => {
-  class Guest implements Newcomer {
+describe("the queue of handshakes", () => {
+  class FakeHandshake implements PendingHandshake {
     idle = true;
-    sentAway = 0;
+    rejected = 0;
 
-    sendAway(): void {
-      this.sentAway++;
+    reject(): void {
+      this.rejected++;
     }
   }
 
-  it("sends the oldest away who keeps it waiting", () => {
-    const room = new WaitingRoom(3);
-    const guests = Array.from({ length: 6 }, () => new Guest());
-    guests[0]!.idle = false;
-    for (const guest of guests) expect(room.enter(guest)).toBe(true);
-    expect(guests.map(({ sentAway }) => sentAway)).toEqual([0, 1, 1, 1, 0, 0]);
-    expect(room.size).toBe(3);
+  it("rejects the oldest that waits for its peer", () => {
+    const queue = new HandshakeQueue(3);
+    const handshakes = Array.from({ length: 6 }, () => new FakeHandshake());
+    handshakes[0]!.idle = false;
+    for (const handshake of handshakes) expect(queue.add(handshake)).toBe(true);
+    expect(handshakes.map(({ rejected }) => rejected)).toEqual([0, 1, 1, 1, 0, 0]);
+    expect(queue.size).toBe(3);
   });
 
-  it("sends those away as well who wait for their peer again", () => {
-    const room = new WaitingRoom(3);
-    const guests = Array.from({ length: 4 }, () => new Guest());
-    for (const guest of guests.slice(0, 3)) {
-      guest.idle = false;
-      room.enter(guest);
+  it("rejects as well one that was busy and waits for its peer again", () => {
+    const queue = new HandshakeQueue(3);
+    const handshakes = Array.from({ length: 4 }, () => new FakeHandshake());
+    for (const handshake of handshakes.slice(0, 3)) {
+      handshake.idle = false;
+      queue.add(handshake);
     }
-    expect(room.enter(guests[3]!)).toBe(false);
-    guests[1]!.idle = true;
-    expect(room.enter(guests[3]!)).toBe(true);
-    expect(guests.map(({ sentAway }) => sentAway)).toEqual([0, 1, 0, 0]);
+    expect(queue.add(handshakes[3]!)).toBe(false);
+    handshakes[1]!.idle = true;
+    expect(queue.add(handshakes[3]!)).toBe(true);
+    expect(handshakes.map(({ rejected }) => rejected)).toEqual([0, 1, 0, 0]);
   });
 
-  it("lets nobody in when all who are there wait for the server itself", () => {
-    const room = new WaitingRoom(2);
-    const guests = [new Guest(), new Guest()];
-    for (const guest of guests) {
-      guest.idle = false;
-      room.enter(guest);
+  it("adds none when all of them wait for the server itself", () => {
+    const queue = new HandshakeQueue(2);
+    const handshakes = [new FakeHandshake(), new FakeHandshake()];
+    for (const handshake of handshakes) {
+      handshake.idle = false;
+      queue.add(handshake);
     }
-    expect(room.enter(new Guest())).toBe(false);
-    room.leave(guests[0]!);
-    expect(room.enter(new Guest())).toBe(true);
+    expect(queue.add(new FakeHandshake())).toBe(false);
+    queue.remove(handshakes[0]!);
+    expect(queue.add(new FakeHandshake())).toBe(true);
   });
 });

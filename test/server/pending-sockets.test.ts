@@ -4,8 +4,8 @@ import { type Server as TlsServer, connect as tlsConnect } from "node:tls";
 import { afterEach, expect, it } from "vitest";
 import WebSocket from "ws";
 import { DEFAULTS } from "../../src/options.js";
+import { HandshakeQueue } from "../../src/server/handshake-queue.js";
 import { PendingSockets } from "../../src/server/pending-sockets.js";
-import { WaitingRoom } from "../../src/server/waiting-room.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { Bench, tlsFixture } from "../helpers/transports.js";
 
@@ -37,60 +37,60 @@ class FakeSocket extends EventEmitter {
 
 function rig() {
   const clock = new VirtualClock();
-  const room = new WaitingRoom(10);
+  const queue = new HandshakeQueue(10);
   const limits: string[] = [];
-  const pending = new PendingSockets({ room, clock, handshakeTimeoutMs: 1000, limited: (code) => void limits.push(code) });
+  const pending = new PendingSockets({ handshakes: queue, clock, handshakeTimeoutMs: 1000, limited: (code) => void limits.push(code) });
   const server = new EventEmitter();
-  return { clock, room, limits, pending, server };
+  return { clock, queue, limits, pending, server };
 }
 
 it("sockets whose peers are gone before they are looked at take no place among the handshakes", () => {
-  const { clock, room, pending, server } = rig();
+  const { clock, queue, pending, server } = rig();
   pending.watch(server as Server);
   const gone = [new FakeSocket(), new FakeSocket()];
   const there = new FakeSocket("127.0.0.1", 1);
   for (const socket of [...gone, there]) server.emit("connection", socket);
   expect(gone.map(({ destroyed }) => destroyed)).toEqual([true, true]);
-  expect(room.size).toBe(1);
+  expect(queue.size).toBe(1);
   expect(pending.completed(there as unknown as Socket)).toBe(0);
-  expect([room.size, clock.pendingTimers]).toEqual([0, 0]);
+  expect([queue.size, clock.pendingTimers]).toEqual([0, 0]);
 });
 
 it("a socket with the addresses of one that the kernel has dropped takes over neither its deadline nor its place", async () => {
-  const { clock, room, limits, pending, server } = rig();
+  const { clock, queue, limits, pending, server } = rig();
   pending.watchTls(server as TlsServer);
   const dropped = new FakeSocket("127.0.0.1", 1);
   server.emit("connection", dropped);
   await clock.advance(600);
   const raw = new FakeSocket("127.0.0.1", 1);
   server.emit("connection", raw);
-  expect([dropped.destroyed, room.size]).toEqual([true, 1]);
+  expect([dropped.destroyed, queue.size]).toEqual([true, 1]);
   const secure = new FakeSocket("127.0.0.1", 1);
   server.emit("secureConnection", secure);
   await clock.advance(600);
   expect(pending.completed(secure as unknown as Socket)).toBe(600);
   await clock.advance(1000);
-  expect([raw.destroyed, secure.destroyed, room.size, clock.pendingTimers, limits.length]).toEqual([false, false, 0, 0, 0]);
+  expect([raw.destroyed, secure.destroyed, queue.size, clock.pendingTimers, limits.length]).toEqual([false, false, 0, 0, 0]);
 });
 
 it("a TLS socket whose peer has no address any more is destroyed, and its place is free by the deadline", async () => {
-  const { clock, room, pending, server } = rig();
+  const { clock, queue, pending, server } = rig();
   pending.watchTls(server as TlsServer);
   server.emit("connection", new FakeSocket("127.0.0.1", 1));
   const nameless = new FakeSocket();
   server.emit("secureConnection", nameless);
   expect(nameless.destroyed).toBe(true);
   await clock.advance(1000);
-  expect([room.size, clock.pendingTimers]).toEqual([0, 0]);
+  expect([queue.size, clock.pendingTimers]).toEqual([0, 0]);
 });
 
 it("closing destroys what is pending, also sockets that tell nothing of their end", () => {
-  const { clock, room, pending, server } = rig();
+  const { clock, queue, pending, server } = rig();
   pending.watch(server as Server);
   const sockets = [1, 2, 3].map((port) => Object.assign(new FakeSocket("127.0.0.1", port), { destroy: () => {} }));
   for (const socket of sockets) server.emit("connection", socket);
   pending.close();
-  expect([room.size, clock.pendingTimers]).toEqual([0, 0]);
+  expect([queue.size, clock.pendingTimers]).toEqual([0, 0]);
 });
 
 /** A client's socket from a port of its choice, 0 for any. The address makes it bind in a way that lets others have the port too. */

@@ -8,7 +8,7 @@ function state({ sent, kept, acked, received }: { sent: number; kept: number; ac
   const replay = new ReplayBuffer({ replayBytes: 1000, replayFrames: kept });
   for (let i = 0; i < sent; i++) replay.add(Uint8Array.of(i));
   replay.ack(acked);
-  return { replay, received, untold: undefined };
+  return { replay, received, unreported: undefined };
 }
 
 const STATE = { sent: 10, kept: 6, acked: 3, received: 20 };
@@ -33,8 +33,8 @@ describe("a client that remembers", () => {
   });
 
   it("and may not have heard of a loss is told again, together with what it lost since", () => {
-    const untold = { from: 15, to: 20 };
-    const said = (wanted: Partial<ResumeRequest>) => resume({ ...state(STATE), untold }, wish(wanted));
+    const unreported = { from: 15, to: 20 };
+    const said = (wanted: Partial<ResumeRequest>) => resume({ ...state(STATE), unreported }, wish(wanted));
     expect(said({})?.welcome).toMatchObject({ verdict: GAP, received: 20n, toServer: { from: 15n, to: 20n } });
     const more = said({ oldest: 25n });
     expect(more?.welcome).toMatchObject({ verdict: GAP, received: 24n, toServer: { from: 15n, to: 24n } });

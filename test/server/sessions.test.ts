@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { LinkedList } from "../../src/runtime/linked-list.js";
+import { InterruptedSessions } from "../../src/server/interrupted-sessions.js";
 import { Ranking } from "../../src/server/ranking.js";
 import { MemorySessionStore, newToken, type SessionDrop, type StoredSession } from "../../src/server/sessions.js";
-import { WaitingSessions } from "../../src/server/waiting-sessions.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { fc } from "../helpers/fast-check.js";
 import { countSteps } from "./steps.js";
@@ -289,7 +289,7 @@ describe("room is made fairly", () => {
         all.push(session);
         return session;
       };
-      const counted = (run: () => void) => countSteps([LinkedList.prototype, Ranking.prototype, WaitingSessions.prototype], run);
+      const counted = (run: () => void) => countSteps([LinkedList.prototype, Ranking.prototype, InterruptedSessions.prototype], run);
       while (all.length < count) sessions.interrupted(next());
       const most = (run: () => void) => Math.max(...Array.from({ length: 20 }, () => counted(run)));
       const evicting = most(() => sessions.interrupted(next()));
