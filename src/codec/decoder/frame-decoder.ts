@@ -9,10 +9,12 @@ import { FramewireError } from "../../errors.js";
 import { CONNECTION_DEFAULTS, type DecoderOptions, resolveOptions } from "../../options.js";
 import type { Damage, Discard } from "../frame.js";
 import { ByteSource } from "./byte-source.js";
-import { type DecoderUpdate, type FrameHandler, FrameMachine, IN_PLACE } from "./frame-machine.js";
+import { type DecoderUpdate, FrameMachine, IN_PLACE } from "./frame-machine.js";
+import type { FrameHandler } from "./frame-view.js";
 import { RingBuffer } from "./ring-buffer.js";
 
-export type { DecoderUpdate, FrameHandler } from "./frame-machine.js";
+export type { DecoderUpdate } from "./frame-machine.js";
+export type { FrameHandler } from "./frame-view.js";
 
 /** Options of {@link FrameDecoder}. */
 export interface FrameDecoderOptions extends DecoderOptions {

@@ -2,27 +2,25 @@
  * The decoder's state machine: D of docs/wire.md section 4 over one buffer at a time, a chunk or the ring. It knows what is
  * decided, not where bytes are kept; {@link FrameDecoder} moves it from buffer to buffer.
  */
-import { FramewireError } from "../../errors.js";
+import type { FramewireError } from "../../errors.js";
 import type { DecoderOptions, Recovery } from "../../options.js";
-import { crcOfSeed, crcUpdate } from "../checksum/crc32.js";
-import { crcOfRange, PrefixCrc } from "../checksum/prefix-crc.js";
 import type { Damage, Discard, DiscardReason } from "../frame.js";
 import type { ByteSource } from "./byte-source.js";
-import { FAILED, type FrameLimits, FrameParser, READY, WAIT } from "./frame-parser.js";
-import { FrameCursor, type FrameView } from "./frame-view.js";
+import { CandidateChecksum } from "./candidate-checksum.js";
+import { DiscardLog } from "./discard-log.js";
+import { FAILED, FrameParser, READY, WAIT } from "./frame-parser.js";
+import { FrameCursor, type FrameHandler } from "./frame-view.js";
+import type { PlainWay } from "./plain-frame.js";
 import { PREFIX_LENGTH, prefixFor, type SyncPrefix } from "./sync-prefix.js";
-
-/** Called for each frame; `frame` is valid until it returns. */
-export type FrameHandler = (frame: FrameView) => void;
 
 /** What {@link FrameDecoder.update} can change. */
 export type DecoderUpdate = Pick<DecoderOptions, "checksumSeed" | "minVersion" | "maxPayload">;
 
 /**
- * `scan`: looking for a prefix at the cursor or behind it. `candidate`: the prefix stands at the cursor, the rest is
- * undecided. `swallow`: an empty version 1 frame ended at the cursor; an empty payload field belongs to it.
+ * `scan`: looking for a prefix at the cursor or after it. `candidate`: the prefix stands at the cursor, the rest is
+ * undecided. `empty`: an empty version 1 frame ended at the cursor; an empty payload field belongs to it.
  */
-type State = "scan" | "candidate" | "swallow";
+type State = "scan" | "candidate" | "empty";
 
 /** The mask that leaves positions in a chunk as they are. */
 export const IN_PLACE = -1;
@@ -35,14 +33,7 @@ const HEAD = PREFIX_LENGTH;
 /** Bytes that {@link PlainWay} may look at without asking whether they are there: up to N, and a tag. */
 const PLAIN_HEADER = 20;
 
-/** The short way for whole frames in a chunk: plain-frame.ts. */
-export interface PlainWay {
-  parse(frame: FrameCursor, limits: FrameLimits, data: DataView, start: number, end: number): boolean;
-  crcOfFrame(chunk: ByteSource, data: DataView, start: number, end: number, last: number, crc: number): number;
-  forgetWindow(): void;
-}
-
-/** Absent on pages, which save its size. */
+/** The short way for whole frames in a chunk. Absent on pages, which save its size. */
 let plainWay: PlainWay | undefined;
 
 /** Makes all machines go the short way where they can; `undefined`: none does. */
@@ -60,17 +51,10 @@ export interface MachineOptions extends Required<Omit<DecoderOptions, "checksumS
 export class FrameMachine {
   readonly #prefix: SyncPrefix;
   readonly #recovery: Recovery;
-  readonly #onDamage: ((damage: Damage) => void) | undefined;
-  readonly #onDiscard: ((discard: Discard) => void) | undefined;
+  readonly #log: DiscardLog;
   readonly #frame = new FrameCursor();
   readonly #parser = new FrameParser(this.#frame);
-  /** Made for the first candidate that starts before W. */
-  #checksums: PrefixCrc | undefined;
-  #seed: number | undefined;
-  /** CRC of the seed's four bytes, 0 without a seed. */
-  #seedCrc = 0;
-  /** The same with the seven bytes that every frame begins with. */
-  #prefixCrc = 0;
+  readonly #checksum: CandidateChecksum;
   #update: DecoderUpdate | undefined;
 
   #state: State = "scan";
@@ -83,26 +67,20 @@ export class FrameMachine {
   /** Behind the last frame delivered. */
   #frameEnd = 0;
   #need = 1;
-  /** W of docs/wire.md: the largest stream offset that a failed checksum comparison reached. */
-  #failedCheckEnd = 0;
 
-  /** Set to have `run` return behind the frame at hand. Only in a chunk: what is in the ring has been taken already. */
+  /** Set to have `run` return after the frame at hand. Only in a chunk: what is in the ring has been taken already. */
   stopped = false;
 
   #frames = 0;
-  #discards = 0;
-  #discardedBytes = 0;
-  #failure: FramewireError | undefined;
 
   constructor(options: MachineOptions) {
     this.#prefix = prefixFor(options.magic);
     this.#recovery = options.recovery;
-    this.#onDamage = options.onDamage;
-    this.#onDiscard = options.onDiscard;
+    this.#log = new DiscardLog(options.onDamage, options.onDiscard);
     this.#parser.maxPayload = options.maxPayload;
     this.#parser.maxTrailer = options.maxTrailer;
     this.#parser.minVersion = options.minVersion;
-    this.#setSeed(options.checksumSeed);
+    this.#checksum = new CandidateChecksum(this.#prefix.bytes, options.checksumSeed);
   }
 
   /** Position of the first byte that is not decided. */
@@ -127,16 +105,16 @@ export class FrameMachine {
 
   /** Runs of discarded bytes, and the bytes in them, the run that is still growing included. */
   get discards(): number {
-    return this.#discards + (this.#cursor > this.#open ? 1 : 0);
+    return this.#log.discards + (this.#cursor > this.#open ? 1 : 0);
   }
 
   get discardedBytes(): number {
-    return this.#discardedBytes + this.#cursor - this.#open;
+    return this.#log.bytes + this.#cursor - this.#open;
   }
 
   /** With recovery `"close"`: what ended the decoding. */
   get failure(): FramewireError | undefined {
-    return this.#failure;
+    return this.#log.failure;
   }
 
   /** Holds from the next candidate on. The values have been checked. */
@@ -158,20 +136,20 @@ export class FrameMachine {
   rest(): void {
     this.#frame.letGo();
     plainWay?.forgetWindow();
-    if (this.#base + this.#cursor >= this.#failedCheckEnd) this.#checksums = undefined;
+    this.#checksum.rest(this.#base + this.#cursor);
   }
 
-  /** Whether nothing of the stream is undecided, open or left to swallow: another stream may have its turn. */
+  /** Whether nothing of the stream is undecided, open or left to skip: another stream may have its turn. */
   get clean(): boolean {
-    return this.#state === "scan" && this.#cursor === this.#open && this.#cursor === this.#frameEnd && this.#failure === undefined;
+    return this.#state === "scan" && this.#cursor === this.#open && this.#cursor === this.#frameEnd && this.#log.failure === undefined;
   }
 
   /** Goes on with another stream, at its offset `offset`, where it was clean. */
   rebind(offset: number, seed: number | undefined, minVersion: number): void {
     this.#base = offset;
-    this.#cursor = this.#open = this.#frameEnd = this.#failedCheckEnd = 0;
+    this.#cursor = this.#open = this.#frameEnd = this.#checksum.failedEnd = 0;
     this.#parser.minVersion = minVersion;
-    if (seed !== this.#seed) this.#setSeed(seed);
+    this.#checksum.setSeed(seed);
   }
 
   /** Behind a `run` that was the last one: what comes next does not continue what was there. */
@@ -180,10 +158,10 @@ export class FrameMachine {
     this.#state = "scan";
   }
 
-  /** Counts the bytes up to stream offset `end` as discarded, untold: nobody decodes behind a failure. */
+  /** Counts the bytes up to stream offset `end` as discarded, unreported: nothing is decoded after a failure. */
   giveUp(end: number): void {
     this.#cursor = end - this.#base;
-    this.#discardedBytes += this.#cursor - this.#open;
+    this.#log.bytes += this.#cursor - this.#open;
     this.#open = this.#cursor;
   }
 
@@ -204,14 +182,18 @@ export class FrameMachine {
           if (this.stopped) return;
         }
         if (this.#cursor >= stop) return;
-        if (this.#state === "swallow" && !this.#swallow(buffer, mask, end, final)) return;
+        if (this.#state === "empty" && !this.#skipEmptyPayload(buffer, mask, end, final)) return;
         if (!this.#seek(buffer, mask, end, final)) return;
         parser.begin();
         this.#state = "candidate";
       }
       const start = this.#cursor;
       let outcome = parser.parse(buffer, mask, start, end);
-      if (outcome === READY && frame.version !== 1 && !this.#isIntact(buffer, mask, start)) {
+      if (
+        outcome === READY &&
+        frame.version !== 1 &&
+        !this.#checksum.isIntact(buffer, mask, this.#base, start, frame.checksumOffset, frame.endOffset)
+      ) {
         parser.reason = "checksum";
         parser.failedAt = frame.endOffset;
         outcome = FAILED;
@@ -242,7 +224,7 @@ export class FrameMachine {
         if (this.#recovery === "close") this.#fail(start, start + parser.failedAt, parser.reason);
         this.#openReason = parser.reason;
         this.#cursor = start + 1;
-        this.#reportDamage(start, parser.reason);
+        this.#log.damage(this.#base + start, parser.reason);
       }
     }
   }
@@ -251,6 +233,7 @@ export class FrameMachine {
   #runPlain({ parse, crcOfFrame }: PlainWay, chunk: ByteSource, onFrame: FrameHandler): void {
     const parser = this.#parser;
     const frame = this.#frame;
+    const checksum = this.#checksum;
     const { head, tail } = this.#prefix;
     const { data } = chunk;
     const end = data.byteLength;
@@ -261,10 +244,10 @@ export class FrameMachine {
       if (data.getInt32(start, true) !== head || data.getInt32(start + 3, true) !== tail) return;
       if (!parse(frame, parser, data, start, end)) return;
       if (frame.version !== 1) {
-        if (this.#base + start < this.#failedCheckEnd) return;
+        if (this.#base + start < checksum.failedEnd) return;
         const checksumAt = start + frame.checksumOffset;
         const from = start + HEAD;
-        const crc = crcOfFrame(chunk, data, from, checksumAt, end, this.#prefixCrc);
+        const crc = crcOfFrame(chunk, data, from, checksumAt, end, checksum.prefixCrc);
         if (crc !== data.getInt32(checksumAt + 1, true)) return;
       }
       if (this.#state !== "scan") this.#state = "scan";
@@ -273,8 +256,8 @@ export class FrameMachine {
     }
   }
 
-  /** Takes an empty payload field behind an empty version 1 frame. False if more bytes must tell. */
-  #swallow(buffer: Uint8Array, mask: number, end: number, final: boolean): boolean {
+  /** Skips an empty payload field after an empty version 1 frame. False if it takes more bytes to decide. */
+  #skipEmptyPayload(buffer: Uint8Array, mask: number, end: number, final: boolean): boolean {
     const p = this.#cursor;
     if (buffer[p & mask] === TAG_PAYLOAD) {
       if (p + 1 >= end) {
@@ -309,7 +292,7 @@ export class FrameMachine {
     const next = found < 0 ? ~found : found;
     this.#cursor = next;
     // Behind a failed candidate the bytes belong to its discard.
-    if (next > from && from === this.#open) this.#reportDamage(from, "garbage");
+    if (next > from && from === this.#open) this.#log.damage(this.#base + from, "garbage");
     if (found >= 0) {
       this.#closeGap(found, "garbage");
       return true;
@@ -318,7 +301,7 @@ export class FrameMachine {
       if (final) {
         this.#cursor = end;
         this.#closeGap(next, "truncated");
-        this.#reportDamage(next, "truncated");
+        this.#log.damage(this.#base + next, "truncated");
       } else {
         this.#need = end - next + 1;
       }
@@ -332,42 +315,14 @@ export class FrameMachine {
     const endedReason = this.#openReason;
     this.#open = end;
     this.#openReason = reason;
-    if (start < end) this.#report(start, end, endedReason);
-  }
-
-  #reportDamage(start: number, reason: DiscardReason): void {
-    this.#onDamage?.({ start: this.#base + start, reason });
-  }
-
-  #report(start: number, end: number, reason: DiscardReason): void {
-    this.#discards++;
-    this.#discardedBytes += end - start;
-    this.#onDiscard?.({ start: this.#base + start, end: this.#base + end, reason });
-  }
-
-  /** Compares the checksum of the candidate at `start`, all of whose bytes are there. */
-  #isIntact(buffer: Uint8Array, mask: number, start: number): boolean {
-    const base = this.#base;
-    const at = start + this.#frame.checksumOffset;
-    let crc: number;
-    if (base + start >= this.#failedCheckEnd) {
-      crc = crcOfRange(buffer, mask, start + PREFIX_LENGTH, at, this.#prefixCrc);
-    } else {
-      this.#checksums ??= new PrefixCrc();
-      crc = this.#checksums.update(buffer, mask, base, base + start, base + at, this.#seedCrc);
-    }
-    const written =
-      buffer[(at + 1) & mask]! | (buffer[(at + 2) & mask]! << 8) | (buffer[(at + 3) & mask]! << 16) | (buffer[(at + 4) & mask]! << 24);
-    if (crc === written) return true;
-    this.#failedCheckEnd = Math.max(this.#failedCheckEnd, base + start + this.#frame.endOffset);
-    return false;
+    if (start < end) this.#log.discard(this.#base + start, this.#base + end, endedReason);
   }
 
   /** Hands over the frame at `start`, which lies at `position` in the buffer that the frame was moved to. */
   #deliver(start: number, position: number, onFrame: FrameHandler): void {
     const frame = this.#frame;
     frame.place(position, start - this.#frameEnd);
-    if (frame.version === 1 && frame.payloadEndOffset === frame.payloadOffset) this.#state = "swallow";
+    if (frame.version === 1 && frame.payloadEndOffset === frame.payloadOffset) this.#state = "empty";
     const end = start + frame.endOffset;
     this.#cursor = end;
     this.#open = end;
@@ -378,26 +333,15 @@ export class FrameMachine {
 
   /** Recovery `"close"`: reports the damage and throws. */
   #fail(start: number, end: number, reason: DiscardReason): never {
-    const code = reason === "oversize" ? "frame-too-large" : "frame-malformed";
-    const text = `${reason} in the bytes ${this.#base + start} to ${this.#base + end} of the stream`;
-    this.#failure = new FramewireError(code, text, { fault: "remote" });
     this.#cursor = end;
     this.#open = end;
-    this.#reportDamage(start, reason);
-    this.#report(start, end, reason);
-    throw this.#failure;
+    return this.#log.fail(this.#base + start, this.#base + end, reason);
   }
 
   #applyUpdate(options: DecoderUpdate): void {
     this.#update = undefined;
-    if (options.checksumSeed !== undefined) this.#setSeed(options.checksumSeed);
+    if (options.checksumSeed !== undefined) this.#checksum.setSeed(options.checksumSeed);
     if (options.minVersion !== undefined) this.#parser.minVersion = options.minVersion;
     if (options.maxPayload !== undefined) this.#parser.maxPayload = options.maxPayload;
-  }
-
-  #setSeed(seed: number | undefined): void {
-    this.#seed = seed;
-    this.#seedCrc = crcOfSeed(seed);
-    this.#prefixCrc = crcUpdate(this.#prefix.bytes, 0, PREFIX_LENGTH, this.#seedCrc);
   }
 }

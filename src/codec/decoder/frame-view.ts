@@ -55,6 +55,9 @@ export interface FrameView {
 const TWO_32 = 0x1_0000_0000;
 const NOWHERE = new ByteSource();
 const NONE = new Int32Array(0);
+/** Called for each frame; `frame` is valid until it returns. */
+export type FrameHandler = (frame: FrameView) => void;
+
 /** A byte order mark at the front is a character like any other; the default would drop it. */
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 

@@ -5,10 +5,17 @@
  */
 
 import { crcOfFrame, forgetWindow } from "../checksum/window-crc.js";
-import type { PlainWay } from "./frame-machine.js";
+import type { ByteSource } from "./byte-source.js";
 import type { FrameLimits } from "./frame-parser.js";
 import type { FrameCursor } from "./frame-view.js";
 import { PREFIX_LENGTH } from "./sync-prefix.js";
+
+/** What a decoder's state machine needs of it. */
+export interface PlainWay {
+  parse(frame: FrameCursor, limits: FrameLimits, data: DataView, start: number, end: number): boolean;
+  crcOfFrame(chunk: ByteSource, data: DataView, start: number, end: number, last: number, crc: number): number;
+  forgetWindow(): void;
+}
 
 /** An imported constant is looked up at each use; one of the module itself is part of the code. */
 const HEADER = PREFIX_LENGTH;
