@@ -166,7 +166,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
     const streams = requestStream || responseStream;
     const numbered = this.#host.version === 2;
     if (streams && !numbered)
-      return call.fail(new FramewireError("unimplemented", `${command.name} streams, which a version 1 peer cannot`));
+      return call.fail(new FramewireError("unimplemented", `${command.name} has streams, which version 1 peers do not support`));
     const timeoutMs = timeoutOf(options.timeoutMs ?? (streams ? 0 : this.#host.options.timeoutMs), parent);
     call.id = this.#takeId();
     // To version 1 peers a request is a plain message, and metadata and deadlines cannot travel. It waits for a link in any case.

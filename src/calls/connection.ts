@@ -268,7 +268,7 @@ export class Connection implements Caller, CallHost, LinkOwner, InboundHost {
         const missing = this.#sender.retransmission.resend(resumed.peerReceived);
         // A client learns the server's limits with the verdict: what they make it lose is in its next hello.
         if (missing !== undefined)
-          link.fail("resend-impossible", `the peer takes no more frames as large as one of ${missing.from} to ${missing.to}`);
+          link.fail("resend-impossible", `one of the frames ${missing.from} to ${missing.to} is larger than the peer's new limits`);
       }
       if (resumed.lostIn !== undefined) this.#lost(resumed.lostIn);
       if (lostOut !== undefined) this.#lost(lostOut);

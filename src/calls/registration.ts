@@ -81,7 +81,7 @@ export function handleCommand(
 ): void {
   checkNames("handle", options, HANDLE_OPTIONS);
   const { reply = codec } = options;
-  if (typeof handler !== "function") throw new FramewireError("invalid-option", `the handler of ${cmdName(cmd)} is no function`);
+  if (typeof handler !== "function") throw new FramewireError("invalid-option", `the handler of ${cmdName(cmd)} is not a function`);
   dispatcher.registry.add(bareCommand(cmd, codec, reply, false), handler as Handler["run"]);
 }
 

@@ -76,7 +76,7 @@ class Handshake implements LinkOwner {
         return link.endedByPeer(closeCode === 0 ? 4509 : closeCode, reason);
       }
       if (frame.kindNumber !== KIND_WELCOME) {
-        throw new FramewireError("protocol-violation", "the first frame is no welcome");
+        throw new FramewireError("protocol-violation", "the first frame is not a welcome");
       }
       welcome = readHandshake(frame, Welcome, "welcome");
       if (welcome.version !== WIRE_VERSION) {

@@ -109,7 +109,7 @@ async function takeOver(path: string, own: Holder, pace: LockPace): Promise<void
     throw new FramewireError("outbox-failed", `cannot take over ${path}: ${(cause as Error).message}`, { cause });
   }
   await sleep(SETTLE_MS);
-  if (fileOf(path) !== file) throw new FramewireError("outbox-failed", `${path}: another process was faster to take the outbox over`);
+  if (fileOf(path) !== file) throw new FramewireError("outbox-failed", `${path}: another process took the outbox over first`);
 }
 
 /** Whether the lock is touched, or given back, within the time in which a living holder would do that. */

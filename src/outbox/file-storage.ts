@@ -247,7 +247,7 @@ export class FileStorage implements OutboxStorage {
 
   #failure(cause: unknown): FramewireError {
     if (cause instanceof FramewireError && cause.code === "outbox-failed") return cause;
-    return new FramewireError("outbox-failed", `the outbox ${this.#path} cannot be kept: ${(cause as Error).message}`, { cause });
+    return new FramewireError("outbox-failed", `the outbox ${this.#path} cannot be stored: ${(cause as Error).message}`, { cause });
   }
 }
 

@@ -119,7 +119,7 @@ export class IndexedDbStorage implements OutboxStorage {
 
   #failure(cause: unknown): FramewireError {
     if (cause instanceof FramewireError) return cause;
-    return new FramewireError("outbox-failed", `the outbox ${this.#name} cannot be kept: ${String(cause)}`, { cause });
+    return new FramewireError("outbox-failed", `the outbox ${this.#name} cannot be stored: ${String(cause)}`, { cause });
   }
 }
 
@@ -127,7 +127,7 @@ export class IndexedDbStorage implements OutboxStorage {
 function takeLock(name: string): Promise<() => void> {
   if (typeof indexedDB === "undefined" || typeof navigator === "undefined" || navigator.locks === undefined) {
     return Promise.reject(
-      new FramewireError("outbox-failed", "an outbox needs IndexedDB and Web Locks, which there are in secure contexts only"),
+      new FramewireError("outbox-failed", "an outbox needs IndexedDB and Web Locks, which exist in secure contexts only"),
     );
   }
   return new Promise((resolve, reject) => {

@@ -45,7 +45,7 @@ export function methodCommand(service: string, method: MethodDefinition): Comman
   const known = commandOfMethod.get(method);
   // Where the method alone was given, its command has a name without the service.
   if (known !== undefined && (service === "" || known.name !== method.name)) return known;
-  if (method?.requestType === undefined) throw new FramewireError("invalid-option", "this is no method of a generated service");
+  if (method?.requestType === undefined) throw new FramewireError("invalid-option", "this is not a method of a generated service");
   const name = service === "" ? method.name : `${service}/${method.name}`;
   const bytes = method.options._unknownFields?.[COMMAND_OPTION_TAG]?.at(-1);
   if (bytes === undefined) {

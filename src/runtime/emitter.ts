@@ -15,7 +15,7 @@ export interface EventSink<Events extends { [E in keyof Events]: readonly unknow
 /** @throws FramewireError `invalid-option` if there is no such event, or nothing to call */
 export function checkListener(whose: string, event: string, listener: unknown, known: Names): void {
   if (!Object.hasOwn(known, event)) unknownName("event", whose, String(event), known);
-  if (typeof listener !== "function") throw new FramewireError("invalid-option", `the listener for ${event} is no function`);
+  if (typeof listener !== "function") throw new FramewireError("invalid-option", `the listener for ${event} is not a function`);
 }
 
 /**

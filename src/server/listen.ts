@@ -160,7 +160,7 @@ export class Listeners {
   }
 
   #checkOpen(): void {
-    if (this.#closed) throw new FramewireError("connection-closed", "the server is closed and listens no more: make another");
+    if (this.#closed) throw new FramewireError("connection-closed", "the server is closed: create another one to listen again");
   }
 
   /** Takes other certificates from now on. Connections go on with theirs. @throws FramewireError `invalid-option` */

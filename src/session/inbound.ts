@@ -110,7 +110,7 @@ export class Inbound {
     const sender = this.#sender;
     if (frame.ackNumber > 0) {
       if (!sender.acknowledge(frame.ackNumber)) {
-        return link.fail("protocol-violation", "an ack of what was never sent");
+        return link.fail("protocol-violation", "an ack above the highest sequence sent");
       }
       if (sender.held && frame.status !== DATA_LOSS) this.#host.flush();
     }
@@ -121,7 +121,7 @@ export class Inbound {
         return host.served.onMessage(frame);
       case KIND_REQUEST:
         if (this.#isOwn(callId) || !host.served.onRequest(frame)) {
-          link.fail("protocol-violation", `the call id ${callId} is in use, or not the peer's to give`);
+          link.fail("protocol-violation", `the call id ${callId} is in use or has the wrong parity`);
         }
         return;
       case KIND_RESPONSE:

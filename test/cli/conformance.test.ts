@@ -29,7 +29,7 @@ describe("framewire conformance", () => {
       "",
       "calls",
       "  301  ok      5.4  a request is answered with one response, of its call and command  N ms",
-      "  302  ok      5.4  calls in flight at once are told apart  N ms",
+      "  302  ok      5.4  calls in flight at the same time get their own replies  N ms",
       "  303  ok      5.4  a request with an unknown command is answered with unimplemented  N ms",
       "",
       "version 1",

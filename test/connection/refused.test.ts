@@ -99,7 +99,7 @@ describe("an event that does not exist", () => {
     expect(() => server.connections[0]!.on("message" as never, () => {})).toThrow(
       refusal(/a connection has no event message; there are close, /),
     );
-    expect(() => server.on("failure", undefined as never)).toThrow(refusal(/the listener for failure is no function/));
+    expect(() => server.on("failure", undefined as never)).toThrow(refusal(/the listener for failure is not a function/));
   });
 });
 
@@ -110,7 +110,7 @@ describe("a codec or method that cannot do it", () => {
     const { server, client } = await join();
     expect(() => server.handle(1, { encode } as never, () => {})).toThrow(refusal(/0x0001: the codec has no decode/));
     expect(() => client.handle(1, { decode } as never, () => {})).toThrow(refusal(/0x0001: the codec has no encode/));
-    expect(() => server.handle(1, NoteRequest, undefined as never)).toThrow(refusal(/the handler of 0x0001 is no function/));
+    expect(() => server.handle(1, NoteRequest, undefined as never)).toThrow(refusal(/the handler of 0x0001 is not a function/));
     await expect(client.request(1, undefined as never, {} as never)).rejects.toEqual(refusal(/0x0001: the codec has no encode/));
     await expect(client.send(1, { decode } as never, {} as never)).rejects.toEqual(refusal(/the codec has no encode/));
     await expect(server.connections[0]!.request(1, undefined as never, {} as never)).rejects.toEqual(refusal(/the codec has no encode/));
@@ -124,7 +124,7 @@ describe("a codec or method that cannot do it", () => {
     expect(() => server.broadcast(count, {})).toThrow(streams);
     expect(() => server.to("room").send(sum, {})).toThrow(streams);
     await expect(server.connections[0]!.send(count, {} as never)).rejects.toEqual(streams);
-    expect(() => server.broadcast(undefined as never, {} as never)).toThrow(refusal(/this is no method of a generated service/));
+    expect(() => server.broadcast(undefined as never, {} as never)).toThrow(refusal(/this is not a method of a generated service/));
   });
 });
 

@@ -43,7 +43,7 @@ describe.each(KINDS)("over %s", (kind) => {
       const peer = await RawPeer.connect(url);
       await peer.greet({ limits: limitsOf({ maxPayload, maxTrailer: 1 }) });
       peer.send(request);
-      expect(await peer.ended).toEqual({ code: 4402, reason: "the call id 2 is in use, or not the peer's to give" });
+      expect(await peer.ended).toEqual({ code: 4402, reason: "the call id 2 is in use or has the wrong parity" });
       await (await RawPeer.connect(url)).greet();
       expect(server.stats.sockets).toBe(1);
     },

@@ -48,7 +48,7 @@ export const CALLS: readonly Case[] = [
   },
   {
     number: 302,
-    name: "calls in flight at once are told apart",
+    name: "calls in flight at the same time get their own replies",
     section: "5.4",
     run: async (kit) => {
       const session = await kit.session();
@@ -154,7 +154,7 @@ export const CALLS: readonly Case[] = [
   },
   {
     number: 311,
-    name: "a call whose time is over is answered with deadline-exceeded",
+    name: "a call whose deadline has passed is answered with deadline-exceeded",
     section: "5.4",
     advice: true,
     run: async (kit) => {
@@ -167,7 +167,7 @@ export const CALLS: readonly Case[] = [
   },
   {
     number: 312,
-    name: "a message that nobody handles is dropped",
+    name: "a message without a handler is dropped",
     section: "5.4",
     run: async (kit) => {
       const session = await kit.session();
@@ -188,7 +188,7 @@ export const CALLS: readonly Case[] = [
   },
   {
     number: 314,
-    name: "frames for calls that nobody knows are ignored",
+    name: "frames for unknown calls are ignored",
     section: "5.4",
     run: async (kit) => {
       const session = await kit.session();
@@ -251,7 +251,7 @@ export const CALLS: readonly Case[] = [
   },
   {
     number: 318,
-    name: "items and an end for a call with one request mean nothing",
+    name: "items and an end for a call with one request have no effect",
     section: "5.4",
     run: async (kit) => {
       const session = await kit.session();
@@ -289,7 +289,7 @@ export const CALLS: readonly Case[] = [
   },
   {
     number: 322,
-    name: "a failure of a call of the peer reaches it, with its status and message",
+    name: "a failed call of the peer ends with the status and message of its response",
     section: "5.4",
     run: async (kit) => {
       const session = await kit.session();
@@ -301,7 +301,7 @@ export const CALLS: readonly Case[] = [
   },
   {
     number: 323,
-    name: "a peer whose call is over for its own clock sends a cancel, and tells the time that it gives",
+    name: "a peer sends timeout_ms with its call, and a cancel when the time has passed on its own clock",
     section: "5.4",
     run: async (kit) => {
       const session = await kit.session();
@@ -318,7 +318,7 @@ export const CALLS: readonly Case[] = [
   },
   {
     number: 324,
-    name: "a peer keeps no more calls in flight than it is allowed",
+    name: "a peer has no more calls in flight than max_calls allows",
     section: "5.2",
     run: async (kit) => {
       const session = await kit.session({ limits: { maxCalls: 1 } });

@@ -99,7 +99,7 @@ export const FRAMING: readonly Case[] = [
   },
   {
     number: 111,
-    name: "garbage costs no frame behind it",
+    name: "garbage loses no frame after it",
     section: "4.1",
     run: async (kit) => {
       const session = await fresh(kit);
@@ -110,7 +110,7 @@ export const FRAMING: readonly Case[] = [
   },
   {
     number: 112,
-    name: "a frame with a wrong checksum is not handled, and is asked for again",
+    name: "a frame with a wrong checksum is not handled, and is requested again",
     section: "3",
     full: true,
     run: async (kit) => {
@@ -161,7 +161,7 @@ export const FRAMING: readonly Case[] = [
   },
   {
     number: 118,
-    name: "a damaged frame that claims more than it has costs none of the frames that it covers",
+    name: "a damaged frame that claims too many bytes loses none of the frames that it covers",
     section: "4.1",
     run: async (kit) => {
       const session = await fresh(kit);
@@ -275,7 +275,7 @@ export const FRAMING: readonly Case[] = [
   },
   {
     number: 134,
-    name: "a length above the limit that the rest of the head contradicts is damage, and closes nothing",
+    name: "a length above the limit that the rest of the head contradicts is damage, and does not close the connection",
     section: "4.5",
     full: true,
     run: async (kit) => {

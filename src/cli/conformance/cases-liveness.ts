@@ -57,7 +57,7 @@ export const LIVENESS: readonly Case[] = [
   },
   {
     number: 503,
-    name: "a pong that nobody asked for is ignored",
+    name: "a pong without a ping is ignored",
     section: "5.8",
     run: async (kit) => {
       const session = await kit.session();
@@ -80,7 +80,7 @@ export const LIVENESS: readonly Case[] = [
   },
   {
     number: 505,
-    name: "a server closes with heartbeat-timeout if nothing comes behind its ping",
+    name: "a server closes with heartbeat-timeout if nothing comes after its ping",
     section: "5.8",
     peer: "server",
     run: async (kit) => {
@@ -94,7 +94,7 @@ export const LIVENESS: readonly Case[] = [
   },
   {
     number: 506,
-    name: "any byte is a sign of life: a client that talks is not closed",
+    name: "any byte shows that a peer is alive: a client that sends is not closed",
     section: "5.8",
     peer: "server",
     run: async (kit) => {
@@ -109,7 +109,7 @@ export const LIVENESS: readonly Case[] = [
   },
   {
     number: 507,
-    name: "a client that hears nothing for clearly longer than the interval pings, and then closes",
+    name: "a client that receives nothing for clearly longer than the interval pings, and then closes",
     section: "5.8",
     peer: "client",
     advice: true,
@@ -143,7 +143,7 @@ export const LIVENESS: readonly Case[] = [
   },
   {
     number: 510,
-    name: "a client comes back after a goaway with the close code 0",
+    name: "a client reconnects after a goaway with the close code 0",
     section: "5.9",
     peer: "client",
     run: async (kit) => {

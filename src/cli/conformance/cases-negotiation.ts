@@ -87,7 +87,7 @@ export const NEGOTIATION: readonly Case[] = [
   },
   {
     number: 207,
-    name: "a first frame that is no hello closes with protocol-violation",
+    name: "a first frame that is not a hello closes with protocol-violation",
     section: "5.1",
     peer: "server",
     run: async (kit) => {
@@ -124,7 +124,7 @@ export const NEGOTIATION: readonly Case[] = [
   },
   {
     number: 210,
-    name: "calls right behind the hello are answered, behind the welcome",
+    name: "calls sent right after the hello are answered after the welcome",
     section: "5.2",
     peer: "server",
     run: async (kit) => {
@@ -150,7 +150,7 @@ export const NEGOTIATION: readonly Case[] = [
   },
   {
     number: 211,
-    name: "fields of later protocols in hello or welcome are ignored",
+    name: "unknown fields in hello or welcome are ignored",
     section: "9",
     run: async (kit) => {
       // Field 60 as a varint, field 61 as bytes.
@@ -160,7 +160,7 @@ export const NEGOTIATION: readonly Case[] = [
   },
   {
     number: 212,
-    name: "a message of no kind known is ignored if it has no sequence",
+    name: "a message of an unknown kind is ignored if it has no sequence",
     section: "5.3",
     run: async (kit) => {
       const session = await fresh(kit);
@@ -172,7 +172,7 @@ export const NEGOTIATION: readonly Case[] = [
   },
   {
     number: 213,
-    name: "a frame of no kind known counts as received if it has a sequence, and is not handled",
+    name: "a frame of an unknown kind counts as received if it has a sequence, and is not handled",
     section: "5.3",
     run: async (kit) => {
       const session = await fresh(kit);
@@ -200,7 +200,7 @@ export const NEGOTIATION: readonly Case[] = [
   },
   {
     number: 215,
-    name: "a hello of 65,536 bytes is taken; a longer one closes with frame-too-large",
+    name: "a hello of 65,536 bytes is accepted; a longer one closes with frame-too-large",
     section: "5.2",
     peer: "server",
     run: async (kit) => {

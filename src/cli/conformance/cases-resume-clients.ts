@@ -29,7 +29,7 @@ async function comeAgain(kit: Kit, session: KitSession, received = session.recei
 export const CLIENT_RESUME: readonly Case[] = [
   {
     number: 751,
-    name: "a client asks to go on, with its token, what it has got, and a growing attempt",
+    name: "a client asks to resume with its token, the sequence it has received, and a growing attempt",
     section: "5.7",
     peer: "client",
     run: async (kit) => {
@@ -48,7 +48,7 @@ export const CLIENT_RESUME: readonly Case[] = [
   },
   {
     number: 752,
-    name: "what the server has not got is sent again, in order, as it was",
+    name: "frames that the server has not received are sent again, in order, unchanged",
     section: "5.7",
     peer: "client",
     run: async (kit) => {
@@ -63,7 +63,7 @@ export const CLIENT_RESUME: readonly Case[] = [
   },
   {
     number: 753,
-    name: "what the server has got is not sent again",
+    name: "frames that the server has received are not sent again",
     section: "5.7",
     peer: "client",
     run: async (kit) => {
@@ -88,7 +88,7 @@ export const CLIENT_RESUME: readonly Case[] = [
   },
   {
     number: 755,
-    name: "after the verdict rejected all counts begin again",
+    name: "after the verdict rejected all counts start again",
     section: "5.7",
     peer: "client",
     run: async (kit) => {
@@ -103,7 +103,7 @@ export const CLIENT_RESUME: readonly Case[] = [
   },
   {
     number: 756,
-    name: "after a gap the client goes on behind it",
+    name: "after a gap the client continues with the frames that follow it",
     section: "5.7",
     peer: "client",
     run: async (kit) => {

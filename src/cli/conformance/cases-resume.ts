@@ -56,7 +56,7 @@ export async function unacknowledged(kit: Kit): Promise<KitSession> {
 export const RESUME: readonly Case[] = [
   {
     number: 701,
-    name: "a session goes on over another connection, and the welcome tells what had come",
+    name: "a session resumes over another connection, and the welcome says what was received",
     section: "5.7",
     peer: "server",
     run: async (kit) => {
@@ -70,7 +70,7 @@ export const RESUME: readonly Case[] = [
   },
   {
     number: 702,
-    name: "what the client has not got is sent again behind the welcome, in order, as it was",
+    name: "frames that the client has not received are sent again after the welcome, in order, unchanged",
     section: "5.7",
     peer: "server",
     run: async (kit) => {
@@ -85,7 +85,7 @@ export const RESUME: readonly Case[] = [
   },
   {
     number: 703,
-    name: "what the client has got is not sent again",
+    name: "frames that the client has received are not sent again",
     section: "5.7",
     peer: "server",
     run: async (kit) => {
@@ -112,7 +112,7 @@ export const RESUME: readonly Case[] = [
   },
   {
     number: 705,
-    name: "what the client sends again is handled once, and what was lost with the link is handled",
+    name: "frames that the client sends again are handled once, also those that were lost with the link",
     section: "5.7",
     peer: "server",
     run: async (kit) => {
@@ -130,7 +130,7 @@ export const RESUME: readonly Case[] = [
   },
   {
     number: 706,
-    name: "a token that nobody knows is rejected, and a new session begins",
+    name: "an unknown token is rejected, and a new session begins",
     section: "5.7",
     peer: "server",
     run: async (kit) => {
@@ -185,7 +185,7 @@ export const RESUME: readonly Case[] = [
   },
   {
     number: 709,
-    name: "a client that claims to have got what was never sent is rejected",
+    name: "a client that claims to have received frames that were never sent is rejected",
     section: "5.7",
     peer: "server",
     run: async (kit) => {
@@ -199,7 +199,7 @@ export const RESUME: readonly Case[] = [
   },
   {
     number: 710,
-    name: "a session that its client has left is gone",
+    name: "a session that its client has closed is dropped",
     section: "5.7",
     peer: "server",
     run: async (kit) => {
@@ -217,7 +217,7 @@ export const RESUME: readonly Case[] = [
   },
   {
     number: 711,
-    name: "a session goes on again and again, also with the seed of before",
+    name: "a session resumes repeatedly, also with the same seed",
     section: "5.7",
     peer: "server",
     run: async (kit) => {
@@ -233,7 +233,7 @@ export const RESUME: readonly Case[] = [
   },
   {
     number: 712,
-    name: "a client that can no longer send what is missing gets a gap or is rejected",
+    name: "a client that no longer keeps the missing frames gets a gap or is rejected",
     section: "5.7",
     peer: "server",
     run: async (kit) => {
@@ -275,7 +275,7 @@ export const RESUME: readonly Case[] = [
   },
   {
     number: 714,
-    name: "what still comes over a connection that was replaced is ignored",
+    name: "frames that still arrive over a replaced connection are ignored",
     section: "5.7",
     peer: "server",
     run: async (kit) => {

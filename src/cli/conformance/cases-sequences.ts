@@ -41,7 +41,7 @@ async function expectAsked(kit: Kit, byteOf: (frame: Uint8Array) => number): Pro
 export const SEQUENCES: readonly Case[] = [
   {
     number: 601,
-    name: "what the peer sends counts from 1, one by one",
+    name: "the peer's sequences count from 1, one by one",
     section: "5.6",
     full: true,
     run: async (kit) => {
@@ -53,7 +53,7 @@ export const SEQUENCES: readonly Case[] = [
   },
   {
     number: 602,
-    name: "what came is acknowledged also when nothing else goes back",
+    name: "received frames are acknowledged even if nothing else goes back",
     section: "5.6",
     run: async (kit) => {
       const session = await kit.session();
@@ -78,7 +78,7 @@ export const SEQUENCES: readonly Case[] = [
   },
   {
     number: 604,
-    name: "behind a hole nothing is handled until it is filled, in order",
+    name: "frames after a missing one are handled only after it, in order",
     section: "5.6",
     full: true,
     run: async (kit) => {
@@ -92,7 +92,7 @@ export const SEQUENCES: readonly Case[] = [
   },
   {
     number: 605,
-    name: "a loss is asked for once, not for each frame that comes too early",
+    name: "lost frames are requested once, not for each frame that comes too early",
     section: "5.6",
     full: true,
     run: async (kit) => {
@@ -112,7 +112,7 @@ export const SEQUENCES: readonly Case[] = [
   },
   {
     number: 606,
-    name: "a loss that is not answered is asked for again",
+    name: "a request for lost frames that is not answered is repeated",
     section: "5.6",
     full: true,
     run: async (kit) => {
@@ -129,7 +129,7 @@ export const SEQUENCES: readonly Case[] = [
   },
   {
     number: 607,
-    name: "what is asked for is sent again: everything behind the ack, in order, as it was",
+    name: "a request for a resend is answered with every frame after the ack, in order, unchanged",
     section: "5.6",
     full: true,
     run: async (kit) => {
@@ -147,7 +147,7 @@ export const SEQUENCES: readonly Case[] = [
   },
   {
     number: 608,
-    name: "what was acknowledged is not sent again",
+    name: "acknowledged frames are not sent again",
     section: "5.6",
     full: true,
     run: async (kit) => {
@@ -160,7 +160,7 @@ export const SEQUENCES: readonly Case[] = [
   },
   {
     number: 609,
-    name: "an ack above what was ever sent closes with protocol-violation",
+    name: "an ack above the highest sequence sent closes with protocol-violation",
     section: "5.6",
     full: true,
     run: async (kit) => {
@@ -172,7 +172,7 @@ export const SEQUENCES: readonly Case[] = [
   },
   {
     number: 610,
-    name: "an ack below one that came before means nothing",
+    name: "an ack below an earlier one has no effect",
     section: "5.6",
     run: async (kit) => {
       const session = await kit.session();
@@ -196,7 +196,7 @@ export const SEQUENCES: readonly Case[] = [
   },
   {
     number: 612,
-    name: "a frame without sequence is handled when it comes",
+    name: "a frame without sequence is handled when it arrives",
     section: "5.6",
     run: async (kit) => {
       const session = await fresh(kit);
@@ -220,7 +220,7 @@ export const SEQUENCES: readonly Case[] = [
   },
   {
     number: 614,
-    name: "acks ride on what goes back, and are never above what came",
+    name: "acks are on frames that go back, and are never above what was received",
     section: "5.6",
     run: async (kit) => {
       const session = await kit.session();
@@ -236,21 +236,21 @@ export const SEQUENCES: readonly Case[] = [
   },
   {
     number: 615,
-    name: "a damaged frame is asked for also if nothing follows it",
+    name: "a damaged frame is requested again even if no frame follows it",
     section: "5.6",
     full: true,
     run: (kit) => expectAsked(kit, (frame) => frame.length - 1),
   },
   {
     number: 616,
-    name: "a frame with a damaged magic is asked for also if nothing follows it",
+    name: "a frame with a damaged magic is requested again even if no frame follows it",
     section: "5.6",
     full: true,
     run: (kit) => expectAsked(kit, () => 3),
   },
   {
     number: 617,
-    name: "a request to send again what was acknowledged closes with resend-impossible",
+    name: "a request to resend acknowledged frames closes with resend-impossible",
     section: "5.6",
     full: true,
     run: async (kit) => {

@@ -38,7 +38,7 @@ async function sum(session: KitSession, numbers: readonly bigint[], padding: num
 export const STREAMS: readonly Case[] = [
   {
     number: 401,
-    name: "items come in order, and behind them a response without payload",
+    name: "items come in order, and after them a response without payload",
     section: "5.4",
     run: async (kit) => {
       const session = await kit.session();
@@ -50,7 +50,7 @@ export const STREAMS: readonly Case[] = [
   },
   {
     number: 402,
-    name: "what is streamed to the peer is added up, with all 64 bits",
+    name: "numbers streamed to the peer are added up, with all 64 bits",
     section: "5.4",
     run: async (kit) => {
       const session = await kit.session();
@@ -61,7 +61,7 @@ export const STREAMS: readonly Case[] = [
   },
   {
     number: 403,
-    name: "a stream of nothing is a stream",
+    name: "an empty stream is valid",
     section: "5.4",
     run: async (kit) => {
       const session = await kit.session();
@@ -94,7 +94,7 @@ export const STREAMS: readonly Case[] = [
   },
   {
     number: 405,
-    name: "an initial_credit that is not told is 262,144",
+    name: "an initial_credit that is not announced is 262,144",
     section: "5.2",
     run: async (kit) => {
       const session = await kit.session({ limits: { initialCredit: 0 } });
@@ -159,7 +159,7 @@ export const STREAMS: readonly Case[] = [
   },
   {
     number: 409,
-    name: "the cmd of items is not looked at",
+    name: "the cmd of items is ignored",
     section: "5.3",
     run: async (kit) => {
       const session = await kit.session();
@@ -187,7 +187,7 @@ export const STREAMS: readonly Case[] = [
   },
   {
     number: 411,
-    name: "credit of one call is not spent by another",
+    name: "each call has its own credit",
     section: "5.5",
     run: async (kit) => {
       const session = await kit.session({ limits: { initialCredit: 1000 } });
@@ -244,7 +244,7 @@ export const STREAMS: readonly Case[] = [
   },
   {
     number: 415,
-    name: "the payload of a request that streams means nothing",
+    name: "the payload of a request that streams is ignored",
     section: "5.4",
     run: async (kit) => {
       const session = await kit.session();

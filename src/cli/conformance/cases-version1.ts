@@ -111,7 +111,7 @@ export const VERSION_1: readonly Case[] = (
     },
     {
       number: 805,
-      name: "an empty payload may be written or left out, and what is swallowed is no damage",
+      name: "an empty payload may be written or left out, and a swallowed 2A 00 is not damage",
       section: "2",
       over: "tcp",
       run: async (kit: Kit) => {
@@ -139,7 +139,7 @@ export const VERSION_1: readonly Case[] = (
     },
     {
       number: 807,
-      name: "damage costs no frame behind it",
+      name: "damage loses no frame after it",
       section: "4.1",
       run: async (kit: Kit) => {
         const link = await fresh(kit);
@@ -162,7 +162,7 @@ export const VERSION_1: readonly Case[] = (
     },
     {
       number: 809,
-      name: "a command that nobody serves costs nothing",
+      name: "a command without a handler has no effect",
       section: "6",
       run: async (kit: Kit) => {
         const link = await plain(kit);
