@@ -206,7 +206,7 @@ export class Outbound implements RetransmissionHost {
   #post(frame: Outgoing): void {
     const busy = this.#link !== undefined && this.#ready() === 0 && this.#isBusy(frame);
     if (busy && frame.failsWhenBusy) throw tooManyCalls(this.#calls.most);
-    if (!busy && this.passable && this.#waiting?.isLater(frame) !== true) {
+    if (!busy && this.passable && this.#waiting?.markIfNextLink(frame) !== true) {
       try {
         return this.#transmit(this.#link as Link, frame);
       } finally {
@@ -221,7 +221,7 @@ export class Outbound implements RetransmissionHost {
     if (this.#refusal !== undefined && expires(frame)) throw this.#refusal;
     frame.park();
     this.#checkSize(frame);
-    if (busy && this.#waiting?.isLater(frame) !== true) this.#queue().pushBusy(frame);
+    if (busy && this.#waiting?.markIfNextLink(frame) !== true) this.#queue().pushBusy(frame);
     else this.#queue().push(frame);
     this.#host.memoryChanged();
     if (this.#link === undefined) this.#events.emit("queued");

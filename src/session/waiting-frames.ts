@@ -58,7 +58,7 @@ export class WaitingFrames {
 
   /** Takes a frame in. @throws FramewireError `queue-full` */
   push(frame: Outgoing): void {
-    (this.isLater(frame) ? (this.#later as SendQueue) : this.#ready).push(frame, this.#clock.now());
+    (this.markIfNextLink(frame) ? (this.#later as SendQueue) : this.#ready).push(frame, this.#clock.now());
     if (expires(frame)) this.#watch(this.#options.maxQueuedMs);
   }
 
@@ -121,11 +121,11 @@ export class WaitingFrames {
     if (this.#later !== undefined) return;
     this.releaseBusy();
     this.#later = new SendQueue(this.#options, this.#onDrop);
-    for (const frame of this.#ready.remove((waiting) => this.isLater(waiting))) this.push(frame);
+    for (const frame of this.#ready.remove((waiting) => this.markIfNextLink(waiting))) this.push(frame);
   }
 
-  /** Whether a frame has to wait for the next link, or belongs to a call that does. */
-  isLater({ reliable, kind, callId }: Outgoing): boolean {
+  /** Whether a frame has to wait for the next link, or belongs to a call that does. A request that has to is remembered, for the later frames of its call. */
+  markIfNextLink({ reliable, kind, callId }: Outgoing): boolean {
     if (this.#later === undefined || !reliable) return false;
     this.#laterCalls ??= new Set();
     if (kind === KIND_REQUEST) this.#laterCalls.add(callId);
