@@ -15,7 +15,7 @@ export type { UpgradeRequest } from "./accept.js";
 export type { Authentication, SameIdentity, SessionOwner } from "./authentication.js";
 export type { InvalidCounts, LimitCode, ServerStats } from "./counters.js";
 export type { CloseOptions } from "./drain.js";
-export type { ListenAddress, ListenAddresses, ListenOptions } from "./listen.js";
+export type { ListenAddress, ListenAddresses, ListenOptions } from "./listen-options.js";
 export type { Broadcaster, Server } from "./server.js";
 export { createServer } from "./server.js";
 export { ServerConnection } from "./server-connection.js";
