@@ -81,7 +81,7 @@ describe("a kept frame that no longer fits the limits of a resume", () => {
   it("is told by the server as a gap, with what was kept before it", async () => {
     const server = bench.server();
     const client = new FakeClient(server);
-    client.hello();
+    client.sayHello();
     await expect.poll(() => server.connections.length).toBe(1);
     const gaps: unknown[] = [];
     const connection = server.connections[0]!;
@@ -90,7 +90,7 @@ describe("a kept frame that no longer fits the limits of a resume", () => {
     await expect.poll(() => client.received.length).toBe(3);
     client.break();
     const again = new FakeClient(server);
-    again.hello({
+    again.sayHello({
       limits: limits({ maxPayload: 1024 }),
       resume: { token: client.welcome!.token, received: 0n, oldest: 1n, restarted: false, attempt: 0 },
     });

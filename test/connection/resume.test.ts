@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { Frame } from "../../src/codec/index.js";
 import { FramewireError } from "../../src/errors.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
-import { ResumeVerdict } from "../../src/gen/framewire/v1/session.js";
+import { type ResumeRequest, ResumeVerdict } from "../../src/gen/framewire/v1/session.js";
 import type { FaultSource, LinkFaults } from "../../src/testing/index.js";
 import { memoryPair } from "../../src/testing/index.js";
 import { EchoRequest, NoteRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";
@@ -449,14 +449,14 @@ it("what is too old by the next link is not sent again but told, with its range,
 
 describe("a foreign client", () => {
   /** A server and scripted clients of it. */
-  async function served(): Promise<(resume?: Parameters<ScriptedPeer["sayHello"]>[0]) => Promise<ScriptedPeer>> {
+  async function served(): Promise<(resume?: Partial<ResumeRequest>) => Promise<ScriptedPeer>> {
     act = stage(1, "clean");
     const { clock, server } = act;
     return async (resume) => {
       const [near, far] = memoryPair({ schedule: (run) => clock.defer(run) });
       server.accept(far);
       const peer = new ScriptedPeer(near);
-      peer.sayHello(resume);
+      peer.sayHello({ resume });
       await clock.runUntilIdle();
       return peer;
     };
@@ -470,8 +470,8 @@ describe("a foreign client", () => {
     const sent = first.ofKind(FrameKind.FRAME_KIND_MESSAGE);
     first.destroy();
     await act.clock.runUntilIdle();
-    const second = await dial({ token: first.welcome.token, received: 1n, oldest: 1n });
-    expect(second.welcome.verdict).toBe(ResumeVerdict.RESUME_VERDICT_RESUMED);
+    const second = await dial({ token: first.welcome!.token, received: 1n, oldest: 1n });
+    expect(second.welcome!.verdict).toBe(ResumeVerdict.RESUME_VERDICT_RESUMED);
     expect(second.ofKind(FrameKind.FRAME_KIND_MESSAGE)).toEqual(sent.slice(1));
   });
 
@@ -489,11 +489,11 @@ describe("a foreign client", () => {
     const first = await dial();
     void act.sessions[0]!.send(note, { text: "0" });
     await act.clock.runUntilIdle();
-    const { token } = first.welcome;
+    const { token } = first.welcome!;
     first.destroy();
     await act.clock.runUntilIdle();
-    expect((await dial({ token, ...request })).welcome.verdict).toBe(ResumeVerdict.RESUME_VERDICT_REJECTED);
-    expect((await dial({ token, received: 0n, oldest: 1n })).welcome.verdict).toBe(ResumeVerdict.RESUME_VERDICT_RESUMED);
+    expect((await dial({ token, ...request })).welcome!.verdict).toBe(ResumeVerdict.RESUME_VERDICT_REJECTED);
+    expect((await dial({ token, received: 0n, oldest: 1n })).welcome!.verdict).toBe(ResumeVerdict.RESUME_VERDICT_RESUMED);
   });
 
   it("that never acknowledges has the head of what waits for it once for each link, not over and over (MQTT.js#301)", async () => {
@@ -519,7 +519,7 @@ describe("a foreign client", () => {
     await act.clock.advance(100);
     first.destroy();
     await act.clock.runUntilIdle();
-    const second = await dial({ token: first.welcome.token, received: 0n, oldest: 5n });
+    const second = await dial({ token: first.welcome!.token, received: 0n, oldest: 5n });
     expect(second.welcome).toMatchObject({ verdict: ResumeVerdict.RESUME_VERDICT_GAP, received: 4n, toServer: { from: 2n, to: 4n } });
     second.send({ cmd: 261, sequence: 5, payload: NoteRequest.encode(NoteRequest.fromPartial({ text: "1" })).finish() });
     await act.clock.advance(100);
@@ -534,7 +534,7 @@ describe("a foreign client", () => {
     const request = { cmd: 257, kind: FrameKind.FRAME_KIND_REQUEST, callId: 1, sequence: 1, payload };
     first.send(request);
     await act.clock.advance(100);
-    const second = await dial({ token: first.welcome.token, received: 0n, oldest: 1n });
+    const second = await dial({ token: first.welcome!.token, received: 0n, oldest: 1n });
     second.send(request);
     await act.clock.advance(6_000);
     expect(first.closeCode).toBe(4405);

@@ -41,7 +41,7 @@ function world() {
     const [near, far] = memoryPair({ schedule: (run) => clock.defer(run) });
     server.accept(far);
     const peer = new ScriptedPeer(near);
-    peer.sayHello(resume);
+    peer.sayHello({ resume });
     await clock.runUntilIdle();
     return peer;
   };
@@ -104,7 +104,7 @@ it("a welcome that tells a range to the server has received it: `received` is it
   first.send({ cmd: NOTE, sequence: 1, payload: NoteRequest.encode({ text: "kept" }).finish() });
   await clock.runUntilIdle();
   first.destroy();
-  const { welcome } = await join({ token: first.welcome.token, oldest: 5n });
+  const { welcome } = await join({ token: first.welcome!.token, oldest: 5n });
   expect(welcome).toMatchObject({ verdict: ResumeVerdict.RESUME_VERDICT_GAP, toServer: { from: 2n, to: 4n }, received: 4n });
 });
 
@@ -112,7 +112,7 @@ it("an oldest of 0 cannot be: the resume is rejected", async () => {
   const { join } = world();
   const first = await join();
   first.destroy();
-  expect((await join({ token: first.welcome.token, oldest: 0n })).welcome.verdict).toBe(ResumeVerdict.RESUME_VERDICT_REJECTED);
+  expect((await join({ token: first.welcome!.token, oldest: 0n })).welcome!.verdict).toBe(ResumeVerdict.RESUME_VERDICT_REJECTED);
 });
 
 it("a client that has started anew and never acknowledged anything resumes with no range, and gets everything", async () => {
@@ -121,7 +121,7 @@ it("a client that has started anew and never acknowledged anything resumes with 
   void connection().send(NOTE, NoteRequest, { text: "to the client" });
   await clock.runUntilIdle();
   first.destroy();
-  const second = await join({ token: first.welcome.token, restarted: true, oldest: 1n });
+  const second = await join({ token: first.welcome!.token, restarted: true, oldest: 1n });
   expect(second.welcome).toMatchObject({ verdict: ResumeVerdict.RESUME_VERDICT_RESUMED, toClient: undefined, received: 0n });
   expect(second.frames.filter(({ sequence }) => sequence !== undefined)).toMatchObject([{ cmd: NOTE, sequence: 1n }]);
 });

@@ -1,81 +1,50 @@
-/** The near end of a server's sockets, written by hand: it says what a test wants it to say. */
-import { encodeFrame, FrameDecoder, type FrameInit } from "../../src/codec/index.js";
+/** A scripted peer that joins a server over memory, with what the server is to know of the socket, and looks back on what it got. */
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
-import { Goaway, Hello, type ResumeRequest, Welcome } from "../../src/gen/framewire/v1/session.js";
+import { Goaway, type ResumeRequest } from "../../src/gen/framewire/v1/session.js";
 import type { Transport, TransportInfo } from "../../src/link/transport.js";
 import type { Server } from "../../src/server/index.js";
 import { memoryPair } from "../../src/transport/memory.js";
-
-const SEED = 0xc11e;
+import { ScriptedPeer } from "./scripted-peer.js";
 
 /** One socket to a server, and what came over it. */
-export class FakeClient {
+export class FakeClient extends ScriptedPeer {
   readonly #near: Transport;
-  readonly received: { readonly kind: number; readonly cmd: number; readonly sequence: number; readonly callId: number }[] = [];
-  welcome: Welcome | undefined;
-  goaway: Goaway | undefined;
-  closed: number | undefined;
 
   /** `info`: what the server knows of the socket, where that matters. */
   constructor(server: Server, info: Partial<TransportInfo> = {}) {
     const [near, far] = memoryPair({ messages: true });
+    super(near);
     this.#near = near;
-    const decoder = new FrameDecoder({ minVersion: 2, recovery: "close" });
-    near.open({
-      onData: (chunk) =>
-        decoder.push(chunk, (frame) => {
-          if (frame.kindNumber === FrameKind.FRAME_KIND_WELCOME) {
-            this.welcome = Welcome.decode(frame.payload.slice());
-            decoder.update({ checksumSeed: this.welcome.checksumSeed });
-          } else if (frame.kindNumber === FrameKind.FRAME_KIND_GOAWAY) {
-            this.goaway = Goaway.decode(frame.payload.slice());
-          } else {
-            const { kindNumber: kind, cmd, sequenceNumber: sequence, callIdNumber: callId } = frame;
-            this.received.push({ kind, cmd, sequence, callId });
-          }
-        }),
-      onAlive: () => {},
-      onDrain: () => {},
-      onClose: (code) => {
-        this.closed = code;
-      },
-    });
     server.accept(Object.assign(far, { info: { ...far.info, ...info } }));
   }
 
-  hello(said: Partial<Hello> = {}): void {
-    const payload = Hello.encode({ ...HELLO, ...said }).finish();
-    this.#near.write(encodeFrame({ version: 2, cmd: 0, kind: FrameKind.FRAME_KIND_HELLO, payload }));
+  /** What came after the handshake, but for goaways. */
+  get received(): { readonly kind: number; readonly cmd: number; readonly sequence: number; readonly callId: number }[] {
+    return this.frames
+      .map(({ kind = 0, cmd, sequence = 0n, callId = 0 }) => ({ kind, cmd, sequence: Number(sequence), callId }))
+      .filter(({ kind }) => kind !== FrameKind.FRAME_KIND_WELCOME && kind !== FrameKind.FRAME_KIND_GOAWAY);
   }
 
-  /** A hello that asks to go on with a session. */
+  get goaway(): Goaway | undefined {
+    const last = this.ofKind(FrameKind.FRAME_KIND_GOAWAY).at(-1);
+    return last && Goaway.decode(last.payload!);
+  }
+
+  override sayHello(said: Parameters<ScriptedPeer["sayHello"]>[0] = {}): void {
+    super.sayHello({ capabilities: { batching: true }, ...said });
+  }
+
+  /** A hello that asks to resume a session. */
   resume(said: Pick<ResumeRequest, "token"> & Partial<ResumeRequest>): void {
-    this.hello({ resume: { received: 0n, oldest: 1n, restarted: false, attempt: 0, ...said } });
-  }
-
-  /** Sends a frame of the session. */
-  send(frame: Omit<FrameInit, "version">): void {
-    this.#near.write(encodeFrame({ version: 2, ...frame }, { checksumSeed: SEED }));
+    this.sayHello({ resume: { received: 0n, oldest: 1n, restarted: false, attempt: 0, ...said } });
   }
 
   /** Breaks the link. */
   break(): void {
-    this.#near.destroy();
+    this.destroy();
   }
 
   close(code: number): void {
     this.#near.close(code, "");
   }
 }
-
-const HELLO: Hello = {
-  minVersion: 2,
-  maxVersion: 2,
-  checksumSeed: SEED,
-  limits: undefined,
-  capabilities: { batching: true },
-  peer: undefined,
-  schemaFingerprint: "",
-  credentials: new Uint8Array(0),
-  resume: undefined,
-};

@@ -1,4 +1,4 @@
-/** The far end of a client's sockets, written by hand: it says what a test wants it to say. */
+/** The far end of all sockets that a client dials, one after the other: a connector, which ScriptedPeer is not, that welcomes where a test does not say otherwise. */
 import type { Connector } from "../../src/client/client-options.js";
 import { encodeFrame, FrameDecoder, type FrameInit, type FrameView } from "../../src/codec/index.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";

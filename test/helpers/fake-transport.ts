@@ -1,4 +1,4 @@
-/** A transport that does nothing by itself and remembers what was asked of it. */
+/** A transport without a peer: it does nothing by itself and remembers what was asked of it. */
 import type { Transport, TransportInfo, TransportReceiver } from "../../src/link/transport.js";
 
 export class FakeTransport implements Transport {

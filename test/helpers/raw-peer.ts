@@ -1,4 +1,4 @@
-/** A peer that sends whatever bytes a test gives it, over a real socket, and notes what comes back. */
+/** A peer that sends whatever bytes a test gives it, over a real socket, and notes what comes back. Subprotocols, TLS and broken WebSocket frames are below a transport, where ScriptedPeer cannot be. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { type ConnectionOptions as TlsConnectionOptions, connect as tlsConnect } from "node:tls";

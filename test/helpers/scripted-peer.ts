@@ -1,4 +1,4 @@
-/** A version 2 peer that does only what a test tells it to: frame by frame, with the codec and nothing above it. */
+/** The scripted peer of the tests, of version 2: it does only what a test tells it to, frame by frame over a transport, with the codec and nothing above it. */
 import { encodeFrame, type Frame, FrameDecoder, type FrameInit } from "../../src/codec/index.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { Goaway, Hello, type ResumeRequest, Welcome } from "../../src/gen/framewire/v1/session.js";
@@ -12,6 +12,8 @@ export class ScriptedPeer {
   readonly frames: Frame[] = [];
   /** Close code of a goaway, or of the transport. */
   closeCode: number | undefined;
+  /** That of the transport alone. */
+  closed: number | undefined;
   /** Called with each frame behind the handshake. */
   onFrame: (frame: Frame) => void = () => {};
   readonly #transport: Transport;
@@ -28,6 +30,7 @@ export class ScriptedPeer {
       onDrain: () => {},
       onViolation: () => {},
       onClose: (closeCode) => {
+        this.closed = closeCode;
         this.closeCode ??= closeCode;
       },
     });
@@ -39,8 +42,9 @@ export class ScriptedPeer {
   }
 
   /** The last welcome. */
-  get welcome(): Welcome {
-    return Welcome.decode(this.ofKind(FrameKind.FRAME_KIND_WELCOME).at(-1)!.payload!);
+  get welcome(): Welcome | undefined {
+    const last = this.ofKind(FrameKind.FRAME_KIND_WELCOME).at(-1);
+    return last && Welcome.decode(last.payload!);
   }
 
   /** The last hello. */
@@ -48,10 +52,10 @@ export class ScriptedPeer {
     return Hello.decode(this.ofKind(FrameKind.FRAME_KIND_HELLO).at(-1)!.payload!);
   }
 
-  sayHello(resume?: Partial<ResumeRequest>): void {
-    const payload = Hello.encode(
-      Hello.fromPartial({ minVersion: 2, maxVersion: 2, checksumSeed: SEED, ...(resume === undefined ? {} : { resume }) }),
-    ).finish();
+  sayHello(said: Omit<Partial<Hello>, "resume"> & { readonly resume?: Partial<ResumeRequest> | undefined } = {}): void {
+    const { resume, ...rest } = said;
+    const hello = { minVersion: 2, maxVersion: 2, checksumSeed: SEED, ...rest, ...(resume === undefined ? {} : { resume }) };
+    const payload = Hello.encode(Hello.fromPartial(hello)).finish();
     this.send({ cmd: 0, kind: FrameKind.FRAME_KIND_HELLO, payload });
     this.#seed = SEED;
   }

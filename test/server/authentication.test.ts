@@ -53,7 +53,7 @@ interface Said extends Partial<ResumeRequest> {
 async function come(server: Server, { as = "ada", info = {}, ...said }: Said = {}): Promise<FakeClient> {
   const client = new FakeClient(server, info);
   const resume = { token: new Uint8Array(0), received: 0n, oldest: 1n, restarted: false, attempt: 0, ...said };
-  client.hello({ credentials: new TextEncoder().encode(as), resume: said.token && resume });
+  client.sayHello({ credentials: new TextEncoder().encode(as), resume: said.token && resume });
   await clock.runUntilIdle();
   return client;
 }

@@ -105,7 +105,7 @@ describe("what a client sends that cannot be served", () => {
     const logger = recordedLog();
     const server = createServer({ clock, logger });
     const client = new FakeClient(server);
-    client.hello();
+    client.sayHello();
     await clock.advance(1);
     for (let cmd = 1_000; cmd < 1_060; cmd++) client.send({ cmd });
     await clock.advance(1);
@@ -153,7 +153,7 @@ describe("what is dropped", () => {
     const drops: unknown[] = [];
     server.on("drop", ({ connection, ...drop }) => drops.push([connection.id, drop]));
     const client = new FakeClient(server);
-    client.hello();
+    client.sayHello();
     await clock.advance(1);
     client.break();
     await clock.advance(1);

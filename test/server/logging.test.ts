@@ -149,7 +149,7 @@ describe("debug lines", () => {
     const logger = recordedLog();
     const server = createServer({ clock, logger });
     const first = new FakeClient(server);
-    first.hello();
+    first.sayHello();
     await clock.advance(1);
     first.break();
     await clock.advance(1);
@@ -159,7 +159,7 @@ describe("debug lines", () => {
     second.close(1000);
     await clock.advance(1);
     const third = new FakeClient(server);
-    third.hello({ resume: { token: new Uint8Array(32), received: 0n, oldest: 1n, restarted: false, attempt: 1 } });
+    third.sayHello({ resume: { token: new Uint8Array(32), received: 0n, oldest: 1n, restarted: false, attempt: 1 } });
     await clock.advance(1);
     const closed = server.close();
     await clock.advance(5_000);

@@ -103,7 +103,7 @@ describe("the token of a session", () => {
     const bed = open(options);
     const server = bed.serve();
     const client = new FakeClient(server);
-    client.hello();
+    client.sayHello();
     await bed.clock.runUntilIdle();
     const token = client.welcome!.token;
     client.break();
@@ -160,7 +160,7 @@ describe("the sessions of clients that are away", () => {
     server.on("eviction", ({ id }) => told.push(`eviction ${id}`));
     server.on("disconnection", ({ id }, { message }) => told.push(`disconnection ${id}: ${message}`));
     const clients = [1, 2, 3].map(() => new FakeClient(server));
-    for (const client of clients) client.hello();
+    for (const client of clients) client.sayHello();
     await clock.runUntilIdle();
     for (const client of clients) {
       client.break();
@@ -176,7 +176,7 @@ describe("the sessions of clients that are away", () => {
     const tokens: Uint8Array[] = [];
     for (const remoteAddress of ["192.0.2.1", "192.0.2.1", "2001:db8::1", "198.51.100.7"]) {
       const client = new FakeClient(server, { remoteAddress });
-      client.hello();
+      client.sayHello();
       client.send({ cmd: COMMAND, sequence: 1n });
       await clock.runUntilIdle();
       tokens.push(client.welcome!.token);
@@ -187,7 +187,7 @@ describe("the sessions of clients that are away", () => {
       // Each address of an IPv6 network counts as that network.
       for (const remoteAddress of ["198.51.100.7", `2001:db8:0:1::${i.toString(16)}`]) {
         const attacker = new FakeClient(server, { remoteAddress });
-        attacker.hello();
+        attacker.sayHello();
         await clock.runUntilIdle();
         attacker.break();
         await clock.runUntilIdle();
@@ -206,7 +206,7 @@ describe("the sessions of clients that are away", () => {
     const { clock, serve } = open({ maxSessionBytes: 20_000 });
     const server = serve();
     const away = [1, 2, 3].map(() => new FakeClient(server));
-    for (const client of away) client.hello();
+    for (const client of away) client.sayHello();
     await clock.runUntilIdle();
     for (const client of away) client.break();
     await clock.runUntilIdle();
@@ -235,7 +235,7 @@ describe("a client that leaves", () => {
     const { clock, serve } = open();
     const server = serve();
     const client = new FakeClient(server);
-    client.hello();
+    client.sayHello();
     await clock.runUntilIdle();
     client.close(1000);
     await clock.runUntilIdle();
@@ -250,7 +250,7 @@ describe("a client that leaves", () => {
     });
     ends.push(() => server.close());
     const client = new FakeClient(server);
-    client.hello();
+    client.sayHello();
     await clock.advance(9000);
     expect(client.goaway?.closeCode).toBe(4500);
     await clock.advance(2000);
