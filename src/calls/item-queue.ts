@@ -1,7 +1,7 @@
 /** The receiving end of a stream: items wait here until their one reader takes them. */
 
-import { Deque } from "../runtime/deque.js";
 import { messageMemory } from "../runtime/memory-costs.js";
+import { Queue } from "../runtime/queue.js";
 import { serving } from "../runtime/serving.js";
 import { ITEM_OVERHEAD } from "./credit.js";
 import { type Failure, raise } from "./failure.js";
@@ -26,8 +26,8 @@ export interface ItemQueueHooks {
 
 /** Items in order, then an end or an error. `for await` over it; leaving the loop early abandons the stream. */
 export class ItemQueue<T> implements AsyncIterableIterator<T> {
-  readonly #items = new Deque<{ readonly value: T; readonly cost: number }>();
-  readonly #waiters = new Deque<Waiter<T>>();
+  readonly #items = new Queue<{ readonly value: T; readonly cost: number }>();
+  readonly #waiters = new Queue<Waiter<T>>();
   readonly #hooks: ItemQueueHooks;
   #ending: Ending = { tag: "open" };
   /** Of the items that wait. */

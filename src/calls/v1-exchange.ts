@@ -5,9 +5,9 @@
 import type { FrameView } from "../codec/index.js";
 import { encodeOwned } from "../protobuf/messages.js";
 import type { Command } from "../protocol/commands.js";
-import { Deque } from "../runtime/deque.js";
 import { failureOf, pending } from "../runtime/guard.js";
 import { CHUNK_MEMORY } from "../runtime/memory-costs.js";
+import { Queue } from "../runtime/queue.js";
 import { serving } from "../runtime/serving.js";
 import { Outgoing } from "../session/outgoing.js";
 import type { Dispatcher } from "./dispatcher.js";
@@ -29,9 +29,9 @@ export class V1Exchange {
   readonly #host: CallHost;
   readonly #dispatcher: Dispatcher;
   readonly #handle: unknown;
-  readonly #slots = new Deque<ReplySlot>();
+  readonly #slots = new Queue<ReplySlot>();
   /** By command: the numbers of the calls that wait for a reply. One that was given up keeps its place, so that its late reply is not taken for the next one's. */
-  readonly #pending = new Map<number, Deque<number>>();
+  readonly #pending = new Map<number, Queue<number>>();
   #late = 0;
 
   constructor(host: CallHost, dispatcher: Dispatcher, handle: unknown) {
@@ -105,7 +105,7 @@ export class V1Exchange {
   /** The request of a call of this side has gone out: its reply comes after those of the requests before it. */
   awaitReply(cmd: number, callId: number): void {
     let queue = this.#pending.get(cmd);
-    if (queue === undefined) this.#pending.set(cmd, (queue = new Deque()));
+    if (queue === undefined) this.#pending.set(cmd, (queue = new Queue()));
     queue.push(callId);
   }
 

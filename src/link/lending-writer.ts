@@ -3,8 +3,8 @@ import type { FrameEncoder } from "../codec/encoder/frame-encoder.js";
 import type { MessageEncoder } from "../codec/encoder/message-encoder.js";
 import type { SharedFrame } from "../codec/encoder/shared-frame.js";
 import type { FrameInit } from "../codec/index.js";
-import { Deque } from "../runtime/deque.js";
 import { WRITE_MEMORY } from "../runtime/memory-costs.js";
+import { Queue } from "../runtime/queue.js";
 import type { LargeFrame } from "./large-frame.js";
 import { type Keeper, LinkWriter } from "./link-writer.js";
 
@@ -31,7 +31,7 @@ interface Lent {
 
 export class LendingWriter extends LinkWriter {
   /** The writes that the network has not taken all of. */
-  #lent: Deque<Lent> | undefined;
+  #lent: Queue<Lent> | undefined;
   /** Bytes that these have added to those which wait in the socket, since the first of them. */
   #lentBytes = 0;
   /** Bytes of the last message: the guess for the next one. */
@@ -142,7 +142,7 @@ export class LendingWriter extends LinkWriter {
     if (grown <= 0) return memory.release();
     memory.pin?.();
     this.#lentBytes += grown;
-    (this.#lent ??= new Deque()).push({ memory, end: this.#lentBytes });
+    (this.#lent ??= new Queue()).push({ memory, end: this.#lentBytes });
   }
 
   /** Whether a payload of that size gets memory of its own: the transport must give that back. */
@@ -203,7 +203,7 @@ export class LendingWriter extends LinkWriter {
 
   /** Gives the memory of the first `taken` bytes back. One write after the other: a peer that reads slowly may never let all of them leave. */
   #releaseLent(taken: number): void {
-    const lent = this.#lent as Deque<Lent>;
+    const lent = this.#lent as Queue<Lent>;
     for (let first = lent.peek(); first !== undefined && first.end <= taken; first = lent.peek()) {
       lent.shift();
       first.memory.unpin?.();

@@ -4,8 +4,8 @@
  */
 
 import type { Clock } from "./clock.js";
-import { Deque } from "./deque.js";
 import { CHUNK_MEMORY } from "./memory-costs.js";
+import { Queue } from "./queue.js";
 
 /** CPU time that a connection may use before it yields, in microseconds. */
 const MAX_TURN_US = 1000;
@@ -138,9 +138,9 @@ export class PausedReader {
 export class FairScheduler {
   readonly #clock: Clock;
   /** Connections that used their share. */
-  readonly #busy = new Deque<PausedReader>();
+  readonly #busy = new Queue<PausedReader>();
   /** Connections that exceeded their share once, with few frames: they do not wait for all busy ones. */
-  readonly #brief = new Deque<PausedReader>();
+  readonly #brief = new Queue<PausedReader>();
   /** Whether the next round is scheduled. */
   #scheduled = false;
   /** CPU time that busy connections have used in this round. */
@@ -229,7 +229,7 @@ export class FairScheduler {
 }
 
 /** The next reader with something to do: those whose connection has ended use up no turn. */
-function nextOf(queue: Deque<PausedReader>): PausedReader | undefined {
+function nextOf(queue: Queue<PausedReader>): PausedReader | undefined {
   let next = queue.shift();
   while (next?.idle === true) next = queue.shift();
   return next;

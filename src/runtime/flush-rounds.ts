@@ -3,7 +3,7 @@
  * thousand of them in a row would delay every other connection. docs/decisions/broadcast-rounds.md
  */
 import type { Clock } from "./clock.js";
-import { Deque } from "./deque.js";
+import { Queue } from "./queue.js";
 
 /** Time for flushes in each event-loop turn, in milliseconds. */
 const ROUND_MS = 1;
@@ -15,7 +15,7 @@ export interface FlushedLink {
 
 export class FlushRounds {
   readonly #clock: Clock;
-  readonly #queue = new Deque<FlushedLink>();
+  readonly #queue = new Queue<FlushedLink>();
   #scheduled = false;
 
   constructor(clock: Clock) {

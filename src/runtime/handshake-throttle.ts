@@ -3,14 +3,14 @@
  * the connections that are established. It does not make the handshakes themselves slower. docs/decisions/crowds.md
  */
 import type { Clock } from "./clock.js";
-import { Deque } from "./deque.js";
+import { Queue } from "./queue.js";
 
 /** Time for handshakes in each event-loop turn, in milliseconds. */
 const ROUND_MS = 1;
 
 export class HandshakeThrottle {
   readonly #clock: Clock;
-  readonly #queue = new Deque<() => void>();
+  readonly #queue = new Queue<() => void>();
   #spentMs = 0;
   #scheduled = false;
 

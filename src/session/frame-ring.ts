@@ -4,7 +4,7 @@
  */
 
 import type { LargeFrame } from "../link/large-frame.js";
-import { Deque } from "../runtime/deque.js";
+import { Queue } from "../runtime/queue.js";
 import type { FrameStore } from "./frame-store.js";
 
 const NO_BYTES = new Uint8Array(0);
@@ -45,7 +45,7 @@ export class FrameRing implements FrameStore {
   /** Bytes of the ring that was given back last: the next one is as large at once. */
   #ringSize = FIRST_RING;
   /** The large frames, there since the first of them, and their bytes. */
-  #large: Deque<LargeFrame> | undefined;
+  #large: Queue<LargeFrame> | undefined;
   #largeBytes = 0;
   /** The frame that was asked for last: its number, where the ring's bytes behind it begin, and how many large ones go before that. */
   #asked = -1;
@@ -63,7 +63,7 @@ export class FrameRing implements FrameStore {
   keep(frame: LargeFrame): void {
     frame.retain();
     this.#number(0);
-    this.#large ??= new Deque();
+    this.#large ??= new Queue();
     this.#large.push(frame);
     this.#largeBytes += frame.bytes.length;
   }

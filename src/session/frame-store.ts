@@ -1,8 +1,8 @@
 /** Encoded frames in a row. A list of them does; on Node frame-ring.ts costs no object for each, and its entries put that in place. */
 
 import type { LargeFrame } from "../link/large-frame.js";
-import { Deque } from "../runtime/deque.js";
 import { CHUNK_MEMORY } from "../runtime/memory-costs.js";
+import { Queue } from "../runtime/queue.js";
 import { serving } from "../runtime/serving.js";
 
 export interface FrameStore {
@@ -23,7 +23,7 @@ export interface FrameStore {
 }
 
 class FrameList implements FrameStore {
-  readonly #frames = new Deque<Uint8Array>();
+  readonly #frames = new Queue<Uint8Array>();
   bytes = 0;
 
   push(buffer: Uint8Array, start: number, end: number): void {

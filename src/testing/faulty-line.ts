@@ -1,6 +1,6 @@
 /** One direction of a link that misbehaves as told. Bytes in, bytes out later; no socket. */
 import type { Clock, Timer } from "../runtime/clock.js";
-import { Deque } from "../runtime/deque.js";
+import { Queue } from "../runtime/queue.js";
 import type { DirectionFaults } from "./faults.js";
 import type { SeededRandom } from "./random.js";
 
@@ -40,7 +40,7 @@ export class FaultyLine {
   readonly #faults: DirectionFaults;
   readonly #wholeMessages: boolean;
   readonly #end: LineEnd;
-  readonly #pieces = new Deque<Piece>();
+  readonly #pieces = new Queue<Piece>();
   #queuedBytes = 0;
   #timer: Timer | undefined;
   /** Bytes accepted so far. */

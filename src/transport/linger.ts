@@ -2,7 +2,7 @@
  * A socket that is closed while bytes of its peer wait unread is reset by the kernel, and a reset takes from the peer
  * what it has not read yet: the reason for the close. So a closing socket is read on for a while, and what it brings is dropped.
  */
-import { Deque } from "../runtime/deque.js";
+import { Queue } from "../runtime/queue.js";
 
 /** It is read on up to this many bytes. */
 export const LINGER_BYTES = 1024 * 1024;
@@ -18,7 +18,7 @@ export interface LingeringSocket {
   destroy(): unknown;
 }
 
-const waiting = new Deque<LingeringSocket>();
+const waiting = new Queue<LingeringSocket>();
 
 function readOnSoon(): void {
   setTimeout(() => {

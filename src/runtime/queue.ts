@@ -2,7 +2,7 @@
 const NONE: never[] = [];
 
 /** A queue whose both ends cost O(1): what waits in line here is never shifted through an array. */
-export class Deque<T> {
+export class Queue<T> {
   /** One that is empty holds no array of its own. */
   #items: (T | undefined)[] = NONE;
   #head = 0;
