@@ -10,7 +10,7 @@ import framewire.v1.Session.Goaway;
 import framewire.v1.Session.Limits;
 import java.security.SecureRandom;
 import java.util.ArrayDeque;
-import java.util.Queue;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.Executors;
@@ -112,7 +112,7 @@ final class PeerSession {
           });
   private final Map<Integer, Call> calls = new HashMap<>();
   /** What the peer has not acknowledged. */
-  private final Queue<DataFrame.Builder> kept = new ArrayDeque<>();
+  private final Deque<DataFrame.Builder> kept = new ArrayDeque<>();
 
   /** Why the last connection was closed, as far as anybody said so. */
   volatile int closeCode;
