@@ -1,5 +1,4 @@
 /** Builds the package, generates and compiles the chat example, bundles its page and runs it. */
-import { spawn } from "node:child_process";
 import { ROOT, run, secondsSince } from "./lib/run.mjs";
 
 /** @type {readonly (readonly [what: string, command: string])[]} */
@@ -21,8 +20,6 @@ for (const [what, command] of STEPS) {
   console.log(`${what}: ${secondsSince(startedAt)}`);
 }
 
-const chat = spawn(process.execPath, ["examples/chat/dist/main.js", ...process.argv.slice(2)], { cwd: ROOT, stdio: "inherit" });
-// Ctrl-C reaches both processes; this one waits for the other to close its ports.
-process.on("SIGINT", () => {});
-process.on("SIGTERM", () => chat.kill("SIGTERM"));
-chat.once("close", (code, signal) => process.exit(code ?? (signal === "SIGINT" ? 0 : 1)));
+// In this process, so that a signal reaches it on every system: Windows passes none on to a child.
+process.chdir(ROOT);
+await import(new URL("../examples/chat/dist/main.js", import.meta.url).href);

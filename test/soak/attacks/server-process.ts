@@ -2,6 +2,7 @@
 import { channel } from "node:diagnostics_channel";
 import { closeSync, openSync } from "node:fs";
 import type { Socket } from "node:net";
+import { devNull } from "node:os";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { ServerOptions } from "../../../src/server/index.js";
 import { startAttackedServer } from "../../helpers/attacks/attacked-server.js";
@@ -17,7 +18,7 @@ const LOOK_MS = 50;
  * Linux keeps a table of descriptors, and stops the process for 10 to 30 ms each time it has to double it: once in the life of a
  * process for its 256th, 512th, 1,024th and so on, whatever that is. The server attacked is one that has had so many before.
  */
-const opened = Array.from({ length: MOST_DESCRIPTORS }, () => openSync("/dev/null", "r"));
+const opened = Array.from({ length: MOST_DESCRIPTORS }, () => openSync(devNull, "r"));
 for (const descriptor of opened) closeSync(descriptor);
 
 let accepted = 0;
