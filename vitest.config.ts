@@ -39,7 +39,7 @@ const TOGETHER = [
   "test/client/{lifecycle,offline,reconnect,reconnect-page,sockets-end}.test.ts",
   "test/codec/{frame-decoder,frame-encoder,frame-view,guarantee.property,oracle.property,prefix-crc,protobufjs}.test.ts",
   "test/codec/{shared-decoder,shared-frame,streams,varint,vectors,wire-page-vectors}.test.ts",
-  "test/connection/{call-map,control-messages.property,handshake-throttle,pump,send-queue.property,timer-queue}.test.ts",
+  "test/connection/{call-map,control-messages.property,handshake-throttle,send-queue.property,send-stream,timer-queue}.test.ts",
   "test/connection/{aliasing,busy-peer,call-model,calls,codecs,error-places,flipped-bits,interleavings,loss-timers,message-values,metadata}.test.ts",
   "test/connection/{middleware,peer-limits,reentrance,refused,resume,resume-runs,sent,session-vectors,silent-peer}.test.ts",
   "test/connection/{slow-consumer,sources,undeclared,wire-edges}.test.ts",

@@ -18,7 +18,7 @@ export function errorResponse(
   command: Called,
   callId: number,
   error: unknown,
-  responseMetadata: CallContext["responseMetadata"],
+  context: Pick<CallContext, "responseMetadata"> | undefined,
 ): Outgoing {
   const { name } = command;
   const meant = error instanceof FramewireError && isCallErrorCode(error.code);
@@ -29,7 +29,8 @@ export function errorResponse(
   const text = meant ? error.message : `${name}: the handler failed (${codeOfStatus(status)})`;
   const { maxExt } = host;
   try {
-    const metadata = { ...checkMetadata(responseMetadata), ...(meant ? checkMetadata(error.metadata) : undefined) };
+    // Read in here: a handler may have put a getter in its place, which throws.
+    const metadata = { ...checkMetadata(context?.responseMetadata), ...(meant ? checkMetadata(error.metadata) : undefined) };
     frame.ext = encodeFailure(metadata, text, maxExt);
   } catch (cause) {
     // The text goes without metadata that cannot be sent.

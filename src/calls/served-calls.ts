@@ -313,7 +313,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
   #fail(call: ServedCall, error: unknown): void {
     if (!this.#isOpen(call)) return;
     const reason = serving && call.context.reasonOf !== undefined ? call.context.reasonOf(error) : error;
-    this.#ended(call, errorResponse(this.#host, call.command, call.id, reason, call.context.responseMetadata));
+    this.#ended(call, errorResponse(this.#host, call.command, call.id, reason, call.context));
   }
 
   /** Answers a request that never became a call. */
