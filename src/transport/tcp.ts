@@ -8,8 +8,8 @@ import { noteOutside } from "../runtime/outside-heap.js";
 import { redactedUrl } from "../runtime/redacted-url.js";
 import { protocolNames, versionNamed } from "../session/handshake.js";
 import { describeCertificate } from "./certificate.js";
+import { DrainOnClose } from "./drain-on-close.js";
 import { isOpening, magicOf, protocolOf } from "./first-bytes.js";
-import { Linger } from "./linger.js";
 import { answerMismatch, answerTo, mismatchOf, portMismatch, SILENT_SERVER } from "./mismatch.js";
 import { InPlaceSocket } from "./read-in-place.js";
 
@@ -29,7 +29,7 @@ export class TcpTransport implements Transport {
   #error: Error | undefined;
   #closeCode = 1006;
   /** There since this side closed. */
-  #linger: Linger | undefined;
+  #drain: DrainOnClose | undefined;
   #receiver: TransportReceiver | undefined;
   /** Written bytes have waited for the network. */
   #waiting = false;
@@ -76,7 +76,7 @@ export class TcpTransport implements Transport {
     const socket = this.#socket;
     this.#receiver = receiver;
     const take = (chunk: Uint8Array) => {
-      if (this.#linger !== undefined) this.#linger.read(chunk.length);
+      if (this.#drain !== undefined) this.#drain.dropped(chunk.length);
       else if (this.#first === undefined) receiver.onData(chunk);
       else this.#begin(this.#first, chunk, receiver);
     };
@@ -148,7 +148,7 @@ export class TcpTransport implements Transport {
     this.#closeCode = 1000;
     this.#socket.end();
     this.resume();
-    this.#linger ??= new Linger(this);
+    this.#drain ??= new DrainOnClose(this);
   }
 
   /** The end of what the peer sends does not end what this side sends. */

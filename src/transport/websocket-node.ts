@@ -7,8 +7,8 @@ import { CHUNK_MEMORY } from "../runtime/memory-costs.js";
 import { noteOutside } from "../runtime/outside-heap.js";
 import { versionNamed } from "../session/handshake.js";
 import { describeCertificate } from "./certificate.js";
+import { DrainOnClose } from "./drain-on-close.js";
 import { magicOf } from "./first-bytes.js";
-import { Linger } from "./linger.js";
 import { MessageBoundary } from "./message-boundary.js";
 import { InPlaceSocket } from "./read-in-place.js";
 import { KEEPALIVE_MS } from "./tcp.js";
@@ -60,7 +60,7 @@ export class NodeWebSocketTransport implements Transport {
   /** There while a message is under way. */
   #boundary: MessageBoundary | undefined;
   /** There since this side closed, and for what comes behind a close of the peer. */
-  #linger: Linger | undefined;
+  #drain: DrainOnClose | undefined;
   #peerClosed = false;
   /** Payload of the last ping that is not answered. */
   #ping: Buffer | undefined;
@@ -167,16 +167,16 @@ export class NodeWebSocketTransport implements Transport {
   close(closeCode: number, reason: string): void {
     if (!sendable(closeCode)) return this.destroy();
     this.#socket.close(closeCode, reason);
-    if (this.#raw !== undefined) this.#lingerOn(this.#raw);
+    if (this.#raw !== undefined) this.#drainOnClose(this.#raw);
   }
 
   /** From here on nothing is read but for the peer's half of the closing handshake, which comes behind all that it has sent. */
-  #lingerOn(raw: Socket): void {
+  #drainOnClose(raw: Socket): void {
     for (const listener of raw.listeners("data")) {
       if (listener !== onRawData) raw.off("data", listener as (chunk: Buffer) => void);
     }
     this.#socket.resume();
-    this.#linger = new Linger(raw);
+    this.#drain = new DrainOnClose(raw);
   }
 
   destroy(): void {
@@ -209,7 +209,7 @@ export class NodeWebSocketTransport implements Transport {
   /** Every chunk of the socket below, before the library deals with it. */
   received(raw: Socket, chunk: Uint8Array): void {
     if (this.#lending) return;
-    if (this.#linger === undefined) noteOutside(chunk.length);
+    if (this.#drain === undefined) noteOutside(chunk.length);
     // A view of a fragment keeps all of the chunk that it came in.
     this.#follow(raw, chunk, true);
   }
@@ -217,7 +217,7 @@ export class NodeWebSocketTransport implements Transport {
   /** A chunk in memory that is read into again. What the library keeps of it, the start of a message, it gets as a copy. */
   #lend(raw: Socket, chunk: Uint8Array): void {
     const whole = this.#follow(raw, chunk);
-    if (this.#linger !== undefined) return;
+    if (this.#drain !== undefined) return;
     this.#lending = true;
     if (whole > 0) raw.emit("data", Buffer.from(chunk.buffer as ArrayBuffer, chunk.byteOffset, whole));
     if (whole < chunk.length) {
@@ -230,7 +230,7 @@ export class NodeWebSocketTransport implements Transport {
 
   /** Keeps track of messages and tells of what the library does not; gives how much of the chunk ends with a message. */
   #follow(raw: Socket, chunk: Uint8Array, keepsAll = false): number {
-    if (this.#peerClosed) this.#linger ??= new Linger(raw);
+    if (this.#peerClosed) this.#drain ??= new DrainOnClose(raw);
     const within = this.#boundary !== undefined;
     const boundary = this.#boundary ?? betweenMessages;
     const whole = boundary.push(chunk);
@@ -243,16 +243,16 @@ export class NodeWebSocketTransport implements Transport {
     if (this.#boundary !== undefined) boundary.memory += CHUNK_MEMORY + chunk.length - (keepsAll ? 0 : whole);
     const { weight, closed } = boundary;
     this.#peerClosed ||= closed;
-    if (this.#linger !== undefined) this.#lingers(raw, chunk.length, closed);
+    if (this.#drain !== undefined) this.#drained(raw, chunk.length, closed);
     // A chunk of messages, whole and not empty, needs no word of it: they will come.
     else if (whole < chunk.length || within || weight > 0) this.receiver.onAlive(weight);
     return whole;
   }
 
   /** So much was read behind this side's close. */
-  #lingers(raw: Socket, bytes: number, closed: boolean): void {
+  #drained(raw: Socket, bytes: number, closed: boolean): void {
     if (closed) raw.end();
-    else this.#linger?.read(bytes);
+    else this.#drain?.dropped(bytes);
   }
 }
 
