@@ -18,8 +18,8 @@ const LIMITS = [
   "write-timeout",
 ] as const satisfies readonly ErrorCode[];
 
-/** Every reason to turn a client away that is no limit. */
-const REFUSALS = [
+/** Every reason to disconnect a client that is no limit. */
+const DISCONNECTS = [
   "frame-malformed",
   "origin-refused",
   "permission-denied",
@@ -33,7 +33,7 @@ const REFUSALS = [
 /** The code of a limit; each but `resource-exhausted`, which refuses a call, is the code that the connection closes with. */
 export type LimitCode = (typeof LIMITS)[number];
 
-type RefusalCode = (typeof REFUSALS)[number];
+type DisconnectCode = (typeof DISCONNECTS)[number];
 
 /** Requests, messages and stream items that could not be served. */
 export interface InvalidCounts {
@@ -65,8 +65,8 @@ export interface ServerStats {
   readonly heldBytes: number;
   /** Connections closed, and sessions dropped, since the start because of `maxServerBytes`. Each counts in `limits` too. */
   readonly shed: number;
-  /** How often a client was turned away since the start, and why. */
-  readonly refusals: Readonly<Record<RefusalCode, number>>;
+  /** How often the server disconnected a client since the start for a reason that is no limit: in the handshake or later, such as a violation of the protocol. */
+  readonly disconnects: Readonly<Record<DisconnectCode, number>>;
 }
 
 function zeros<C extends string>(codes: readonly C[]): Record<C, number> {
@@ -75,7 +75,7 @@ function zeros<C extends string>(codes: readonly C[]): Record<C, number> {
 
 export class Counters {
   readonly limits = zeros(LIMITS);
-  readonly refusals = zeros(REFUSALS);
+  readonly disconnects = zeros(DISCONNECTS);
   accepted = 0;
   dropped = 0;
   #unknownCommands = 0;
@@ -93,7 +93,7 @@ export class Counters {
 
   /** Counts `code`. True if it is that of a limit. */
   count(code: ErrorCode): code is LimitCode {
-    if (code in this.refusals) this.refusals[code as RefusalCode]++;
+    if (code in this.disconnects) this.disconnects[code as DisconnectCode]++;
     if (!(code in this.limits)) return false;
     this.limits[code as LimitCode]++;
     return true;

@@ -200,7 +200,7 @@ class FramewireServer implements Server {
   }
 
   get stats(): ServerStats {
-    const { accepted, limits, dropped, invalid, refusals } = this.#reports.counters;
+    const { accepted, limits, dropped, invalid, disconnects } = this.#reports.counters;
     return {
       sockets: this.#handshakes.openSockets,
       handshakes: this.#handshakes.queue.size,
@@ -212,7 +212,7 @@ class FramewireServer implements Server {
       invalid,
       heldBytes: this.#account.bytes,
       shed: this.#account.shed,
-      refusals: { ...refusals },
+      disconnects: { ...disconnects },
     };
   }
 

@@ -171,7 +171,7 @@ describe("length and allocation attacks", () => {
     expect(server.connections).toHaveLength(1);
     near.write(seededFrame({ cmd: 259, kind: ITEM, callId: 1 }));
     near.write(seededFrame({ cmd: 259, kind: END, callId: 1 }));
-    await expect.poll(() => server.stats.refusals["protocol-violation"]).toBe(1);
+    await expect.poll(() => server.stats.disconnects["protocol-violation"]).toBe(1);
     expect(server.stats.sockets).toBe(0);
     free();
   });

@@ -56,9 +56,9 @@ it.each(named)("%s: ended by its limits, while good clients are served", async (
   expect(answered).toBeGreaterThan(0);
   // A socket that is not read does not hear of its end before something is written to it.
   await expect.poll(() => server.stats.sockets, { timeout: 30_000 }).toBe(good.length);
-  const { limits, refusals, handshakes } = server.stats;
+  const { limits, disconnects, handshakes } = server.stats;
   const { opened, closed, left, codes, wrong } = attackers;
-  const seen = { limits: since(before.limits, limits), refusals: since(before.refusals, refusals) };
+  const seen = { limits: since(before.limits, limits), disconnects: since(before.disconnects, disconnects) };
   expect(wrongEnds(attack, { opened, closed, left, codes, wrong: [...wrong], ...seen })).toEqual([]);
   expect(handshakes).toBe(0);
 });

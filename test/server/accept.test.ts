@@ -121,7 +121,7 @@ for (const kind of KINDS) {
         expect(refused).toEqual([closeCodeOf(code)]);
         await expect.poll(() => server.stats.sockets).toBe(0);
         expect(server.stats).toMatchObject({ handshakes: 0, sessions: 0, accepted: 1 });
-        expect({ ...server.stats.limits, ...server.stats.refusals }).toMatchObject({ [code]: 1 });
+        expect({ ...server.stats.limits, ...server.stats.disconnects }).toMatchObject({ [code]: 1 });
       });
     }
 

@@ -152,7 +152,7 @@ describe("the hosts that pages may connect to", () => {
       const { ws } = await server.listen({ ws: options });
       const page = await RawPeer.connect(ws!.url, { headers });
       expect(await page.ended).toEqual({ code: 4404, reason: hostRefusal("evil.example:8080") });
-      expect(server.stats.refusals["origin-refused"]).toBe(1);
+      expect(server.stats.disconnects["origin-refused"]).toBe(1);
       await (await RawPeer.connect(ws!.url, { headers: { Host: "evil.example:8080" } })).greet();
       const { host } = new URL(ws!.url);
       await (await RawPeer.connect(ws!.url, { headers: { Origin: `http://${host}` } })).greet();
@@ -201,7 +201,7 @@ it("a page of another origin is told so by a close code, before the authenticate
   }
   expect(asked).toBe(0);
   expect(refused).toHaveLength(3);
-  expect(server.stats.refusals["origin-refused"]).toBe(3);
+  expect(server.stats.disconnects["origin-refused"]).toBe(3);
   await (await RawPeer.connect(ws!.url, { headers: { Origin: "https://app.example" } })).greet();
   expect(asked).toBe(1);
 });

@@ -57,7 +57,7 @@ describe.each(PORTS)('a port of $name with protocol: "v1"', ({ listen }) => {
     peer.send(helloFrame());
     expect(await peer.ended).toEqual({ code: 4403, reason: "this connection speaks version 1" });
     await expect.poll(() => server.connections.length).toBe(0);
-    expect(server.stats.refusals["version-unsupported"]).toBe(1);
+    expect(server.stats.disconnects["version-unsupported"]).toBe(1);
   });
 
   it("takes no longer first frame than maxPayload", async () => {

@@ -160,7 +160,7 @@ describe("a client on the port of another protocol gives up, and both ends say w
     if (serverSays === "") return;
     const kind = spoken.startsWith("ws") ? "ws" : spoken;
     await expect.poll(() => refusals).toEqual([{ code: "protocol-mismatch", message: expect.stringContaining(serverSays), kind }]);
-    expect(server.stats).toMatchObject({ sockets: 0, refusals: { "protocol-mismatch": 1 } });
+    expect(server.stats).toMatchObject({ sockets: 0, disconnects: { "protocol-mismatch": 1 } });
     await expect.poll(() => server.stats.handshakes).toBe(0);
   });
 

@@ -238,7 +238,7 @@ describe("WebSocket", () => {
     await peer.greet();
     (peer.raw as WebSocket).send("text");
     expect((await peer.ended).code).toBe(4402);
-    expect(server.stats.refusals["protocol-violation"]).toBe(1);
+    expect(server.stats.disconnects["protocol-violation"]).toBe(1);
   });
 
   it("bytes that are no WebSocket frame are one too", async () => {
@@ -249,7 +249,7 @@ describe("WebSocket", () => {
     peer.sendRaw(Uint8Array.of(0xff, 0xff));
     expect((await peer.ended).code).toBe(1002);
     // The peer may hear of the end before the server's own socket has closed.
-    await expect.poll(() => server.stats.refusals["protocol-violation"]).toBe(1);
+    await expect.poll(() => server.stats.disconnects["protocol-violation"]).toBe(1);
   });
 
   it("a version 1 peer is pinged by WebSocket's own ping", async () => {

@@ -60,7 +60,7 @@ export const HOARDERS: readonly Attack[] = [
   {
     name: "limits of one byte",
     limits: [],
-    refusals: ["protocol-violation"],
+    disconnects: ["protocol-violation"],
     codes: [PROTOCOL_VIOLATION],
     sockets: 400,
     few: 8,

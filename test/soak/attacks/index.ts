@@ -10,7 +10,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { pins } from "../../../bench/processes.js";
 import type { LimitCode } from "../../../src/server/index.js";
-import { type Attack, type RefusalCode, wrongEnds } from "../../helpers/attacks/attack.js";
+import { type Attack, type DisconnectCode, wrongEnds } from "../../helpers/attacks/attack.js";
 import { Attackers, FULL_PACES } from "../../helpers/attacks/attackers.js";
 import { ATTACKS } from "../../helpers/attacks/index.js";
 import type { Soak } from "../index.js";
@@ -139,7 +139,7 @@ async function observe(
 /** How often each limit and refusal was counted meanwhile. */
 function countsOf({ start, settled }: Observation): {
   limits: Partial<Record<LimitCode, number>>;
-  refusals: Partial<Record<RefusalCode, number>>;
+  disconnects: Partial<Record<DisconnectCode, number>>;
 } {
   const since = <C extends string>(before: Readonly<Record<C, number>>, now: Readonly<Record<C, number>>) =>
     Object.fromEntries(
@@ -147,7 +147,10 @@ function countsOf({ start, settled }: Observation): {
         .map(([code, count]) => [code, count - before[code as C]] as const)
         .filter(([, count]) => count > 0),
     ) as Partial<Record<C, number>>;
-  return { limits: since(start.stats.limits, settled.stats.limits), refusals: since(start.stats.refusals, settled.stats.refusals) };
+  return {
+    limits: since(start.stats.limits, settled.stats.limits),
+    disconnects: since(start.stats.disconnects, settled.stats.disconnects),
+  };
 }
 
 /** What an attack must not do to the server and its good clients. */
@@ -177,14 +180,14 @@ function show({ name, frameBytes }: Attack, observation: Observation): void {
   const taken = [`${Math.round((end.accepted - start.accepted) / seconds)} sockets`, `${(bytes / MIB / seconds).toFixed(1)} MiB`];
   if (frameBytes !== undefined) taken.push(`${Math.round(bytes / frameBytes / seconds / 1000)}k frames`);
   const three = (value: (latencies: Latencies) => string) => [before, control, during].map(value).join(" / ");
-  const { limits, refusals } = countsOf(observation);
+  const { limits, disconnects } = countsOf(observation);
   const { peak, memory, stats } = settled;
   const row = {
     attack: name,
     sockets: peers.opened,
     "taken a second": taken.join(", "),
     seconds: seconds.toFixed(1),
-    limits: list({ ...limits, ...refusals }),
+    limits: list({ ...limits, ...disconnects }),
     "close codes": list({ ...peers.codes, ...(peers.left > 0 ? { left: peers.left } : {}) }),
     "open s": `${(peers.median / 1000).toFixed(2)} / ${(peers.longest / 1000).toFixed(1)}`,
     "good calls": three(({ calls }) => String(calls)),
