@@ -8,6 +8,7 @@ import { logTo } from "../../src/runtime/logger.js";
 import { createServer } from "../../src/server/index.js";
 import { VirtualClock } from "../../src/testing/index.js";
 import { recordedLog } from "../helpers/recorded-log.js";
+import { turns } from "../helpers/turns.js";
 
 describe("lines of one kind", () => {
   it("are ten in any second, the one that counts the others included", async () => {
@@ -128,7 +129,7 @@ it("a logger that throws or rejects harms nothing, and one that lacks its method
   };
   const write = limitedLog({ debug: fails, info: fails, warn: throws, error: throws }, new VirtualClock());
   for (const level of ["debug", "info", "warn", "error"] as const) write(level, {}, "a line");
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  await turns();
   process.off("unhandledRejection", note);
   expect(escaped).toEqual([]);
   for (const wrong of [true, {}, "console", null]) {

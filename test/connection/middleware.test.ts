@@ -105,7 +105,9 @@ describe("what travels with a call", () => {
   it("a call made for another hands on its trace, its deadline and its cancellation", async () => {
     const { server, client } = await join();
     const seen: { trace: string | undefined; remainingMs: number; reason: unknown }[] = [];
+    const abort = new AbortController();
     client.handle(0x0500, NoteRequest, async (_message, { trace, remainingMs, signal }) => {
+      setImmediate(() => abort.abort());
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
       seen.push({ trace, remainingMs, reason: (signal.reason as FramewireError).code });
       return {};
@@ -113,9 +115,7 @@ describe("what travels with a call", () => {
     server.handle(0x0402, NoteRequest, (_message, context) =>
       context.connection.request(0x0500, NoteRequest, {}, { timeoutMs: 60_000, parent: context }),
     );
-    const abort = new AbortController();
     const call = client.request(0x0402, NoteRequest, {}, { timeoutMs: 5_000, trace: "t-1", signal: abort.signal });
-    setTimeout(() => abort.abort(), 20);
     await expect(call).rejects.toMatchObject({ code: "cancelled" });
     await expect.poll(() => seen.length).toBe(1);
     expect(seen[0]).toMatchObject({ trace: "t-1", reason: "cancelled" });

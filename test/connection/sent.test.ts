@@ -23,7 +23,7 @@ const DROPPED = { cmd: 263, command: "test.v1.TestService/Price", reason: "not-c
 beforeEach(() => process.on("unhandledRejection", escapes));
 afterEach(async () => {
   await bench.end();
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  await turns();
   process.off("unhandledRejection", escapes);
   expect(escaped.splice(0)).toEqual([]);
 });

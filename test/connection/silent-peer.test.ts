@@ -1,6 +1,7 @@
 import { afterEach, expect, it } from "vitest";
 import { encodeFrame } from "../../src/codec/index.js";
 import { memoryPair } from "../../src/transport/memory.js";
+import { HandClock } from "../helpers/clocks.js";
 import { Bench } from "../helpers/transports.js";
 
 const bench = new Bench();
@@ -9,7 +10,8 @@ afterEach(() => bench.end());
 const HEARTBEAT = { heartbeatIntervalMs: 10, heartbeatTimeoutMs: 10 };
 
 it("a version 1 peer on a transport without a ping may be silent for longer than the heartbeat allows", async () => {
-  const server = bench.server(HEARTBEAT);
+  const clock = new HandClock();
+  const server = bench.server({ ...HEARTBEAT, clock });
   const [near, far] = memoryPair();
   let closed = false;
   server.accept(far);
@@ -22,7 +24,7 @@ it("a version 1 peer on a transport without a ping may be silent for longer than
     },
   });
   near.write(encodeFrame({ cmd: 261 }));
-  await new Promise((resolve) => setTimeout(resolve, 150));
+  await clock.advance(150);
   expect(closed).toBe(false);
   expect(server.connections).toHaveLength(1);
 });

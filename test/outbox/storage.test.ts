@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vites
 import { FileStorage } from "../../src/outbox/file-storage.js";
 import { IndexedDbStorage } from "../../src/outbox/indexed-db-storage.js";
 import { NO_SESSION, type OutboxFrame, type OutboxStorage } from "../../src/outbox/storage.js";
+import { turns } from "../helpers/turns.js";
 import { FakeLocks } from "./fake-locks.js";
 
 /** A place for an outbox: what opens it, and what is left of it after a crash. */
@@ -163,9 +164,13 @@ describe.each<[string, () => Place]>([
     const { storage } = await load(place);
     const timeout = new AbortController();
     vi.spyOn(AbortSignal, "timeout").mockReturnValue(timeout.signal);
-    const second = place.open().load();
-    setTimeout(() => timeout.abort(), 5);
-    await expect(second).rejects.toMatchObject({ code: "outbox-failed", message: expect.stringContaining("in use") });
+    const refused = expect(place.open().load()).rejects.toMatchObject({
+      code: "outbox-failed",
+      message: expect.stringContaining("in use"),
+    });
+    await turns();
+    timeout.abort();
+    await refused;
     vi.restoreAllMocks();
     await storage.close();
     await load(place);
@@ -176,7 +181,8 @@ it("a database that another page lets go of a moment later is opened", async () 
   const place = database("process");
   const { storage } = await load(place);
   const second = load(place);
-  setTimeout(() => void storage.close(), 20);
+  await turns();
+  void storage.close();
   expect((await second).entries).toEqual([]);
 });
 

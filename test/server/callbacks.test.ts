@@ -10,6 +10,7 @@ import { RawPeer, seededFrame } from "../helpers/raw-peer.js";
 import { recordedLog } from "../helpers/recorded-log.js";
 import { testService } from "../helpers/test-service.js";
 import { Bench } from "../helpers/transports.js";
+import { turns } from "../helpers/turns.js";
 
 const bench = new Bench();
 const escaped: unknown[] = [];
@@ -21,7 +22,7 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await bench.end();
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  await turns();
   process.off("unhandledRejection", note);
   process.off("uncaughtException", note);
   expect(escaped.splice(0)).toEqual([]);

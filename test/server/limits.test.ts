@@ -446,11 +446,15 @@ describe("addresses", () => {
 
 describe("who is in the handshake", () => {
   it("is not sent away while the server itself still thinks", async () => {
-    const { server, url } = await open({ maxHandshakes: 2, authenticate: () => new Promise(() => {}) });
+    let asked = 0;
+    const authenticate = () => {
+      asked++;
+      return new Promise<never>(() => {});
+    };
+    const { server, url } = await open({ maxHandshakes: 2, authenticate });
     const thinking = await RawPeer.connect(url);
     thinking.send(helloFrame());
-    await expect.poll(() => server.stats.accepted).toBe(1);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await expect.poll(() => asked).toBe(1);
     const idle = [await RawPeer.connect(url), await RawPeer.connect(url)];
     expect((await idle[0]!.ended).code).toBe(4507);
     expect(server.stats.handshakes).toBe(2);

@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { SeededRandom, VirtualClock } from "../../src/testing/index.js";
+import { turns } from "../helpers/turns.js";
 
 describe("the virtual clock", () => {
   it("stands still until it is moved", async () => {
     const clock = new VirtualClock(500);
     const ran: string[] = [];
     clock.setTimer(10, () => ran.push("timer"));
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await turns();
     expect([clock.now(), ran]).toEqual([500, []]);
     await clock.advance(9);
     expect([clock.now(), ran]).toEqual([509, []]);
