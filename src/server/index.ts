@@ -16,7 +16,7 @@ export type { Authentication, SameIdentity, SessionOwner } from "./authenticatio
 export type { InvalidCounts, LimitCode, ServerStats } from "./counters.js";
 export type { CloseOptions } from "./drain.js";
 export type { ListenAddress, ListenAddresses, ListenOptions } from "./listen-options.js";
-export type { Broadcaster, Server } from "./server.js";
+export type { Broadcaster, Server, ToOptions } from "./server.js";
 export { createServer } from "./server.js";
 export { ServerConnection } from "./server-connection.js";
 export type { ServerContext } from "./server-context.js";

@@ -24,6 +24,11 @@ export class Rooms<M> {
     return this.#members.get(room) ?? NONE;
   }
 
+  /** The members of several rooms, each once. */
+  union(rooms: readonly string[]): M[] {
+    return [...new Set(rooms.flatMap((room) => [...this.members(room)]))];
+  }
+
   of(member: M): ReadonlySet<string> {
     return this.#rooms.get(member) ?? NONE;
   }

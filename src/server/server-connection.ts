@@ -95,13 +95,14 @@ export class ServerConnection {
     return this.#bound().inFlight;
   }
 
-  /** Enters a room: `server.to(room)` reaches it until it leaves or the connection ends. */
-  join(room: string): void {
+  /** Enters a room: `server.to(room)` reaches it until it leaves or the connection ends. It is a member as soon as the call returns. */
+  async join(room: string): Promise<void> {
     // A closed connection would stay in the room for good.
     if (!this.#bound().closed) this.#rooms.join(this, room);
   }
 
-  leave(room: string): void {
+  /** Leaves a room. It is no member as soon as the call returns. */
+  async leave(room: string): Promise<void> {
     this.#rooms.leave(this, room);
   }
 

@@ -44,6 +44,15 @@ useFastKeeping();
 useServing();
 useStrictChecks();
 
+/** What narrows a send to rooms. */
+export interface ToOptions {
+  /** Members that do not get the message, such as its sender. */
+  readonly except?: ServerConnection | readonly ServerConnection[];
+}
+
+/** The names of these options. */
+const TO_OPTIONS = { except: 0 } satisfies Record<keyof ToOptions, 0>;
+
 /** Sends to many. */
 export interface Broadcaster {
   /** Sends a one-way message to each member; it is encoded once. */
@@ -79,9 +88,10 @@ export interface Server {
   readonly stats: ServerStats;
 
   /**
-   * Starts to listen; resolves with the addresses once all of them are open. Rejects with `connect-failed` if one is taken, and with
-   * `connection-closed` once `close` was called.
+   * Starts to listen; resolves with the addresses once all of them are open: one for each key of `options`. Rejects with `connect-failed` if one
+   * is taken, and with `connection-closed` once `close` was called.
    */
+  listen<K extends keyof ListenOptions>(options: Pick<Required<ListenOptions>, K>): Promise<Pick<Required<ListenAddresses>, K>>;
   listen(options: ListenOptions): Promise<ListenAddresses>;
 
   /**
@@ -96,8 +106,11 @@ export interface Server {
   /** Sends a one-way message to every client; it is encoded once. */
   broadcast<M extends MethodDefinition>(method: M, message: InputOf<M["requestType"]>): void;
 
-  /** Sends to the members of a room. */
-  to(room: string): Broadcaster;
+  /** Sends to the members of a room, or of several rooms: to each of them once. */
+  to(rooms: string | readonly string[], options?: ToOptions): Broadcaster;
+
+  /** The members of a room, those without a connected client included. */
+  members(room: string): Promise<ServerConnection[]>;
 
   /**
    * Stops accepting, tells every client to go and every handler to end its stream (`context.draining`), lets calls in flight finish for up to
@@ -107,6 +120,9 @@ export interface Server {
    * `reconnectSpreadMs`, by default as long as the drain. Rejects with `invalid-option` if an option cannot be; then nothing has changed.
    */
   close(options?: CloseOptions): Promise<void>;
+
+  /** `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 class FramewireServer implements Server {
@@ -216,6 +232,8 @@ class FramewireServer implements Server {
     };
   }
 
+  listen<K extends keyof ListenOptions>(options: Pick<Required<ListenOptions>, K>): Promise<Pick<Required<ListenAddresses>, K>>;
+  listen(options: ListenOptions): Promise<ListenAddresses>;
   listen(options: ListenOptions): Promise<ListenAddresses> {
     return this.#listeners.listen(options);
   }
@@ -232,10 +250,20 @@ class FramewireServer implements Server {
     this.#sendAll(this.#sessions.connections(), method, message);
   }
 
-  to(room: string): Broadcaster {
+  to(rooms: string | readonly string[], options: ToOptions = {}): Broadcaster {
+    checkNames("to", options, TO_OPTIONS);
+    const { except = [] } = options;
+    const left = new Set([except].flat());
     return {
-      send: (method, message) => this.#sendAll([...this.#rooms.members(room)].map(connectionOf), method, message),
+      send: (method, message) => {
+        const members = this.#rooms.union([rooms].flat()).filter((member) => !left.has(member));
+        this.#sendAll(members.map(connectionOf), method, message);
+      },
     };
+  }
+
+  async members(room: string): Promise<ServerConnection[]> {
+    return [...this.#rooms.members(room)];
   }
 
   async close(options: CloseOptions = {}): Promise<void> {
@@ -248,6 +276,10 @@ class FramewireServer implements Server {
     this.#drainNotice.begin();
     this.#sessions.closeAll();
     await closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   #sendAll(connections: Iterable<Connection>, method: MethodDefinition, message: unknown): void {

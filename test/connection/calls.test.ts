@@ -190,10 +190,10 @@ for (const joint of JOINTS) {
       const listen = (name: string) => ({ note: ({ text }: { text: string }) => void got.push(`${name} ${text}`) });
       first.implement(TestServiceDefinition, listen("first"));
       expect(server.connections).toHaveLength(1);
-      server.connections[0]!.join("den");
+      await server.connections[0]!.join("den");
       server.broadcast(TestServiceDefinition.methods.note, { text: "all" });
       server.to("den").send(TestServiceDefinition.methods.note, { text: "den" });
-      server.connections[0]!.leave("den");
+      await server.connections[0]!.leave("den");
       server.to("den").send(TestServiceDefinition.methods.note, { text: "nobody" });
       await first.service(TestServiceDefinition).echo({});
       expect(got).toEqual(["first all", "first den"]);

@@ -211,14 +211,14 @@ describe("the steps do not grow with the other connections", () => {
   });
 });
 
-it("one that has ended joins no room", () => {
+it("one that has ended joins no room", async () => {
   const server = createServer();
   const [near, far] = memoryPair({ protocol: 1 });
   server.accept(far);
   near.open({ onData: () => {}, onAlive: () => {}, onDrain: () => {}, onClose: () => {} });
   const [connection] = server.connections;
   connection!.close();
-  connection!.join("room");
+  await connection!.join("room");
   expect([...connection!.rooms]).toEqual([]);
 });
 

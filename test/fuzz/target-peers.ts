@@ -369,9 +369,11 @@ function applicationStep(scene: Scene, server: ReturnType<typeof createServer>, 
   if (connection === undefined) return;
   switch (random.from(0, 9)) {
     case 0:
-      return connection.join("room");
+      connection.join("room");
+      return;
     case 1:
-      return connection.leave("room");
+      connection.leave("room");
+      return;
     case 2: {
       const code = random.pick([1000, 3000, 4000, 4399]);
       scene.note(`the server closes a connection with ${code}`);

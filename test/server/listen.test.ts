@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { createClient } from "../../src/client/index.js";
 import { encodeFrame } from "../../src/codec/index.js";
 import { DEFAULTS } from "../../src/options.js";
-import type { Server } from "../../src/server/index.js";
+import type { ListenOptions, Server } from "../../src/server/index.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { EchoRequest, TestServiceDefinition } from "../gen/test/v1/test_service.js";
 import { RawPeer } from "../helpers/raw-peer.js";
@@ -170,14 +170,14 @@ describe("listening", () => {
 });
 
 describe("sockets that never get as far as a frame", () => {
-  const DOORS = [
+  const UNFINISHED = [
     { name: "an upgrade that never ends", listen: { ws: {} }, sent: "GET / HTTP/1.1\r\nHost: x\r\n" },
     { name: "an upgrade that never begins", listen: { ws: {} }, sent: "" },
     { name: "a TLS handshake that never begins", listen: { tcp: { tls: TLS } }, sent: "" },
     { name: "a TLS handshake of the WebSocket port that stops", listen: { ws: { tls: TLS } }, sent: "\x16\x03\x01\x02\x00" },
   ];
 
-  async function knock(server: Server, listen: object, sent: string): Promise<Socket> {
+  async function openSocket(server: Server, listen: ListenOptions, sent: string): Promise<Socket> {
     const { ws, tcp } = await server.listen(listen);
     const socket = connect((ws ?? tcp)!.port, "127.0.0.1");
     socket.on("error", () => {});
@@ -187,10 +187,10 @@ describe("sockets that never get as far as a frame", () => {
     return socket;
   }
 
-  it.each(DOORS)("$name: dropped by the handshake's deadline", async ({ listen, sent }) => {
+  it.each(UNFINISHED)("$name: dropped by the handshake's deadline", async ({ listen, sent }) => {
     const clock = new VirtualClock();
     const server = bench.server({ clock });
-    const socket = await knock(server, listen, sent);
+    const socket = await openSocket(server, listen, sent);
     await clock.advance(DEFAULTS.handshakeTimeoutMs - 1);
     expect(server.stats.handshakes).toBe(1);
     await clock.advance(1);
@@ -199,9 +199,9 @@ describe("sockets that never get as far as a frame", () => {
     expect(server.stats.limits["handshake-timeout"]).toBe(1);
   });
 
-  it.each(DOORS)("$name: does not hold up the end of the server", async ({ listen, sent }) => {
+  it.each(UNFINISHED)("$name: does not hold up the end of the server", async ({ listen, sent }) => {
     const server = bench.server();
-    const socket = await knock(server, listen, sent);
+    const socket = await openSocket(server, listen, sent);
     await Promise.all([closed(socket), server.close()]);
   });
 

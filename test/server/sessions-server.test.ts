@@ -41,7 +41,7 @@ describe("a client that comes back", () => {
     const server = serve();
     const client = await join(server, { reconnect: { baseMs: 6000, resetAfterMs: 100 } });
     const [connection] = server.connections;
-    connection!.join("den");
+    await connection!.join("den");
     const resumed: unknown[] = [];
     client.on("state", (state, detail) => state === "connected" && resumed.push(detail.resumed));
     // Longer than the window in all: each interruption has a window of its own.
