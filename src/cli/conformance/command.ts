@@ -4,24 +4,7 @@ import { FramewireError } from "../../errors.js";
 import { redactedUrl } from "../../runtime/redacted-url.js";
 import type { CliIo } from "../io.js";
 import { wholeNumber } from "../numbers.js";
-import type { Profile } from "./kit.js";
-
-/** What the command line said. */
-export interface Flags {
-  readonly connect?: URL;
-  readonly listen?: { readonly host: string; readonly port: number };
-  readonly over: "tcp" | "ws";
-  readonly wire?: readonly number[];
-  readonly only?: (number: number) => boolean;
-  readonly profile: Profile;
-  readonly trace?: number;
-  readonly timeout: number;
-  readonly wait: number;
-  readonly ca?: string;
-  readonly strict?: true;
-  readonly json?: true;
-  readonly list?: true;
-}
+import type { Flags } from "./main.js";
 
 const EXAMPLES = `
 Examples:

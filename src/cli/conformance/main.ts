@@ -3,10 +3,27 @@ import { readFileSync } from "node:fs";
 import { FramewireError } from "../../errors.js";
 import { type CliIo, Output } from "../io.js";
 import { type Case, GROUPS } from "./case.js";
-import type { Flags } from "./command.js";
+import type { Profile } from "./kit.js";
 import { ConformanceListener } from "./listener.js";
 import { causesOf, Rows, resultToJson, summaryOf, tellSummary } from "./report.js";
 import { CASES, clientsAt, MOST_MESSAGE, type Result, runCases, type Subject, serverAt } from "./run.js";
+
+/** What the command line said. */
+export interface Flags {
+  readonly connect?: URL;
+  readonly listen?: { readonly host: string; readonly port: number };
+  readonly over: "tcp" | "ws";
+  readonly wire?: readonly number[];
+  readonly only?: (number: number) => boolean;
+  readonly profile: Profile;
+  readonly trace?: number;
+  readonly timeout: number;
+  readonly wait: number;
+  readonly ca?: string;
+  readonly strict?: true;
+  readonly json?: true;
+  readonly list?: true;
+}
 
 /** Prints the cases; gives the exit code. */
 export async function list(flags: Flags, io: CliIo): Promise<number> {
