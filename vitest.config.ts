@@ -19,7 +19,7 @@ const otherPeers =
 const alias = [
   ...otherPeers,
   { find: /^framewire$/, replacement: `${src}/index.ts` },
-  { find: /^framewire\/(codec|client|server|outbox|testing)$/, replacement: `${src}/$1/index.ts` },
+  { find: /^framewire\/(codec|client|client\/core|server|outbox|testing)$/, replacement: `${src}/$1/index.ts` },
 ];
 
 /** Tests that need sockets between processes, a browser, another language, a build or a lot of time. */

@@ -59,6 +59,11 @@ const server = await modulesOf("server/index", "transport/tcp", "transport/webso
 const connection = new Set([...(await modulesOf("client/browser"))].filter((id) => server.has(id) && !codec.has(id)));
 const node = new Set([...(await modulesOf("client/index"))].filter((id) => server.has(id) && !codec.has(id) && !connection.has(id)));
 
+// What all entries of the client share.
+const client = new Set([...(await modulesOf("client/browser"))].filter((id) => !codec.has(id) && !connection.has(id) && !node.has(id)));
+for (const entry of entries) client.delete(sourceOf(entry));
+for (const page of ["client/page-connector", "transport/websocket"]) client.delete(sourceOf(page));
+
 const bundle = await rolldown({ ...settings, input: Object.fromEntries([...entries].map((entry) => [entry, sourceOf(entry)])) });
 const { output } = await bundle.write({
   dir: DIST,
@@ -74,6 +79,7 @@ const { output } = await bundle.write({
       { name: "codec", test: (id) => codec.has(resolve(id)) },
       { name: "connection", test: (id) => connection.has(resolve(id)) },
       { name: "node", test: (id) => node.has(resolve(id)) },
+      { name: "client", test: (id) => client.has(resolve(id)) },
     ],
   },
 });

@@ -22,7 +22,11 @@ const DECLARED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     PageOptions: "src/server/origin.ts",
     ListenOptions: "src/server/listen.ts",
   },
-  Clients: { ReconnectOptions: "src/options.ts", ClientOptions: "src/client/client-options.ts" },
+  Clients: {
+    ReconnectOptions: "src/options.ts",
+    ClientOptions: "src/client/client-options.ts",
+    CoreClientOptions: "src/client/core/parts.ts",
+  },
   Outbox: { OutboxOptions: "src/outbox/open.ts" },
 };
 

@@ -15,23 +15,26 @@ import type { Journal } from "../session/journal.js";
 import { decodeExt, encodeExt, NO_METADATA } from "../session/metadata.js";
 import { Outgoing } from "../session/outgoing.js";
 import { type CallOptions, checkCallOptions, timeoutOf } from "./call-options.js";
-import { ITEM_OVERHEAD, ReceiveCredit, SendCredit } from "./credit.js";
+import { ITEM_OVERHEAD, ReceiveCredit, type SendCredit } from "./credit.js";
 import { cancelled, errorOf, type Failure, named, refused, sourceFailure, unreadable } from "./failure.js";
 import type { CallHost } from "./host.js";
 import { type OpenCall, ReplyCall, StreamCall } from "./open-call.js";
-import { closeSource, sendStream } from "./send-stream.js";
+import type { RequestStreams } from "./parts.js";
+import { closeSource } from "./send-stream.js";
 
 /** The table of calls that this side opened. */
 export class CallTable implements DeadlineOwner<OpenCall> {
   readonly #host: CallHost;
   readonly #calls = newOpenCalls<OpenCall>();
   readonly #deadlines: Deadlines<OpenCall>;
+  readonly #parts: RequestStreams;
   readonly #journal: Journal | undefined;
   #nextId: number;
 
   /** Clients open odd calls, servers even ones. */
-  constructor(host: CallHost, side: "client" | "server", journal?: Journal | undefined) {
+  constructor(host: CallHost, side: "client" | "server", parts: RequestStreams, journal?: Journal | undefined) {
     this.#host = host;
+    this.#parts = parts;
     this.#journal = journal;
     this.#nextId = side === "client" ? (journal?.firstCallId ?? 1) : 2;
     this.#deadlines = newDeadlines(host.clock, this);
@@ -181,7 +184,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
     frame.durable = command.reliable && !streams;
     frame.failsWhenBusy = (options.whenBusy ?? this.#host.options.whenBusy) === "fail";
     if (requestStream) {
-      call.sendCredit = new SendCredit(this.#host.peerCredit);
+      call.sendCredit = this.#parts.sendCredit(this.#host.peerCredit);
     } else {
       frame.codec = command.request;
       frame.message = request;
@@ -224,7 +227,7 @@ export class CallTable implements DeadlineOwner<OpenCall> {
   }
 
   #sendRequests(call: OpenCall, requests: MessageSource<unknown>): void {
-    call.sender = sendStream(requests, {
+    call.sender = this.#parts.sendStream(requests, {
       credit: call.sendCredit as SendCredit,
       whenWritable: () => (call.request.sent ? this.#host.whenWritable() : this.#whenSent(call)),
       send: (message) => {

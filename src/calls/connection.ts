@@ -32,11 +32,12 @@ import { CallTable } from "./calls.js";
 import type { Dispatcher } from "./dispatcher.js";
 import { named, raise, refused } from "./failure.js";
 import type { CallHost } from "./host.js";
-import { ServedCalls } from "./served-calls.js";
-import { V1Exchange } from "./v1-exchange.js";
+import type { ConnectionParts, PeerCallTable, VersionOneCalls } from "./parts.js";
 
 /** What a connection starts with. */
 export interface ConnectionStart {
+  /** What it can do beyond calls of its own with one request. */
+  readonly parts: ConnectionParts;
   /** Wire version expected until the first handshake. Default 2. */
   readonly version?: 1 | 2 | undefined;
   /** Keeps what is sent beyond this process. */
@@ -63,14 +64,15 @@ export class Connection implements Caller, CallHost, LinkOwner, InboundHost {
   onIdle: (() => void) | undefined;
   readonly #side: "client" | "server";
   readonly #received = new ReceivedSequence();
+  readonly #parts: ConnectionParts;
   readonly #dispatcher: Dispatcher;
   readonly #facade: unknown;
   readonly #sender: Outbound;
   readonly #router: Inbound;
   // Made when they are first needed: a server's connections are thousands, and most need one of the three.
   #calls: CallTable | undefined;
-  #served: ServedCalls | undefined;
-  #v1: V1Exchange | undefined;
+  #served: PeerCallTable | undefined;
+  #v1: VersionOneCalls | undefined;
   readonly #journal: Journal | undefined;
   readonly #account: AccountKeeper | undefined;
   /** Memory of what the peer has sent and the application has not taken. */
@@ -91,11 +93,12 @@ export class Connection implements Caller, CallHost, LinkOwner, InboundHost {
     facade: unknown,
     options: ResolvedConnectionOptions,
     clock: Clock,
-    { version = 2, journal, account }: ConnectionStart = {},
+    { parts, version = 2, journal, account }: ConnectionStart,
   ) {
     this.#side = side;
     this.options = options;
     this.clock = clock;
+    this.#parts = parts;
     this.#agreement = { ...versionOneAgreement(options), version };
     this.#dispatcher = dispatcher;
     this.#facade = facade;
@@ -107,19 +110,19 @@ export class Connection implements Caller, CallHost, LinkOwner, InboundHost {
 
   /** The calls of this side. */
   get calls(): CallTable {
-    this.#calls ??= new CallTable(this, this.#side, this.#journal);
+    this.#calls ??= new CallTable(this, this.#side, this.#parts, this.#journal);
     return this.#calls;
   }
 
   /** The calls of the peer. */
-  get served(): ServedCalls {
-    this.#served ??= new ServedCalls(this, this.#dispatcher, this.#facade);
+  get served(): PeerCallTable {
+    this.#served ??= this.#parts.serve(this, this.#dispatcher, this.#facade);
     return this.#served;
   }
 
   /** All there is of a version 1 peer. */
-  #exchange(): V1Exchange {
-    this.#v1 ??= new V1Exchange(this, this.#dispatcher, this.#facade);
+  #exchange(): VersionOneCalls {
+    this.#v1 ??= this.#parts.exchange(this, this.#dispatcher, this.#facade);
     return this.#v1;
   }
 
@@ -420,7 +423,7 @@ export class Connection implements Caller, CallHost, LinkOwner, InboundHost {
       this.events.emit("frame", { direction: "in", version, cmd, kind: kindNumber as FrameKind, callId, payload, bytes: end - start });
     }
     if (this.version === 2) this.#router.route(link, frame);
-    else if (frame.version !== 1 && frame.kindNumber === KIND_HELLO && frame.cmd === 0) this.#refuseHello(link);
+    else if (serving && frame.version !== 1 && frame.kindNumber === KIND_HELLO && frame.cmd === 0) this.#refuseHello(link);
     // Of version 2 as well: their trailers mean nothing here.
     else this.#exchange().onFrame(frame);
     if (!this.#paused && this.#overloaded(1)) {

@@ -1,8 +1,10 @@
 /** From a command number to its handler's result, through the middleware. */
-import { FramewireError } from "../errors.js";
-import { type Command, CommandRegistry, type Handler } from "../protocol/commands.js";
+import { FramewireError, peersError } from "../errors.js";
+import { type Command, CommandRegistry, cmdName, type Handler } from "../protocol/commands.js";
 import type { Clock } from "../runtime/clock.js";
 import { handled, pending, thrownBy } from "../runtime/guard.js";
+import { serving } from "../runtime/serving.js";
+import type { InvalidEvent } from "../session/events.js";
 import { CallContext, type CallFacts } from "./context.js";
 
 /**
@@ -24,6 +26,12 @@ export class Dispatcher {
     this.#middleware.push(middleware);
   }
 
+  /** The event for a command that has no handler. */
+  unknown(cmd: number): InvalidEvent {
+    const command = cmdName(cmd);
+    return { reason: "unknown-command", cmd, command, error: peersError("unimplemented", `no handler for the command ${command}`) };
+  }
+
   /** What a handler gets as its context. */
   context(connection: unknown, command: Command, facts: CallFacts, clock: Clock): CallContext {
     return new CallContext(connection, command, facts, clock);
@@ -31,7 +39,7 @@ export class Dispatcher {
 
   /** Runs a handler. The result may be a promise; what the handler throws is thrown or rejected. */
   run(handler: Handler, request: unknown, context: CallContext): unknown {
-    if (this.authorize === undefined) return this.#run(handler, request, context);
+    if (!serving || this.authorize === undefined) return this.#run(handler, request, context);
     let verdict: unknown;
     try {
       verdict = this.authorize(context);

@@ -3,7 +3,7 @@
 import type { FrameView } from "../codec/index.js";
 import { type FramewireError, peersError } from "../errors.js";
 import { decodeMessage } from "../protobuf/messages.js";
-import { type Command, cmdName, type Handler } from "../protocol/commands.js";
+import type { Command, Handler } from "../protocol/commands.js";
 import { CALL_MEMORY, messageMemory } from "../runtime/memory-costs.js";
 import { serving } from "../runtime/serving.js";
 import type { InvalidEvent } from "../session/events.js";
@@ -36,10 +36,10 @@ export function decodeRequest(command: Command, frame: FrameView): unknown {
  * The handler of a message or request without a call number; `undefined`, after `host` was notified, if there is none or it cannot run now.
  * `how` says why a command that streams cannot be served.
  */
-export function handlerOf(host: CallHost, { registry }: Dispatcher, cmd: number, how: string): Handler | undefined {
-  const handler = registry.get(cmd);
+export function handlerOf(host: CallHost, dispatcher: Dispatcher, cmd: number, how: string): Handler | undefined {
+  const handler = dispatcher.registry.get(cmd);
   if (handler === undefined) {
-    host.invalid(unknownCommand(cmd));
+    host.invalid(dispatcher.unknown(cmd));
     return undefined;
   }
   const { command } = handler;
@@ -52,12 +52,6 @@ export function handlerOf(host: CallHost, { registry }: Dispatcher, cmd: number,
     return undefined;
   }
   return handler;
-}
-
-/** The event for a command that has no handler. */
-export function unknownCommand(cmd: number): InvalidEvent {
-  const command = cmdName(cmd);
-  return { reason: "unknown-command", cmd, command, error: peersError("unimplemented", `no handler for the command ${command}`) };
 }
 
 /** The event for a command that streams, and was not called as a stream: `how` it was called. */

@@ -22,7 +22,7 @@ import type { Dispatcher } from "./dispatcher.js";
 import { type Called, errorResponse } from "./error-response.js";
 import type { CallHost } from "./host.js";
 import { ItemQueue } from "./item-queue.js";
-import { callMemory, decodeRequest, factsOf, OVERRUN, undecodable, unknownCommand } from "./received-request.js";
+import { callMemory, decodeRequest, factsOf, OVERRUN, undecodable } from "./received-request.js";
 import { closeSource, isSource, type StreamSender, sendStream } from "./send-stream.js";
 import { ServedMessages } from "./served-messages.js";
 
@@ -87,7 +87,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     const cmd = frame.cmd;
     const handler = this.#dispatcher.registry.get(cmd);
     if (handler === undefined) {
-      const unknown = unknownCommand(cmd);
+      const unknown = this.#dispatcher.unknown(cmd);
       this.#host.invalid(unknown);
       return this.#refuse({ cmd, name: unknown.command, reliable: true }, id, unknown.error);
     }
@@ -211,7 +211,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
       const result = this.#dispatcher.run(handler, requests ?? request, context);
       const running = command.responseStream && isSource(result) ? undefined : pending(result);
       if (running !== undefined) {
-        this.#count(call);
+        if (serving) this.#count(call);
         running.then(
           (reply) => this.#returned(call, reply),
           (error) => this.#threw(call, error),
@@ -226,7 +226,6 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
 
   /** Until the handler is done, also where its call is over before that. */
   #count(call: ServedCall): void {
-    if (!serving) return;
     call.counted = true;
     this.#host.held(call.memory);
   }
@@ -241,7 +240,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     }
     if (this.#isOpen(call)) return;
     this.#late--;
-    this.#dispatcher.lateHandlers--;
+    if (serving) this.#dispatcher.lateHandlers--;
   }
 
   #threw(call: ServedCall, error: unknown): void {
@@ -258,7 +257,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     }
     if (!command.responseStream) return this.#respond(call, command.response, result);
     call.running = true;
-    this.#count(call);
+    if (serving) this.#count(call);
     call.sender = sendStream(result as AsyncIterable<unknown>, {
       sourceEnded: (error) => {
         if (error !== undefined) this.#host.failed({ command: command.name, error });
@@ -340,7 +339,7 @@ export class ServedCalls implements DeadlineOwner<ServedCall> {
     if (serving) call.context.end?.();
     if (call.running) {
       this.#late++;
-      this.#dispatcher.lateHandlers++;
+      if (serving) this.#dispatcher.lateHandlers++;
     }
     call.requests?.abort({ code: "cancelled", message: `${call.command.name}: the call is over` });
     call.sender?.stop();

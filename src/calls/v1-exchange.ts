@@ -76,7 +76,7 @@ export class V1Exchange {
         slot.payload = encodeOwned(command.response, reply);
         slot.state = "ready";
       }
-      this.#hold(slot, slot.payload === undefined ? 0 : CHUNK_MEMORY + slot.payload.length);
+      if (serving) this.#hold(slot, slot.payload === undefined ? 0 : CHUNK_MEMORY + slot.payload.length);
       this.#reply();
     };
     const threw = (error: unknown) => {
@@ -85,14 +85,14 @@ export class V1Exchange {
       failed(error);
       if (late) return;
       slot.state = "nothing";
-      this.#hold(slot, 0);
+      if (serving) this.#hold(slot, 0);
       this.#reply();
     };
     try {
       const result = this.#dispatcher.run(handler, request, context);
       const running = pending(result);
       if (running !== undefined) {
-        this.#hold(slot, memory);
+        if (serving) this.#hold(slot, memory);
         running.then(returned).catch(threw);
       } else {
         returned(result);
@@ -113,12 +113,12 @@ export class V1Exchange {
   end(): void {
     for (const slot of this.#slots) {
       if (slot.state !== "running") {
-        this.#hold(slot, 0);
+        if (serving) this.#hold(slot, 0);
         continue;
       }
       slot.late = true;
       this.#late++;
-      this.#dispatcher.lateHandlers++;
+      if (serving) this.#dispatcher.lateHandlers++;
     }
     this.#slots.clear();
     this.#pending.clear();
@@ -129,15 +129,15 @@ export class V1Exchange {
     if (!slot.late) return false;
     slot.late = false;
     this.#late--;
-    this.#dispatcher.lateHandlers--;
-    this.#hold(slot, 0);
+    if (serving) this.#dispatcher.lateHandlers--;
+    if (serving) this.#hold(slot, 0);
     this.#host.callSettled();
     return true;
   }
 
   /** Counts what a slot holds from now on. */
   #hold(slot: ReplySlot, memory: number): void {
-    if (!serving || memory === slot.memory) return;
+    if (memory === slot.memory) return;
     this.#host.held(memory - slot.memory);
     slot.memory = memory;
   }
@@ -145,7 +145,7 @@ export class V1Exchange {
   #reply(): void {
     for (let slot = this.#slots.peek(); slot !== undefined && slot.state !== "running"; slot = this.#slots.peek()) {
       this.#slots.shift();
-      this.#hold(slot, 0);
+      if (serving) this.#hold(slot, 0);
       if (slot.state === "ready") {
         const frame = new Outgoing(slot.command, undefined, undefined, false);
         frame.payload = slot.payload;

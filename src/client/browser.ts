@@ -1,10 +1,11 @@
 /** `framewire/client` in browsers, workers and React Native: WebSocket only, and no Node module. */
 
-import { FramewireError } from "../errors.js";
-import { redactedUrl } from "../runtime/redacted-url.js";
-import { connectWebSocket } from "../transport/websocket.js";
+import { logTo } from "../runtime/logger.js";
+import { everyPart } from "./all-parts.js";
 import { Client } from "./client.js";
-import type { ClientOptions, Connector } from "./client-options.js";
+import { clientLog } from "./client-log.js";
+import type { ClientOptions } from "./client-options.js";
+import { connectorTo } from "./page-connector.js";
 
 export type { CallOptions } from "../calls/call-options.js";
 export type { InterceptedCall, Interceptor } from "../calls/caller.js";
@@ -24,15 +25,8 @@ export type { StateDetail } from "./lifecycle.js";
 export type { ClientOutbox } from "./outbox.js";
 export type { ClientState } from "./reconnect.js";
 
-/** Opens sockets to `url` as it was given: React Native's `URL` adds a slash to paths and does not know its own protocol. */
-function connectorTo(url: string): Connector {
-  return (_, { versions }, signal) =>
-    /^wss?:/i.test(url)
-      ? connectWebSocket(url, versions, signal)
-      : Promise.reject(new FramewireError("invalid-option", `${redactedUrl(url)}: a browser can only connect to ws:// and wss://`));
-}
-
 /** A client of the server at `url` (`ws://`, `wss://`); `connect` opens it. @throws FramewireError `invalid-option` */
 export function createClient(url: string | URL, options: ClientOptions = {}): Client {
-  return new Client(url, { connector: connectorTo(String(url)), ...options });
+  const parts = everyPart(({ logger }, shown) => clientLog(logTo(logger), shown));
+  return new Client(url, { connector: connectorTo(String(url)), ...options }, parts);
 }

@@ -4,8 +4,8 @@ import type { CallOptions } from "../calls/call-options.js";
 import { InterceptedCaller, type Interceptor } from "../calls/caller.js";
 import { Connection } from "../calls/connection.js";
 import type { CallContext } from "../calls/context.js";
-import { Dispatcher, type Middleware } from "../calls/dispatcher.js";
-import { type BareHandler, handleCommand, implementService, sendMessage, serviceClient } from "../calls/registration.js";
+import type { Dispatcher, Middleware } from "../calls/dispatcher.js";
+import { type BareHandler, sendMessage, serviceClient } from "../calls/registration.js";
 import { FramewireError } from "../errors.js";
 import { checks } from "../link/checks.js";
 import { CONNECTION_DEFAULTS, checkNames, PEER_NAMES, resolveConnectionOptions, resolveReconnectOptions } from "../options.js";
@@ -23,11 +23,11 @@ import type {
 import { systemClock, type Timer } from "../runtime/clock.js";
 import { Emitter } from "../runtime/emitter.js";
 import { type FailureEvent, handled } from "../runtime/guard.js";
-import { logTo, type WriteLog } from "../runtime/logger.js";
 import { redactedUrl } from "../runtime/redacted-url.js";
 import type { DropEvent, FrameEvent, GapEvent, InvalidEvent, Sent } from "../session/events.js";
 import { explain } from "../session/explain.js";
-import { clientLog, logState } from "./client-log.js";
+import type { ClientParts } from "./all-parts.js";
+import type { ClientLog } from "./client-log.js";
 import type { ClientOptions, Connector } from "./client-options.js";
 import { Dialer } from "./dialer.js";
 import { endingOfLink } from "./ending.js";
@@ -77,29 +77,32 @@ export type ClientContext = CallContext<Client>;
 
 export class Client {
   readonly #lifecycle: Lifecycle;
-  readonly #dispatcher = new Dispatcher();
+  readonly #parts: ClientParts;
+  readonly #dispatcher: Dispatcher;
   /** The client's own; the other events are those of its connection. */
   readonly #events = new Emitter<Pick<ClientEvents, "state">>((failure) => this.#connection.events.fail(failure));
   readonly #connection: Connection;
   readonly #caller: InterceptedCaller;
   readonly #outbox: ClientOutbox | undefined;
-  readonly #logState: (state: ClientState, detail: StateDetail) => void;
+  readonly #log: ClientLog;
   readonly #dropped: Record<string, number> = {};
   /** Runs out when the session of the last link can be resumed no more. */
   #session: Timer | undefined;
   #unwatch: (() => void) | undefined;
   #outboxClosed: Promise<void> | undefined;
 
-  /** `write` writes to the `logger` of the options. @throws FramewireError `invalid-option` */
-  constructor(url: string | URL, options: ClientOptions & { readonly connector: Connector }, write: WriteLog = logTo(options.logger)) {
+  /** @internal @throws FramewireError `invalid-option` */
+  constructor(url: string | URL, options: ClientOptions & { readonly connector: Connector }, parts: ClientParts) {
     checkNames("createClient", options, CLIENT_OPTIONS);
     if (options.peer !== undefined) checkNames("peer", options.peer, PEER_NAMES);
     const resolved = resolveConnectionOptions(options);
     const { clock = systemClock, random = Math.random, reconnect = {}, connector, version, outbox } = options;
     this.#outbox = outbox;
-    this.#connection = new Connection("client", this.#dispatcher, this, resolved, clock, { version, journal: outbox });
+    this.#parts = parts;
+    this.#dispatcher = parts.newDispatcher();
+    this.#connection = new Connection("client", this.#dispatcher, this, resolved, clock, { parts, version, journal: outbox });
     this.#caller = new InterceptedCaller(this.#connection);
-    const dialer = new Dialer(url, connector, this.#connection, resolved, clock, {
+    const dialer = new Dialer(url, connector, this.#connection, resolved, clock, parts, {
       opened: (resumed) => this.#lifecycle.opened(resumed),
       ended: (ending) => this.#lifecycle.ended(ending),
     });
@@ -114,9 +117,8 @@ export class Client {
     );
     explain?.owned(this.#connection, whereabouts(this.#events));
     const { events } = this.#connection;
-    events.sink = clientLog(write);
-    const shownUrl = redactedUrl(url);
-    this.#logState = (state, detail) => logState(write, shownUrl, state, detail);
+    this.#log = parts.log(options, redactedUrl(url));
+    events.sink = this.#log.sink;
     events.on("drop", ({ command }) => {
       this.#dropped[command] = (this.#dropped[command] ?? 0) + 1;
     });
@@ -171,7 +173,7 @@ export class Client {
 
   /** Serves methods that the server calls. @throws FramewireError */
   implement<D extends ServiceDefinition>(definition: D, implementation: ServiceImplementation<D, ClientContext>): void {
-    implementService(this.#dispatcher, definition, implementation);
+    this.#parts.implement(this.#dispatcher, definition, implementation);
   }
 
   /** Serves a bare command; what the handler returns is the reply, encoded with `options.reply` or the same codec. @throws FramewireError */
@@ -181,7 +183,7 @@ export class Client {
     handler: BareHandler<C, R, ClientContext>,
     options: { readonly reply?: R } = {},
   ): void {
-    handleCommand(this.#dispatcher, cmd, codec, handler, options);
+    this.#parts.handle(this.#dispatcher, cmd, codec, handler, options);
   }
 
   /** Puts code around every call that this client serves; the first added is the outermost. */
@@ -252,7 +254,7 @@ export class Client {
     } else {
       this.#unwatch ??= watchPlatform((reason) => this.#lifecycle.wake(reason));
     }
-    this.#logState(state, detail);
+    this.#log.moved(state, detail);
     this.#events.emit("state", state, detail);
   }
 }

@@ -9,6 +9,7 @@ import type { Welcome } from "../protocol/control-messages.js";
 import type { Clock } from "../runtime/clock.js";
 import { redactedUrl } from "../runtime/redacted-url.js";
 import { randomSeed } from "../session/handshake.js";
+import type { ClientParts } from "./all-parts.js";
 import type { ClientOptions, Connector, ConnectorSettings } from "./client-options.js";
 import { endingOfFailure, endingOfLink } from "./ending.js";
 import { type HandshakeTarget, shakeHands } from "./handshake.js";
@@ -30,6 +31,7 @@ export class Dialer {
   readonly #connection: Connection;
   readonly #options: ResolvedConnectionOptions & ClientOptions;
   readonly #clock: Clock;
+  readonly #parts: ClientParts;
   readonly #target: DialTarget;
   /** How long the session of the last link can be resumed after the end of that, at most. */
   sessionMs = 0;
@@ -48,6 +50,7 @@ export class Dialer {
     connection: Connection,
     options: ResolvedConnectionOptions & ClientOptions,
     clock: Clock,
+    parts: ClientParts,
     target: DialTarget,
   ) {
     this.#url = parseUrl(url);
@@ -55,6 +58,7 @@ export class Dialer {
     this.#connection = connection;
     this.#options = options;
     this.#clock = clock;
+    this.#parts = parts;
     this.#target = target;
     this.#outbox = options.outbox;
     this.#token = options.outbox?.token ?? EMPTY;
@@ -85,7 +89,7 @@ export class Dialer {
   #versions(): ConnectorSettings["versions"] {
     if (this.#options.version === 1) return [1];
     // Version 1 acknowledges nothing: an outbox would never know what it may forget.
-    return this.#outbox === undefined ? [2, 1] : [2];
+    return this.#outbox === undefined ? this.#parts.versions : [2];
   }
 
   #shakeHands(transport: Transport, credentials: Uint8Array, signal: AbortSignal): void {
@@ -121,8 +125,8 @@ export class Dialer {
         if (!signal.aborted) this.#target.ended(endingOfLink(end));
       },
     };
-    const chosen = version === 1 ? 1 : (transport.info.protocol ?? 2);
-    shakeHands(transport, chosen, introduction, memory, target, this.#options, this.#clock, signal);
+    const withoutHello = version === 1 || transport.info.protocol === 1 ? this.#parts.versionOne(this.#options) : undefined;
+    shakeHands(transport, withoutHello, introduction, memory, target, this.#options, this.#clock, signal);
   }
 
   /** Asked anew for each attempt: a token that has run out must not be shown twice. */

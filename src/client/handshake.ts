@@ -18,7 +18,6 @@ import {
   readHandshake,
   sayClosing,
   sendHello,
-  versionOneAgreement,
   WIRE_VERSION,
 } from "../session/handshake.js";
 import type { NegotiatedSettings } from "../session/negotiated-settings.js";
@@ -113,10 +112,11 @@ function heartbeatOf(options: ResolvedConnectionOptions, server: Pick<Welcome, "
 /**
  * Opens a link over `transport` and hands it to `target` once the server has welcomed it. Nothing of the application
  * is sent before that: what a server never confirmed could be lost or handled twice. An abort of `signal` ends it.
+ * A version 1 server has no handshake: `withoutHello` is what holds with one.
  */
 export function shakeHands(
   transport: Transport,
-  version: 1 | 2,
+  withoutHello: NegotiatedSettings | undefined,
   hello: Pick<Hello, "peer" | "credentials" | "schemaFingerprint">,
   memory: SessionMemory,
   target: HandshakeTarget,
@@ -126,7 +126,7 @@ export function shakeHands(
 ): void {
   const link = new Link(transport, new Handshake(memory, target, options), options, clock, heartbeatOf(options, options));
   link.start();
-  if (version === 1) return target.welcomed(link, versionOneAgreement(options), undefined);
+  if (withoutHello !== undefined) return target.welcomed(link, withoutHello, undefined);
   signal.addEventListener("abort", () => leave(link, signal.reason), { once: true });
   sendHello(link, {
     ...hello,

@@ -1,5 +1,5 @@
 /** When a client connects, and when it gives up: one table of states, and the delays between attempts. docs/reconnect.md draws it. */
-import type { ResolvedReconnectOptions } from "../options.js";
+import { NODE_RETRIES, type ReconnectOptions, type ResolvedReconnectOptions } from "../options.js";
 
 /** The states of a client. */
 export type ClientState = "disconnected" | "connecting" | "connected" | "retry-pending";
@@ -97,4 +97,9 @@ export class Backoff {
     this.#retries++;
     this.#counted = true;
   }
+}
+
+/** A program that cannot reach its server should hear of it by an error; a page should not have to be loaded anew. */
+export function onNode(reconnect: ReconnectOptions | false = {}): ReconnectOptions | false {
+  return reconnect === false || reconnect.retries !== undefined ? reconnect : { ...reconnect, retries: NODE_RETRIES };
 }

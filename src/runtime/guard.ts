@@ -3,6 +3,7 @@
  * that harms what they were called for and nothing else, and a `failure` event tells it.
  */
 import { FramewireError } from "../errors.js";
+import { serving } from "./serving.js";
 
 /** Something of the application failed. The peer does not get these details. */
 export interface FailureEvent {
@@ -31,7 +32,8 @@ export function thrownBy(hook: string, error: unknown): unknown {
 
 /** The event for what was thrown while `command` was served. */
 export function failureOf(error: unknown, command: string): FailureEvent {
-  return error instanceof HookError ? { hook: error.hook, command, error: error.error } : { command, error };
+  // Only servers have hooks around what they serve.
+  return serving && error instanceof HookError ? { hook: error.hook, command, error: error.error } : { command, error };
 }
 
 const nativeThen = Promise.prototype.then;

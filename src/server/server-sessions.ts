@@ -2,6 +2,7 @@
 
 import { Connection } from "../calls/connection.js";
 import type { Dispatcher } from "../calls/dispatcher.js";
+import { EVERY_PART } from "../calls/parts.js";
 import { FramewireError } from "../errors.js";
 import type { AccountKeeper } from "../link/account.js";
 import type { Link, LinkEnd } from "../link/link.js";
@@ -77,7 +78,7 @@ export class ServerSessions implements SessionHost {
   open(link: Link, peer: PeerDescription, { identity, subject }: Authentication): ServerSession {
     const { options, clock, dispatcher, account, rooms } = this.#settings;
     const handle = new ServerConnection({ id: String(this.#nextId++), peer, identity }, link.info, rooms);
-    const connection = new Connection("server", dispatcher, handle, options, clock, { account });
+    const connection = new Connection("server", dispatcher, handle, options, clock, { parts: EVERY_PART, account });
     const session = new ServerSession(connection, handle, this);
     session.subject = subject;
     this.#open.set(connection, session);

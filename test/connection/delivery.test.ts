@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Connection } from "../../src/calls/connection.js";
 import { Dispatcher } from "../../src/calls/dispatcher.js";
+import { EVERY_PART } from "../../src/calls/parts.js";
 import type { FramewireError } from "../../src/errors.js";
 import { FrameKind } from "../../src/gen/framewire/v1/data_frame.js";
 import { LargeFrame } from "../../src/link/large-frame.js";
@@ -377,7 +378,7 @@ function joined(options: ConnectionOptions) {
   const [near, far] = memoryPair({ schedule: (run) => clock.defer(run) });
   const peer = new ScriptedPeer(far);
   peer.skipHandshake(7);
-  const connection = new Connection("client", new Dispatcher(), {}, resolved, clock);
+  const connection = new Connection("client", new Dispatcher(), {}, resolved, clock, { parts: EVERY_PART });
   const link = new Link(near, connection, resolved, clock, { intervalMs: 0, timeoutMs: () => 0 });
   link.start();
   link.secureIncoming(SEED);

@@ -1,7 +1,7 @@
 /** Aborts, timeouts and closes in every order: whatever happens, each call settles once and nothing is left behind. */
 
 import { describe, expect, it } from "vitest";
-import { Client } from "../../src/client/client.js";
+import { createClient } from "../../src/client/browser.js";
 import { FramewireError } from "../../src/errors.js";
 import { createServer } from "../../src/server/index.js";
 import { memoryPair, VirtualClock } from "../../src/testing/index.js";
@@ -100,7 +100,7 @@ async function run({ steps, closeAt, closer }: Plan): Promise<void> {
       for await (const line of lines) yield line;
     },
   });
-  const client = new Client("ws://memory", {
+  const client = createClient("ws://memory", {
     clock,
     reconnect: false,
     connector: async () => {

@@ -13,6 +13,8 @@ const ENTRIES: Readonly<Record<string, string>> = {
   "framewire/codec (react-native)": "codec/react-native",
   "framewire/client": "client/index",
   "framewire/client (browser)": "client/browser",
+  "framewire/client/core": "client/core/index",
+  "framewire/client/core (browser)": "client/core/browser",
   "framewire/server": "server/index",
   "framewire/outbox": "outbox/index",
   "framewire/outbox (browser)": "outbox/browser",
@@ -39,7 +41,7 @@ test("the public names are the ones in public-names.txt, a promise to users", as
   await expect(lines.join("\n")).toMatchFileSnapshot("public-names.txt");
 });
 
-test.each(["client", "codec", "outbox"])("the browser's %s has the names of Node's", async (name) => {
+test.each(["client", "client/core", "codec", "outbox"])("the browser's %s has the names of Node's", async (name) => {
   expect(await namesOf(`${name}/browser`)).toEqual(await namesOf(`${name}/index`));
 });
 

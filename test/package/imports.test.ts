@@ -158,6 +158,7 @@ test("nothing the browser's entries reach is a module of Node", () => {
     }
   };
   visit("client/browser.ts");
+  visit("client/core/browser.ts");
   visit("codec/browser.ts");
   visit("codec/react-native.ts");
   visit("outbox/react-native.ts");
