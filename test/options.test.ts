@@ -20,7 +20,7 @@ const DECLARED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     ServerLimits: "src/options.ts",
     ServerOptions: "src/server/server-options.ts",
     PageOptions: "src/server/origin.ts",
-    ListenOptions: "src/server/listen.ts",
+    ListenOptions: "src/server/listen-options.ts",
   },
   Clients: {
     ReconnectOptions: "src/options.ts",
