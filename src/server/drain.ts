@@ -1,4 +1,4 @@
-/** How a server ends: its handlers are told, its streams end, its calls may finish. */
+/** How a server closes: it notifies its handlers and clients, ends its streams and lets its calls finish. */
 
 import type { Connection } from "../calls/connection.js";
 import { closeCodeOf, FramewireError } from "../errors.js";
@@ -38,12 +38,12 @@ export function resolveCloseOptions(given: CloseOptions): Required<CloseOptions>
   return { drainMs, streamDrainMs: given.streamDrainMs ?? drainMs / 2, reconnectSpreadMs: given.reconnectSpreadMs ?? drainMs };
 }
 
-/** What hears that the server drains. */
+/** Is notified when the server begins to drain. */
 interface DrainListener {
   drain(reason: FramewireError): void;
 }
 
-/** Tells the contexts of handlers that the server drains. */
+/** Notifies the contexts of handlers that the server drains. */
 export class DrainNotice {
   readonly #listeners = new Set<DrainListener>();
   #reason: FramewireError | undefined;
@@ -52,7 +52,7 @@ export class DrainNotice {
     return this.#reason !== undefined;
   }
 
-  /** `listener` hears of the drain, at once if it has begun. */
+  /** `listener` is notified of the drain, at once if it has begun. */
   add(listener: DrainListener): void {
     if (this.#reason !== undefined) listener.drain(this.#reason);
     else this.#listeners.add(listener);
@@ -64,7 +64,7 @@ export class DrainNotice {
 
   begin(): void {
     if (this.#reason !== undefined) return;
-    // A handler that throws it on fails its call with it.
+    // A handler that throws this reason fails its call with it.
     this.#reason = new FramewireError("unavailable", CLOSING);
     const listeners = [...this.#listeners];
     this.#listeners.clear();
@@ -80,13 +80,13 @@ export async function drain(
   notice: DrainNotice,
 ): Promise<void> {
   for (const connection of connections) {
-    // Version 1 cannot be told to make no calls: its calls are served until the end.
+    // Version 1 has no goaway: its calls are served until the end.
     if (connection.version === 1) continue;
     connection.draining = true;
     try {
       connection.sender.control(KIND_GOAWAY, goawayPayload(CLOSING, reconnectSpreadMs, 0));
     } catch (error) {
-      // One that cannot be told is closed with the others.
+      // A connection that could not be notified is closed with the others.
       connection.onFault(error);
     }
   }

@@ -28,7 +28,7 @@ import type { AuthenticationRequest, ServerOptions } from "./server-options.js";
 import type { ServerSession } from "./server-session.js";
 import type { ServerSessions } from "./server-sessions.js";
 
-/** What is told about the links that have ended. */
+/** Is notified of every link that has ended. */
 export interface LinkEndObserver {
   linkEnded(link: ServedLink): void;
 }

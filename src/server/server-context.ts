@@ -22,7 +22,7 @@ export class ServerContext extends CallContext<ServerConnection> {
 
   /**
    * Aborted when `server.close()` begins: a stream that never ends by itself should end then. Streams that are still open at half of `drainMs`
-   * end with `unavailable`, and `signal` is aborted. Calls that are over are told no more.
+   * end with `unavailable`, and `signal` is aborted. It is not aborted once the call is over.
    */
   get draining(): AbortSignal {
     if (this.#draining === undefined) {

@@ -1,4 +1,4 @@
-/** What a server is told when it is made. */
+/** The options of a server. */
 
 import type { TransportInfo } from "../link/transport.js";
 import { CONNECTION_DEFAULTS, type ConnectionOptions, type PeerDescription, SERVER_DEFAULTS, type ServerLimits } from "../options.js";

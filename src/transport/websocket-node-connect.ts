@@ -54,9 +54,9 @@ export function connectNodeWebSocket(
     signal.addEventListener("abort", onAbort, { once: true });
     socket.once("unexpected-response", async (_request, answer: IncomingMessage) => {
       const scheme = schemeOf(answer.headers[SCHEME_HEADER]);
-      const told = await refusalText(answer);
+      const text = await refusalText(answer);
       const what = `the server answered ${answer.statusCode} in place of the upgrade`;
-      const why = `${what}: it, or a proxy in front of it, does not speak WebSocket there${told === "" ? "" : ` (“${told}”)`}`;
+      const why = `${what}: it, or a proxy in front of it, does not speak WebSocket there${text === "" ? "" : ` (“${text}”)`}`;
       fail(why, scheme === undefined ? undefined : schemeMismatch(scheme));
     });
     socket.once("upgrade", (incoming) => {
