@@ -1,5 +1,5 @@
 /** From generated definitions and bare numbers to handlers and typed clients: the same for servers and clients. */
-import { FramewireError } from "../errors.js";
+import { FramewireError, inFull } from "../errors.js";
 import { checks } from "../link/checks.js";
 import { checkNames } from "../options.js";
 import { bareCommand, type Command, cmdName, type Handler, methodCommand } from "../protocol/commands.js";
@@ -39,13 +39,19 @@ export function implementService<D extends ServiceDefinition, Context>(
     ? Object.keys(implementation)
     : known.filter((name) => handlerOf(implementation, name) !== undefined);
   if (names.length === 0 && !isPlain(implementation)) {
-    throw new FramewireError("invalid-option", `the implementation has no method of ${definition.fullName}: ${known.join(", ")}`);
+    throw new FramewireError(
+      "invalid-option",
+      `the implementation has no method of ${definition.fullName}${inFull ? `: ${known.join(", ")}` : ""}`,
+    );
   }
   for (const name of names) {
     const method = Object.hasOwn(definition.methods, name) ? definition.methods[name] : undefined;
     const handler = handlerOf(implementation, name);
     if (method === undefined || typeof handler !== "function") {
-      throw new FramewireError("invalid-option", `${definition.fullName} has no method ${name}; it has ${known.join(", ")}`);
+      throw new FramewireError(
+        "invalid-option",
+        `${definition.fullName} has no method ${name}${inFull ? `; it has ${known.join(", ")}` : ""}`,
+      );
     }
     dispatcher.registry.add(methodCommand(definition.fullName, method), handler.bind(implementation) as Handler["run"]);
   }

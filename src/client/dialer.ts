@@ -2,7 +2,7 @@
 
 import type { Connection } from "../calls/connection.js";
 import { asBytes } from "../codec/bytes.js";
-import { FramewireError } from "../errors.js";
+import { FramewireError, inFull } from "../errors.js";
 import type { Transport } from "../link/transport.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import type { Welcome } from "../protocol/control-messages.js";
@@ -162,6 +162,6 @@ function parseUrl(url: string | URL): URL {
     return new URL(url);
   } catch {
     // Without the platform's own error, which holds the URL as it was given.
-    throw new FramewireError("invalid-option", `${redactedUrl(url)} is not a URL; use ws://, wss://, tcp:// or tls://`);
+    throw new FramewireError("invalid-option", `${redactedUrl(url)} is not a URL${inFull ? "; use ws://, wss://, tcp:// or tls://" : ""}`);
   }
 }

@@ -1,4 +1,5 @@
 /** Which options decoders and encoders have, for Node's builds: a page does without the lists. */
+import { useFullErrors } from "../errors.js";
 import { useNearestNames } from "../nearest.js";
 import { checkNames } from "../options.js";
 import { type DecoderUpdate, type FrameDecoderOptions, provideDecoderChecks } from "./decoder/frame-decoder.js";
@@ -16,9 +17,10 @@ const DECODER_OPTIONS = {
 
 const UPDATES = { checksumSeed: 0, minVersion: 0, maxPayload: 0 } satisfies Record<keyof DecoderUpdate, 0>;
 
-/** From here on an unknown option of a decoder or an encoder is `invalid-option`, with the nearest right name. */
+/** From here on an unknown option of a decoder or an encoder is `invalid-option`, with the nearest right name, and errors tell all they can. */
 export function useStrictCodec(): void {
   useNearestNames();
+  useFullErrors();
   provideDecoderChecks(
     (options) => checkNames("FrameDecoder", options, DECODER_OPTIONS),
     (options) => checkNames("FrameDecoder.update", options, UPDATES),

@@ -5,7 +5,7 @@
 import { FrameDecoder } from "../codec/decoder/frame-decoder.js";
 import type { SharedFrame } from "../codec/encoder/shared-frame.js";
 import type { Damage, Discard, FrameInit, FrameView, MessageEncoder } from "../codec/index.js";
-import { type CloseErrorCode, closeCodeOf, FramewireError } from "../errors.js";
+import { type CloseErrorCode, closeCodeOf, FramewireError, inFull } from "../errors.js";
 import type { DecoderOptions, ResolvedConnectionOptions } from "../options.js";
 import { cutText } from "../protocol/cut-text.js";
 import type { Clock, Timer } from "../runtime/clock.js";
@@ -166,7 +166,7 @@ export class Link implements TransportReceiver {
 
   /** Memory of what the network has not taken. */
   get unsentMemory(): number {
-    return this.#writer.memory;
+    return serving ? this.#writer.memory : 0;
   }
 
   /** Bytes received so far. */
@@ -258,7 +258,10 @@ export class Link implements TransportReceiver {
     // Of bytes that the network takes at once a transport tells no drain.
     else if (crowded) this.onDrain();
     if (this.#writer.overfull) {
-      this.fail("slow-consumer", `more than ${this.options.maxQueuedBytes} bytes of answers wait for the peer (maxQueuedBytes)`);
+      const most = inFull
+        ? `${this.options.maxQueuedBytes} bytes of answers wait for the peer (maxQueuedBytes)`
+        : "maxQueuedBytes wait for the peer";
+      this.fail("slow-consumer", `more than ${most}`);
     }
   }
 

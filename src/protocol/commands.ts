@@ -1,5 +1,5 @@
 /** Commands: what a method or a bare number is on the wire, and the registry that finds its handler. */
-import { FramewireError } from "../errors.js";
+import { FramewireError, inFull } from "../errors.js";
 import type { Delivery } from "../gen/framewire/v1/command.js";
 import { MethodOption } from "./control-messages.js";
 import type { MessageCodec, MethodDefinition } from "./definition.js";
@@ -49,7 +49,10 @@ export function methodCommand(service: string, method: MethodDefinition): Comman
   const name = service === "" ? method.name : `${service}/${method.name}`;
   const bytes = method.options._unknownFields?.[COMMAND_OPTION_TAG]?.at(-1);
   if (bytes === undefined) {
-    throw new FramewireError("invalid-option", `${name} has no (framewire.v1.command) option; give it one, such as { cmd: 257 }`);
+    throw new FramewireError(
+      "invalid-option",
+      `${name} has no (framewire.v1.command) option${inFull ? "; give it one, such as { cmd: 257 }" : ""}`,
+    );
   }
   // The bytes are a length and the message, as they stood behind the extension's own tag.
   const { command: options } = MethodOption.decode(Uint8Array.of(FIRST_FIELD_TAG, ...bytes));
@@ -119,7 +122,7 @@ export class CommandRegistry {
     if (taken !== undefined) {
       throw new FramewireError(
         "duplicate-command",
-        `cmd ${cmdName(command.cmd)} of ${command.name} already belongs to ${taken.command.name}; one cmd means one method`,
+        `cmd ${cmdName(command.cmd)} of ${command.name} already belongs to ${taken.command.name}${inFull ? "; one cmd means one method" : ""}`,
       );
     }
     this.#handlers.set(command.cmd, { command, run });

@@ -1,7 +1,7 @@
 /** Hello and welcome: what both ends say about themselves, built and read in one place. docs/wire.md section 5. */
 
 import type { FrameView } from "../codec/index.js";
-import { closeCodeOf, FramewireError, reasonOf } from "../errors.js";
+import { closeCodeOf, FramewireError, inFull, reasonOf } from "../errors.js";
 import type { Link, LinkOwner } from "../link/link.js";
 import { CONNECTION_DEFAULTS, LEAST_MAX_PAYLOAD, LEAST_MAX_TRAILER, type ResolvedConnectionOptions } from "../options.js";
 import { Goaway, Hello, type Limits, type PeerInfo, Welcome } from "../protocol/control-messages.js";
@@ -93,9 +93,13 @@ export function readHello(frame: FrameView): Hello {
 }
 
 function helloTooLong(length: number, fault: "local" | "remote"): FramewireError {
-  return new FramewireError("frame-too-large", `the hello has ${length} bytes, credentials included; at most ${MAX_HELLO} are allowed`, {
-    fault,
-  });
+  return new FramewireError(
+    "frame-too-large",
+    `the hello has ${length} bytes${inFull ? `, credentials included; at most ${MAX_HELLO} are allowed` : ""}`,
+    {
+      fault,
+    },
+  );
 }
 
 /** Writes a hello and seals everything after it. One that no server takes ends the link. */

@@ -36,7 +36,7 @@ export function checkMetadata(metadata: unknown): Readonly<Record<string, string
 
 function notMetadata(what: string, value: unknown): FramewireError {
   const kind = !inFull ? "wrong" : Array.isArray(value) ? "an array" : value === null ? "null" : `a ${typeof value}`;
-  return new FramewireError("invalid-option", `${what} is ${kind}; metadata is an object whose values are strings`);
+  return new FramewireError("invalid-option", `${what} is ${kind}${inFull ? "; metadata is an object whose values are strings" : ""}`);
 }
 
 /** What {@link decodeExt} gives for an absent ext. */

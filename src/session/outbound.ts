@@ -108,13 +108,12 @@ export class Outbound implements RetransmissionHost {
 
   /** Bytes kept: waiting to be sent, or for an acknowledgement. */
   get heldBytes(): number {
-    return this.waitingBytes + this.#sent.bytes;
+    return serving ? this.waitingBytes + this.#sent.bytes : 0;
   }
 
   /** Memory of what is kept. */
   get memory(): number {
-    if (!serving) return 0;
-    const waiting = this.#waiting === undefined ? 0 : this.#waiting.bytes + this.#waiting.length * QUEUED_MEMORY;
+    const waiting = serving && this.#waiting !== undefined ? this.#waiting.bytes + this.#waiting.length * QUEUED_MEMORY : 0;
     return waiting + this.#sent.memory;
   }
 

@@ -8,6 +8,7 @@ import type { ResolvedConnectionOptions } from "../options.js";
 import { KIND_ACK, KIND_PING } from "../protocol/frame-kind.js";
 import type { Clock } from "../runtime/clock.js";
 import { RoundTrip } from "../runtime/round-trip.js";
+import { serving } from "../runtime/serving.js";
 import { AckWatch, type AckWatched } from "./ack-watch.js";
 import type { SizeLimits } from "./frame-sizes.js";
 import type { SequenceRange } from "./receive-sequence.js";
@@ -70,12 +71,12 @@ export class Retransmission implements AckWatched {
 
   /** Bytes of the frames that are kept. */
   get bytes(): number {
-    return this.#replay === undefined ? 0 : this.#replay.bytes;
+    return this.#replay?.bytes ?? 0;
   }
 
   /** Memory of what is kept. */
   get memory(): number {
-    return this.#replay === undefined ? 0 : this.#replay.memory;
+    return serving && this.#replay !== undefined ? this.#replay.memory : 0;
   }
 
   /** Whether frames are being sent again. */

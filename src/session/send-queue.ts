@@ -1,5 +1,5 @@
 /** Frames that wait to be sent, within bounds, and what happens to those of a receiver that does not keep up. */
-import { FramewireError } from "../errors.js";
+import { FramewireError, inFull } from "../errors.js";
 import type { ResolvedConnectionOptions } from "../options.js";
 import { serving } from "../runtime/serving.js";
 import { FrameQueue } from "./frame-queue.js";
@@ -59,7 +59,9 @@ export class SendQueue {
       const { maxQueuedFrames, maxQueuedBytes } = this.#options;
       throw new FramewireError(
         "queue-full",
-        `${this.length} frames and ${this.#bytes} bytes wait to be sent; maxQueuedFrames is ${maxQueuedFrames}, maxQueuedBytes ${maxQueuedBytes}`,
+        inFull
+          ? `${this.length} frames and ${this.#bytes} bytes wait to be sent; maxQueuedFrames is ${maxQueuedFrames}, maxQueuedBytes ${maxQueuedBytes}`
+          : "maxQueuedFrames or maxQueuedBytes wait to be sent",
       );
     }
     this.#waiting.push(frame, now);

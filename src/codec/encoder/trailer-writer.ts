@@ -1,5 +1,5 @@
 /** The trailer of a version 2 frame: its fields checked, measured and written. docs/wire.md section 3. */
-import { FramewireError } from "../../errors.js";
+import { FramewireError, inFull } from "../../errors.js";
 import { highWord, int32Size, lowWord, uint32Size, uint64Size, writeInt32, writeUint32, writeUint64 } from "../../protocol/varint.js";
 import type { FrameInit } from "../frame.js";
 
@@ -140,7 +140,7 @@ function wideSize(name: string, value: bigint | number, signed: boolean): number
     const type = signed ? "int64" : "uint64";
     throw new FramewireError(
       "invalid-option",
-      `${name} is ${String(value)}; it must be a bigint in the range of ${type} or a safe integer`,
+      `${name} is ${String(value)}; it must be ${inFull ? `a bigint in the range of ${type} or a safe integer` : type}`,
     );
   }
   return uint64Size(lowWord(value), highWord(value));

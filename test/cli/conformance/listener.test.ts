@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { expect, it, onTestFinished, vi } from "vitest";
-import { ConformanceListener } from "../../src/cli/conformance/listener.js";
+import { ConformanceListener } from "../../../src/cli/conformance/listener.js";
 
 async function open(over: "tcp" | "ws", text = ""): Promise<{ listener: ConformanceListener; socket: Socket; answer: () => string }> {
   const listener = new ConformanceListener(over, 1024);
