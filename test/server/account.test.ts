@@ -374,7 +374,7 @@ it("frames held while authenticate thinks are worked off in turns: another clien
   gate.open();
   await expect.poll(() => handled, { interval: 1 }).toBeGreaterThan(0);
   quick.send(request(1, LARGE));
-  await expect.poll(() => quick.frames.length, { interval: 1 }).toBe(2);
-  expect(quick.frames[1]?.payload?.[0]).toBeLessThan(200);
+  // The reply is the second frame; a server whose frames are not acknowledged soon sends pings behind it.
+  await expect.poll(() => quick.frames[1]?.payload?.[0], { interval: 1 }).toBeLessThan(200);
   await expect.poll(() => handled).toBe(200);
 });
