@@ -108,6 +108,8 @@ export class ServedLink extends Link implements QueueEntry, FlushedLink, Schedul
     if (this.#inRounds) return;
     this.#inRounds = true;
     this.#rounds.add(this);
+    // It may wait for many rounds: what waits is counted.
+    this.changed();
   }
 
   override flush(): void {

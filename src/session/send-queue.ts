@@ -20,7 +20,7 @@ export class SendQueue {
   #bytes = 0;
   #sharedBytes = 0;
 
-  /** `onDrop` hears of frames that are dropped as their slow-consumer policy says, and tells their owners. */
+  /** `onDrop` is called for frames that are dropped by their slow-consumer policy, and reports that to their owners. */
   constructor(options: ResolvedConnectionOptions, onDrop: (frame: Outgoing) => void) {
     this.#options = options;
     this.#onDrop = onDrop;

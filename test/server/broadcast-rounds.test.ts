@@ -121,3 +121,14 @@ it("who leaves meanwhile harms nobody", async () => {
   await rounds(at);
   expect(at.written()).toBe(COUNT / 2);
 });
+
+it("what waits for its round is on the server's account", async () => {
+  const at = await crowd(2);
+  const before = at.server.stats.heldBytes;
+  at.server.broadcast(price, { price: 1n });
+  const waiting = at.server.stats.heldBytes - before;
+  await rounds(at);
+  const [{ written }] = at.transports as [SlowTransport];
+  expect(waiting).toBe(COUNT * (written.at(-1)?.length ?? 0));
+  expect(at.server.stats.heldBytes).toBe(before);
+});
