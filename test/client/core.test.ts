@@ -61,6 +61,13 @@ describe.each([
     expect(numbers).toEqual([1, 2, 3]);
   });
 
+  const noLists: unknown[] = [[serving], ["serving"], [null], [{ foo: 1 }], {}, serving, "serving", 1];
+  it.each(noLists.map((use) => ({ use })))("refuses $use as its parts", ({ use }) => {
+    expect(() => createClient("ws://core", { use: use as never })).toThrow(
+      expect.objectContaining({ code: "invalid-option", message: expect.stringContaining("{ use: [serving()] }") }),
+    );
+  });
+
   it("without serving, registers no handler and names the import", async () => {
     const { client } = await join();
     const missing = { code: "invalid-option", message: importOf("serving") };

@@ -112,7 +112,7 @@ const noLog: ClientParts["log"] = ({ logger }) => {
   };
 };
 
-/** What a client has that uses `use`. @throws FramewireError `invalid-option` if an option needs a part that is not among them */
+/** What a client has that uses `use`. @throws FramewireError `invalid-option` if one of them is no part, or an option needs a part that is not among them */
 export function partsOf(use: readonly ClientPart[] = [], version?: 1 | 2): ClientParts {
   const noVersion1 = refuse("version1", "a version 1 server", "version-unsupported");
   const parts: ClientParts = {
@@ -127,6 +127,10 @@ export function partsOf(use: readonly ClientPart[] = [], version?: 1 | 2): Clien
     sendStream: refuse("clientStreams", "a stream of requests"),
     log: noLog,
   };
+  const isPart = (part: unknown) => typeof part === "object" && part !== null && Object.keys(part).every((name) => name in parts);
+  if (!Array.isArray(use) || !use.every(isPart)) {
+    throw new FramewireError("invalid-option", "use must be a list of parts, each of them called: { use: [serving()] }");
+  }
   Object.assign(parts, ...use);
   if (version === 1 && parts.versionOne === noVersion1) throw missing("version1", "version: 1");
   return parts;
